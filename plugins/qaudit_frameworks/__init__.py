@@ -1,0 +1,1 @@
+"""Built-in frameworks; one module a plugin, found through the same entry points as a stranger's."""

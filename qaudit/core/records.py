@@ -1,0 +1,163 @@
+"""The records that plugins yield. A record holds pure functions; no base class to inherit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from qaudit.core.program import Program
+from qaudit.core.tensor import Floats
+
+Value = int | float | str | bool | None
+Tier = Literal["data", "checked", "code"]
+
+
+class Decline(Exception):
+    """Raised by a plugin that does not apply here: a visible row in the report, not a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A declared setting: the values a sweep takes by default, and what else is allowed (None: the defaults only)."""
+
+    default: tuple[Value, ...]
+    allowed: Collection[Value] | None = None
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a quantizer promises; a check runs only on what is claimed."""
+
+    rounding: str = "nearest"
+    zero_exact: bool = True
+    max_kept: bool = False
+    scale_equivariant: str | None = "powers of two"
+    idempotent: bool = False
+    deterministic: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Quantizer:
+    """A way to quantize. One of `quantize`, `inputs`, `model` suffices.
+
+    quantize(values, calibration, **settings) -> QuantizedTensor | None, for weights, thresholds and leaves;
+    inputs(calibration, **settings) -> Grid | None, for the inputs of a dense layer;
+    model(program, calibrations, **settings) -> {parameter: QuantizedTensor}, where tensors depend on each other.
+    """
+
+    name: str
+    summary: str
+    quantize: Callable[..., Any] | None = None
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    inputs: Callable[..., Any] | None = None
+    model: Callable[..., Any] | None = None
+    needs: tuple[str, ...] = ()
+    claims: Claims = Claims()
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """explain(context, **settings) -> Explanation or a tuple of them; needs: "target", "refits"."""
+
+    name: str
+    summary: str
+    explain: Callable[..., Any]
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """What an explainer sees: one model, never which variant.
+
+    `predict(columns) -> (n, k)`, `columns` a mapping of raw column name to array; `decide(predictions) -> (n,)` int, or None for
+    regression; `output` (n,) int: the predict column explained for each of `rows`; `rows` and `background` are such mappings.
+    `target` (n,) int class index (float64 for regression) with needs=("target",); `refits[column]` a list of (n, k) arrays with
+    needs=("refits",).
+    """
+
+    predict: Callable[[Mapping[str, NDArray[Any]]], Floats]
+    decide: Callable[[Floats], NDArray[Any] | None]
+    output: NDArray[Any]
+    rows: Mapping[str, NDArray[Any]]
+    background: Mapping[str, NDArray[Any]]
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    seed: int
+    budget: int
+    target: NDArray[Any] | None = None
+    refits: Mapping[str, list[Floats]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A raw input column: kind as the model's encoder holds it, None where the model does not say; `takes_missing` likewise."""
+
+    name: str
+    kind: Literal["number", "text"] | None = None
+    takes_missing: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A model read by a format plugin. `encode(frame) -> (n, width) float64`; `predict(frame) -> (n, k) float64`, the model's own.
+
+    `refit(rows, target, without=column, seed=n) -> Loaded`, or None where the model cannot be retrained. `features` by name, or
+    () where the model was fitted without names (then `width` columns are taken in order). `program` is None where the family
+    cannot be lowered; `why_not` then says why in one line.
+    """
+
+    program: Program | None
+    encode: Callable[[Any], Floats] | None
+    predict: Callable[[Any], Floats]
+    refit: Callable[..., Loaded] | None
+    features: tuple[Feature, ...]
+    classes: tuple[str, ...]
+    output: Literal["binary", "multiclass", "regression"]
+    family: str
+    width: int
+    why_not: str | None = None
+    leaves: Callable[[Any], NDArray[Any]] | None = None
+    raw: Callable[[Any], Floats] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A model file format. `recognise(path) -> bool` looks at content, not extension; `load(path) -> Loaded`."""
+
+    name: str
+    tier: Tier
+    recognise: Callable[[Path], bool]
+    load: Callable[[Path], Loaded]
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """A list of what a regulation asks for: data only."""
+
+    id: str
+    title: str
+    source: str
+    status: str
+    binding: bool
+    scope_note: str
+    dated: str
+    items: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a plugin may know before it works: names, shapes and roles, no data."""
+
+    output: str
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    parameters: tuple[tuple[str, str, tuple[int, ...]], ...]
+    calibration: bool = False
+    training: bool = False

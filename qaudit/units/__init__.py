@@ -1,0 +1,1 @@
+"""One piece of foreign work in a child process."""
