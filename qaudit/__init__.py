@@ -67,7 +67,7 @@ def evaluate(formula: str, **arrays: Any) -> Any:
     return run(formula, **arrays)
 
 
-def register(name: str, estimator: Any, X: Any, y: Any, **options: Any) -> str:
+def register(name: str, estimator: Any, X: Any, y: Any, **options: Any) -> Any:
     """Register a fitted scikit-learn estimator with its holdout; returns "name@version". Options as `qaudit register`."""
     from qaudit.api import register as run
 

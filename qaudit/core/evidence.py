@@ -5,20 +5,23 @@ Format of report.json (FORMAT below; raise it with any change of shape, and keep
     format        int
     qaudit        version text
     audit         {id, date, seed, bits: sweep axis or null}
-    subject       {name, version, digest, parent, format, tier, family, loaded_by, output, classes, positive, cutoff, cutoff_source,
-                   target, size_bytes, features: [{name, kind}], parameters: [{name, role, shape}],
+    subject       {name, version, digest, parent, format, tier, family, loaded_by, output, classes, positive, cutoff,
+                   cutoff_source, target, size_bytes, features: [{name, kind}], parameters: [{name, role, shape}],
                    lowering: {proved: bool, statement, rows, max_error, bound, ambiguous_rows: [int], why_not}}
     data          {roles: {holdout|training|calibration: {file, digest, rows, how}}, overlap: [{roles: [a, b], rows}],
-                   columns: [{name, kind, role, missing, distinct, low, mean, high, top: [[value, count]]}], groups: [name],
+                   columns: [{name, kind, role, missing, distinct, low, mean, high, top: [[value, count]]}],
+                   groups: [name],
                    target: [{label, rows, share}] or [{low, mean, high}], notes: [text]}
-    plugins       [{kind, name, distribution, version, digest, summary, status: ran|declined|failed|unselected|broken, reason, settings}]
+    plugins       [{kind, name, distribution, version, digest, summary,
+                   status: ran|declined|failed|unselected|broken, reason, settings}]
     candidates    [{id, by, settings, formulas: {role or parameter: text}, effective_bits, size_bytes, explained: bool,
                    tensors: [{parameter, role, bits, shape, sqnr_db, max_abs_error, saturated, zeros, distinct}]}]
     judged        candidate id or null
     evidence      [Evidence]
     explanations  [{explainer, settings, candidate, kind: importance|attributions|local_models|tree, seed, floor_seeds, ...}]
                    importance: of, rows: [{feature, values: [..], mean, low, high, rank}]
-                   tree: names, classes, nodes: [{feature, threshold, categories, missing_left, left, right, rows, label, share, agreement}],
+                   tree: names, classes, nodes: [{feature, threshold, categories, missing_left, left, right,
+                         rows, label, share, agreement}],
                          depth, leaves, rules: [text]
                    local_models / attributions: cases: [{row, why: median|worst flip|changed reason|stable, decision, prediction,
                          features: [{column, value, contribution}]}], r2: {median, low, high} (local models)
@@ -27,7 +30,8 @@ Format of report.json (FORMAT below; raise it with any change of shape, and keep
     skipped       [Skipped]
     environment   {python, platform, cpu, blas, packages: {name: version}, pdf: {weasyprint, pango, harfbuzz}}
     frameworks    [{id, title, source, status, binding, scope_note, dated, counts: {here, partial, not_here},
-                   items: [{id, ref, paraphrase, evidence, also, coverage, applies_if, legacy, state: here|partial|not_here, sections: [anchor], author: text or null}]}]
+                   items: [{id, ref, paraphrase, evidence, also, coverage, applies_if, legacy,
+                   state: here|partial|not_here, sections: [anchor], author: text or null}]}]
     author        {field of mapping: text}
     policy        {name, version, set, digest, limits: [Limit]} or null
     next_steps    [{text, limit, section}]
@@ -100,7 +104,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A sentence with the numbers under it. `code` (QA-...) is stable; `section` is the anchor where it is shown; `evidence` are row numbers."""
+    """A sentence with the numbers under it.
+
+    `code` (QA-...) is stable; `section` is the anchor where it is shown; `evidence` are row numbers of the table.
+    """
 
     code: str
     statement: str

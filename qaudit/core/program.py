@@ -31,7 +31,8 @@ class Trees:
 
     `left` and `right` are node numbers (-1 in a leaf), `feature` (-2 in a leaf), `threshold` float64, `value` (nodes, outputs).
     Tree t starts at node `roots[t]` and adds its leaf value to output `column[t]` (value has one column), or, where `column`
-    is None, to all outputs at once. Contributions are added in tree order to `base`; `aggregate` mean divides by the number of trees.
+    is None, to all outputs at once. Contributions are added in tree order to `base`; `aggregate` mean divides by the number
+    of trees.
     """
 
     left: NDArray[np.int32]
@@ -128,7 +129,8 @@ class Program:
 class Quantized:
     """A program under quantization: the float program, the tensors that replace its parameters, the grids of layer inputs.
 
-    `grids[layer]` quantizes the input of dense step `layer`. A layer with a grid and a weight tensor of integer codes accumulates in integers.
+    `grids[layer]` quantizes the input of dense step `layer`. A layer with a grid and a weight tensor of integer codes
+    accumulates in integers.
     """
 
     program: Program

@@ -105,7 +105,9 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """A model read by a format plugin. `encode(frame) -> (n, width) float64`; `predict(frame) -> (n, k) float64`, the model's own.
+    """A model read by a format plugin.
+
+    `encode(frame) -> (n, width) float64`; `predict(frame) -> (n, k) float64`, the model's own predictions.
 
     `refit(rows, target, without=column, seed=n) -> Loaded`, or None where the model cannot be retrained. `features` by name, or
     () where the model was fitted without names (then `width` columns are taken in order). `program` is None where the family
