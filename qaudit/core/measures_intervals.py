@@ -1,0 +1,71 @@
+"""Intervals and exact tests of counts."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.special import betaincinv, ndtri
+from scipy.stats import binom
+
+from qaudit.core.evidence import Interval
+
+LEVEL = 0.95
+
+
+def clopper_pearson(count: int, n: int, level: float = LEVEL) -> Interval:
+    """Exact two-sided interval of a proportion (Clopper and Pearson 1934)."""
+    tail = (1.0 - level) / 2.0
+    low = 0.0 if count == 0 else float(betaincinv(count, n - count + 1, tail))
+    high = 1.0 if count == n else float(betaincinv(count + 1, n - count, 1.0 - tail))
+    return Interval(low, high, level, "clopper-pearson")
+
+
+def zero_bound(n: int, level: float = LEVEL) -> float:
+    """What 0 of n rows proves: the rate is below this at that level, 1 - ((1 - level) / 2) ** (1 / n)."""
+    return -math.expm1(math.log((1.0 - level) / 2.0) / n)
+
+
+def wilson(count: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Score interval of a proportion (Wilson 1927)."""
+    z = float(ndtri(0.5 + level / 2.0))
+    p, zz = count / n, z * z
+    middle = (p + zz / (2 * n)) / (1 + zz / n)
+    half = z / (1 + zz / n) * math.sqrt(p * (1 - p) / n + zz / (4 * n * n))
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    # rounding may leave the estimate a last bit outside its own interval
+    return min(low, p), max(high, p)
+
+
+def mcnemar(fixed: int, broken: int) -> float:
+    """Two-sided exact p value that fixed and broken are equally likely (McNemar 1947; exact binomial). No change: 1."""
+    n = fixed + broken
+    if n == 0:
+        return 1.0
+    return min(1.0, 2.0 * float(binom.cdf(min(fixed, broken), n, 0.5)))
+
+
+def newcombe_paired(both: int, broken: int, fixed: int, neither: int, level: float = LEVEL) -> Interval:
+    """Interval of the paired change of accuracy, (fixed - broken) / n (Newcombe 1998, method 10).
+
+    Score intervals of the two accuracies are squared and added, with the continuity-corrected correlation of the pair.
+    """
+    n = both + broken + fixed + neither
+    after, before = (both + fixed) / n, (both + broken) / n
+    low_a, high_a = wilson(both + fixed, n, level)
+    low_b, high_b = wilson(both + broken, n, level)
+    phi = _correlation(both, broken, fixed, neither)
+    down_a, up_a, down_b, up_b = after - low_a, high_a - after, before - low_b, high_b - before
+    under = math.sqrt(max(0.0, down_a**2 - 2 * phi * down_a * up_b + up_b**2))
+    over = math.sqrt(max(0.0, up_a**2 - 2 * phi * up_a * down_b + down_b**2))
+    change = (fixed - broken) / n
+    return Interval(max(-1.0, change - under), min(1.0, change + over), level, "newcombe paired (method 10)")
+
+
+def _correlation(both: int, broken: int, fixed: int, neither: int) -> float:
+    product = (both + broken) * (fixed + neither) * (both + fixed) * (broken + neither)
+    if product == 0:
+        return 0.0
+    top: float = both * neither - broken * fixed
+    if top > 0:
+        top = max(top - (both + broken + fixed + neither) / 2, 0.0)
+    return top / math.sqrt(product)
