@@ -1,0 +1,125 @@
+"""One plugin through its door, inside a child: import, register with its own manager, call the one hook, check the records."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from qaudit import hookspecs
+from qaudit.core.records import Explainer, Format, Framework, Quantizer, Subject
+from qaudit.errors import Refused
+from qaudit.units.job import Json, PluginRef
+
+OFFERS = 100
+HOOKS = {
+    "quantizer": ("qaudit_offer_quantizers", Quantizer),
+    "explainer": ("qaudit_offer_explainers", Explainer),
+    "format": ("qaudit_offer_formats", Format),
+    "framework": ("qaudit_offer_frameworks", Framework),
+}
+NOBODY = Subject("", (), (), ())
+
+
+class BrokenPlugin(Exception):
+    """A plugin that does not keep the contract; the message says what was expected and what was found."""
+
+
+def offered(ref: PluginRef, subject: Subject = NOBODY, phase: Callable[[str], None] = lambda name: None) -> list[Any]:
+    """The records of kind `ref.kind` that the plugin yields under its own name; empty where it offers nothing here.
+
+    Raises BrokenPlugin for an unknown hook, a record of another type or name, or more than 100 offers.
+    """
+    phase("import")
+    manager = pluggy.PluginManager("qaudit")
+    manager.add_hookspecs(hookspecs)
+    plugin = _imported(ref)
+    try:
+        manager.register(plugin, name=ref.name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise BrokenPlugin(_explained(str(error), plugin)) from error
+    hook, record_type = HOOKS[ref.kind]
+    caller = getattr(manager.hook, hook)
+    if not caller.get_hookimpls():
+        raise BrokenPlugin(f"{ref.name}: no @hookimpl function {hook}")
+    phase("offer")
+    arguments = {"subject": subject} if "subject" in inspect.signature(getattr(hookspecs, hook)).parameters else {}
+    found: list[Any] = []
+    for offers in caller(**arguments):
+        found.extend(_checked(ref, offers, record_type))
+    return found
+
+
+def _imported(ref: PluginRef) -> Any:
+    """The module, or an attribute of it ("package.module:attribute"), or a single file."""
+    if ref.file is not None:
+        return _from_file(ref.file)
+    module, _, attribute = ref.value.partition(":")
+    plugin: Any = importlib.import_module(module.strip())
+    for part in filter(None, attribute.strip().split(".")):
+        plugin = getattr(plugin, part)
+    if inspect.isclass(plugin):
+        raise BrokenPlugin(f"{ref.name}: entry point {ref.value!r} is a class, expected a module")
+    return plugin
+
+
+def _from_file(file: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("qaudit_plugin_file", file)
+    if spec is None or spec.loader is None:
+        raise BrokenPlugin(f"{file}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _explained(error: str, plugin: Any) -> str:
+    """pluggy's refusal as one line, with the nearest hook name where a name is wrong."""
+    known = [hook for hook, _ in HOOKS.values()]
+    for name in sorted(getattr(plugin, "__dict__", {})):
+        if name.startswith("qaudit_offer") and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known hooks: {', '.join(known)}"
+            return f"unknown hook {name}{hint} (or does it need a newer qaudit?)"
+    return " ".join(error.split())
+
+
+def _checked(ref: PluginRef, offers: Any, record_type: type) -> list[Any]:
+    if offers is None:
+        return []
+    if not isinstance(offers, Iterable) or isinstance(offers, str | bytes | Mapping):
+        raise BrokenPlugin(f"{ref.name}: the hook gave {type(offers).__name__}, expected {record_type.__name__} records")
+    taken = list(itertools.islice(offers, OFFERS + 1))
+    if len(taken) > OFFERS:
+        raise BrokenPlugin(f"{ref.name}: more than {OFFERS} offers")
+    for record in taken:
+        if not isinstance(record, record_type):
+            raise BrokenPlugin(f"{ref.name}: offered a {type(record).__name__}, expected a {record_type.__name__}")
+        name = record.id if isinstance(record, Framework) else getattr(record, "name", None)
+        if name != ref.name:
+            raise BrokenPlugin(f"{ref.name}: the record is named {name!r}, expected {ref.name!r} as its entry point")
+    if len(taken) > 1:
+        raise BrokenPlugin(f"{ref.name}: offered {len(taken)} records of one name, expected one")
+    return taken
+
+
+def subject_of(request: Json) -> Subject:
+    """The Subject that a request describes; an empty one where it describes none. Raises Refused for unknown keys."""
+    given = request.get("subject")
+    if not isinstance(given, Mapping):
+        return NOBODY
+    known = Subject.__dataclass_fields__
+    if unknown := sorted(set(given) - set(known)):
+        raise Refused(f"request.subject: unknown keys {unknown}, known: {sorted(known)}")
+    values = dict(given)
+    for key in ("features", "classes"):
+        values[key] = tuple(values.get(key, ()))
+    values["parameters"] = tuple((str(n), str(r), tuple(int(k) for k in shape)) for n, r, shape in values.get("parameters", ()))
+    return Subject(**{"output": "", **values})

@@ -1,0 +1,105 @@
+"""What a child may use, set by the operating system: the backstops behind the clock and the memory watch of the supervisor."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import resource
+import signal
+import sys
+
+import psutil
+
+from qaudit.units.job import Limits
+
+PROCESSES = 64
+LOG_BYTES = 2**20
+_ADDRESS_SLACK = 2**30
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+
+SINGLE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "BLIS_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "NUMEXPR_MAX_THREADS": "1",
+    "LOKY_MAX_CPU_COUNT": "1",
+}
+
+
+def scrubbed_environment() -> dict[str, str]:
+    """The environment of every child: nothing of the user's but what finding programs and libraries needs."""
+    kept = {
+        name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ
+    }
+    paths = [os.path.abspath(entry or os.curdir) for entry in sys.path]
+    fixed = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
+    return {**kept, **fixed, **SINGLE_THREAD, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _libc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def isolate_network() -> bool:
+    """Move this process into an empty network namespace. False where the system does not allow it."""
+    libc = _libc()
+    if libc is None:
+        return False
+    uid, gid = os.getuid(), os.getgid()
+    if libc.unshare(_CLONE_NEWNET) == 0:
+        return True
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+        return False
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        try:
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+        except OSError:
+            continue
+    return True
+
+
+def adopt_orphans() -> None:
+    """Grandchildren whose parent ended become children of this process, so that none can slip away."""
+    libc = _libc()
+    if libc is not None:
+        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_parent() -> None:
+    """SIGKILL for this process when its parent dies."""
+    libc = _libc()
+    if libc is not None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def restrict(limits: Limits) -> None:
+    """Set the resource limits of this process. Called after imports: set earlier, a low address limit makes imports spin."""
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, limits.answer)
+    _limit(resource.RLIMIT_CPU, math.ceil(limits.seconds) + 5)
+    if sys.platform == "linux":
+        _limit(resource.RLIMIT_AS, psutil.Process().memory_info().vms + limits.memory + _ADDRESS_SLACK)
+
+
+def _limit(what: int, value: int) -> None:
+    hard = resource.getrlimit(what)[1]
+    bounded = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(what, (bounded, bounded))
+
+
+def tree_memory(root: psutil.Process) -> tuple[int, int]:
+    """Resident bytes and number of the processes below `root`."""
+    total, count = 0, 0
+    for process in root.children(recursive=True):
+        try:
+            total += process.memory_info().rss
+            count += 1
+        except psutil.Error:
+            continue
+    return total, count
