@@ -1,0 +1,26 @@
+# make audit   train, register and audit the example's mortgage model; the report is build/credit/report/report.html and report.pdf
+# make test    linter, types, fast tests, slow tests
+# Each does its own set-up in .venv; PYTHON=python3.12 chooses an interpreter.
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
+.PHONY: audit test lint clean
+
+audit: .venv/ready-run
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/credit/run.sh build/credit
+
+test: lint
+	$(PYTEST) -m "not slow"
+	$(PYTEST) -m slow
+
+lint: .venv/ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/ready-%: pyproject.toml constraints.txt tools/setup.sh
+	bash tools/setup.sh $*
+
+clean:
+	rm -rf .venv build dist

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The whole example: train, register, audit. `run.sh OUT`; python and qaudit come from PATH.
+# Succeeds where the audit is complete, a limit exceeded or not (exit codes 0 and 1 of qaudit).
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+out=${1:-out}
+rm -rf "$out"
+mkdir -p "$out"
+export QAUDIT_HOME=${QAUDIT_HOME:-$(cd "$out" && pwd)/registry}
+
+python "$here/train.py" "$out"
+
+qaudit register credit "$out/model.skops" --holdout "$out/holdout.csv" --target deny \
+    --train "$out/train.csv" --positive yes --groups afam,single
+
+formats=html,pdf
+if ! python -c 'import weasyprint' 2>/dev/null; then
+    echo "no PDF engine on this machine: HTML and JSON only" >&2
+    formats=html
+fi
+
+code=0
+qaudit run "$here/audit.toml" -o "$out/report" --format "$formats" || code=$?
+if [ "$code" -gt 1 ]; then
+    exit "$code"
+fi
+qaudit verify "$out/report"
+echo "report: $out/report/report.html (exit code of the audit: $code)"
