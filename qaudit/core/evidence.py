@@ -66,6 +66,79 @@ ABOUT = (
     "value_of",
 )
 
+PAGES: dict[str, tuple[str, ...]] = {
+    "precision": (
+        "accuracy",
+        "accuracy_change",
+        "auc_change",
+        "brier",
+        "brier_change",
+        "contribution",
+        "ece",
+        "ece_change",
+        "effective_bits",
+        "flip_rate",
+        "flips",
+        "flips_broken",
+        "flips_fixed",
+        "flips_other",
+        "kl",
+        "log_loss",
+        "log_loss_change",
+        "mae",
+        "mae_change",
+        "max_abs_error",
+        "mcnemar_p",
+        "mean_abs_error",
+        "positive_rate",
+        "positive_rate_change",
+        "r2",
+        "r2_change",
+        "rmse",
+        "rmse_change",
+        "roc_auc",
+        "score_change",
+        "score_change_histogram",
+        "size_bytes",
+        "sqnr_db",
+    ),
+    "importance": ("importance",),
+    "surrogate": ("added_nodes", "added_parameters", "base_rate_fidelity", "depth", "explain_cost", "fidelity", "leaves"),
+    "local": ("attribution", "local_r2", "reason_change_floor", "reason_change_rate"),
+    "drift": ("drift", "drift_floor", "kendall_tau"),
+    "evidence": ("environment_packages", "inputs_hashed", "parameters_changed"),
+}
+"""Where a measure is shown: section anchor -> measures. Limits and links read it."""
+
+TOPICS = (
+    "model.identity",
+    "model.purpose",
+    "data.description",
+    "data.provenance",
+    "metrics.performance",
+    "quantization.method",
+    "quantization.precision_loss",
+    "quantization.per_layer",
+    "explain.importance",
+    "explain.surrogate_tree",
+    "explain.local",
+    "explain.drift",
+    "robustness",
+    "limits",
+    "human_oversight",
+    "change_log",
+    "monitoring_plan",
+    "signoff",
+    "environment",
+    "hashes",
+)
+"""The evidence fields that frameworks ask for; every row of evidence bears one as its topic."""
+
+
+def section_of(measure: str) -> str:
+    """The anchor of the section that shows a measure; the evidence section for one that is not listed."""
+    return next((anchor for anchor, measures in PAGES.items() if measure in measures), "evidence")
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

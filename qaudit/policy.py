@@ -1,0 +1,147 @@
+"""policy.toml: the author's limits, set before the run. Every error names file, key, the value seen and what is allowed."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
+
+from qaudit.core.evidence import ABOUT, PAGES, Limit, plain
+from qaudit.errors import Refused
+
+FREE = tuple(key for key in ABOUT if key not in ("candidate", "against"))
+"""Keys that `where` may name: a limit always speaks of the judged candidate against the reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Limits under a name and a version. `set` is the ISO date they were set on, `digest` the sha256 of the file."""
+
+    name: str
+    version: str
+    set: str
+    digest: str
+    limits: tuple[Limit, ...]
+
+    def report(self) -> dict[str, Any]:
+        """The entry `policy` of report.json."""
+        found: dict[str, Any] = plain(self)
+        return found
+
+
+class _Limit(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    measure: str
+    where: dict[str, str] = {}
+    use: Literal["value", "lower", "upper"] | None = None
+    at_most: FiniteFloat | None = None
+    at_least: FiniteFloat | None = None
+    near: FiniteFloat | None = None
+    reason: str = Field(min_length=1)
+    title: str = ""
+    todo: str = ""
+
+    @field_validator("measure")
+    @classmethod
+    def _known(cls, measure: str) -> str:
+        return _nearest(measure, sorted(name for names in PAGES.values() for name in names), "measure")
+
+    @field_validator("where")
+    @classmethod
+    def _keys(cls, where: dict[str, str]) -> dict[str, str]:
+        for key, value in where.items():
+            _nearest(key, FREE, "key")
+            if key == "group" and "=" not in value and value != "*":
+                raise ValueError(f"group is {value!r}; expected 'column=value', or '*' for every group")
+        return where
+
+    @model_validator(mode="after")
+    def _bounds(self) -> _Limit:
+        if (self.at_most is None) == (self.at_least is None):
+            raise ValueError("expected exactly one of at_most and at_least")
+        if self.near is not None and self.at_most is not None and self.near > self.at_most:
+            raise ValueError(f"near = {self.near!r} lies beyond at_most = {self.at_most!r}; expected at or below it")
+        if self.near is not None and self.at_least is not None and self.near < self.at_least:
+            raise ValueError(f"near = {self.near!r} lies beyond at_least = {self.at_least!r}; expected at or above it")
+        return self
+
+
+class _Policy(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    set: datetime.date
+    limit: list[_Limit] = []
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in a file. Raises Refused."""
+    try:
+        return parse_policy(path.read_bytes(), path.name)
+    except OSError as error:
+        raise Refused(f"{path}: policy cannot be read ({error.strerror or error})") from None
+
+
+def parse_policy(content: bytes, source: str) -> Policy:
+    """The policy in the bytes of a policy.toml; `source` names it in errors. Raises Refused."""
+    try:
+        # TOML is UTF-8; a byte-order mark is an editor's, not the author's
+        table = tomllib.loads(content.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refused(f"{source}: not valid TOML: {error}") from None
+    try:
+        read = _Policy.model_validate(table)
+    except ValidationError as error:
+        raise Refused(f"{source}: {_line(error, table)}") from None
+    _no_twice([limit.id for limit in read.limit], source)
+    limits = tuple(Limit(**limit.model_dump()) for limit in read.limit)
+    return Policy(read.name, read.version, read.set.isoformat(), hashlib.sha256(content).hexdigest(), limits)
+
+
+def _no_twice(ids: Sequence[str], source: str) -> None:
+    for number, name in enumerate(ids, 1):
+        if name in ids[: number - 1]:
+            raise Refused(f"{source}: limit {number}: id {name!r} is used twice; expected an id of its own for every limit")
+
+
+def _nearest(name: str, known: Sequence[str], what: str) -> str:
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+    raise ValueError(f"unknown {what} {name!r}; did you mean {near!r}? Allowed: {', '.join(known)}")
+
+
+def _line(error: ValidationError, table: Mapping[str, Any]) -> str:
+    """The first error as one line: place, value seen, what is allowed."""
+    first = error.errors(include_url=False)[0]
+    where, key = _place(first["loc"], table)
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        fields = _Limit.model_fields if where else _Policy.model_fields
+        known = ["limit" if name == "limit" else name for name in fields]
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+        return f"{where}unknown key {key!r}; did you mean {near!r}? Allowed: {', '.join(known)}"
+    if first["type"] == "missing":
+        return f"{where}{key} is missing"
+    if first["type"] == "value_error":
+        return f"{where}{key + ': ' if key else ''}{message}"
+    return f"{where}{key} is {first['input']!r}; {message[0].lower() + message[1:]}"
+
+
+def _place(loc: tuple[int | str, ...], table: Mapping[str, Any]) -> tuple[str, str]:
+    """("limit 2 (Q2): ", key) for a place inside a limit, ("", key) for one at the top."""
+    if len(loc) < 2 or loc[0] != "limit" or not isinstance(loc[1], int):
+        return "", ".".join(str(part) for part in loc)
+    entry = table["limit"][loc[1]]
+    name = f" ({entry['id']})" if isinstance(entry, dict) and isinstance(entry.get("id"), str) else ""
+    return f"limit {loc[1] + 1}{name}: ", ".".join(str(part) for part in loc[2:])
