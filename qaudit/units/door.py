@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
@@ -61,7 +62,7 @@ def offered(ref: PluginRef, subject: Subject = NOBODY, phase: Callable[[str], No
 def _imported(ref: PluginRef) -> Any:
     """The module, or an attribute of it ("package.module:attribute"), or a single file."""
     if ref.file is not None:
-        return _from_file(ref.file)
+        return _from_file(ref.file, f"qaudit_file_{ref.digest[:16]}")
     module, _, attribute = ref.value.partition(":")
     plugin: Any = importlib.import_module(module.strip())
     for part in filter(None, attribute.strip().split(".")):
@@ -71,11 +72,12 @@ def _imported(ref: PluginRef) -> Any:
     return plugin
 
 
-def _from_file(file: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("qaudit_plugin_file", file)
+def _from_file(file: str, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise BrokenPlugin(f"{file}: not a Python file")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
@@ -102,12 +104,17 @@ def _checked(ref: PluginRef, offers: Any, record_type: type) -> list[Any]:
     for record in taken:
         if not isinstance(record, record_type):
             raise BrokenPlugin(f"{ref.name}: offered a {type(record).__name__}, expected a {record_type.__name__}")
-        name = record.id if isinstance(record, Framework) else getattr(record, "name", None)
-        if name != ref.name:
-            raise BrokenPlugin(f"{ref.name}: the record is named {name!r}, expected {ref.name!r} as its entry point")
-    if len(taken) > 1:
-        raise BrokenPlugin(f"{ref.name}: offered {len(taken)} records of one name, expected one")
-    return taken
+    named = [record for record in taken if _name(record) == ref.name]
+    if (taken and not named) or (len(named) < len(taken) and ref.file is None):
+        other = next(_name(record) for record in taken if _name(record) != ref.name)
+        raise BrokenPlugin(f"{ref.name}: the record is named {other!r}, expected {ref.name!r} as its entry point")
+    if len(named) > 1:
+        raise BrokenPlugin(f"{ref.name}: offered {len(named)} records of one name, expected one")
+    return named
+
+
+def _name(record: Any) -> Any:
+    return record.id if isinstance(record, Framework) else record.name
 
 
 def subject_of(request: Json) -> Subject:
