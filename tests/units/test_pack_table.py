@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from qaudit.core.table import Table
 from qaudit.units.pack_table import pack_table, text_codes, unpack_table
 from qaudit.units.subject_model import frame

@@ -1,0 +1,175 @@
+"""A fitted scikit-learn estimator as qaudit's Loaded: preprocessing stays the model's own, the final estimator is lowered."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import is_classifier, is_regressor
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from qaudit import Loaded, Program, Refused
+from qaudit_formats.sklearn_columns import describe
+from qaudit_formats.sklearn_lowering import CannotLower, Output, leaf_function, lower, raw_function
+from qaudit_formats.sklearn_refit import fresh_clone
+
+Floats = NDArray[np.float64]
+
+
+def _flat(estimator: Any) -> tuple[list[Any], Any]:
+    """Preprocessing steps and the final estimator, nested pipelines opened."""
+    if not isinstance(estimator, Pipeline):
+        return [], estimator
+    steps = [step for _, step in estimator.steps]
+    inner, final = _flat(steps[-1])
+    return [step for step in steps[:-1] if step is not None and step != "passthrough"] + inner, final
+
+
+def _unique(names: list[str]) -> tuple[str, ...]:
+    """Names made unique by a number at the end, in order."""
+    seen: set[str] = set()
+    found = []
+    for name in names:
+        candidate, number = name, 2
+        while candidate in seen:
+            candidate, number = f"{name}_{number}", number + 1
+        seen.add(candidate)
+        found.append(candidate)
+    return tuple(found)
+
+
+class Model:
+    """The estimator with the two questions we ask of it: encode and predict, both from a pandas frame of raw columns."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+        self.before, self.final = _flat(estimator)
+        self.names = tuple(str(name) for name in getattr(estimator, "feature_names_in_", ()))
+        self.width = int(getattr(estimator, "n_features_in_", len(self.names)))
+        self.labels: list[Any] = np.asarray(getattr(self.final, "classes_", [])).tolist()
+        self.features, self.boolean = describe(estimator, self.names, self.width)
+
+    @property
+    def output(self) -> Output:
+        """binary, multiclass or regression."""
+        if not is_classifier(self.final):
+            return "regression"
+        return "binary" if len(self.labels) == 2 else "multiclass"
+
+    def prepared(self, frame: Any) -> Any:
+        """The rows as the model was fitted on them: a frame with its names and booleans, or a plain array."""
+        if not self.names:
+            return frame.to_numpy()
+        chosen = frame[[feature.name for feature in self.features if feature.name in frame.columns]]
+        return chosen.astype({name: bool for name in self.boolean if name in chosen and not chosen[name].isna().any()})
+
+    def encode(self, frame: Any) -> Floats:
+        """Rows (n) as the final estimator sees them, (n, width) float64, dense."""
+        rows = self.prepared(frame)
+        for step in self.before:
+            rows = step.transform(rows)
+        if hasattr(rows, "toarray"):
+            rows = rows.toarray()
+        return np.ascontiguousarray(np.asarray(rows), dtype=np.float64)
+
+    def predict(self, frame: Any) -> Floats:
+        """The model's own predictions (n, k): probabilities, else margins, else the number or the label as 0 and 1."""
+        rows, estimator = self.prepared(frame), self.estimator
+        if self.output == "regression":
+            return np.asarray(estimator.predict(rows), dtype=np.float64).reshape(len(frame), -1)
+        if hasattr(estimator, "predict_proba"):
+            return np.asarray(estimator.predict_proba(rows), dtype=np.float64)
+        if hasattr(estimator, "decision_function"):
+            return np.asarray(estimator.decision_function(rows), dtype=np.float64).reshape(len(frame), -1)
+        said = np.asarray(estimator.predict(rows))
+        return np.stack([said == label for label in self.labels], axis=1).astype(np.float64)
+
+    def encoded_names(self) -> tuple[str, ...]:
+        """Names of the encoded columns as the transformers give them, else x0, x1, ...; always unique."""
+        names: Any = np.asarray(self.names or [f"x{number}" for number in range(self.width)], dtype=object)
+        try:
+            for step in self.before:
+                names = step.get_feature_names_out(names)
+        except Exception:  # a transformer of the model's own may raise anything here, or have no names at all
+            names = [f"x{number}" for number in range(int(getattr(self.final, "n_features_in_", 0)))]
+        return _unique([str(name) for name in names])
+
+    def refit(self, rows: Any, target: NDArray[Any], *, without: str | None = None, seed: int = 0) -> Loaded:
+        """Fitted again on the frame `rows` and the target (class indices, or float64), without a column, from a seed."""
+        column: str | int | None = without
+        if without is not None and not self.names:
+            column = list(rows.columns).index(without)
+        fresh = fresh_clone(self.estimator, column, seed)
+        wanted = target if self.output == "regression" else np.asarray(self.labels)[np.asarray(target)]
+        fresh.fit(self._without(rows, without), wanted)
+        return loaded(fresh)
+
+    def _without(self, rows: Any, without: str | None) -> Any:
+        if not self.names:
+            return (rows if without is None else rows.drop(columns=[without])).to_numpy()
+        chosen = self.prepared(rows)
+        return chosen if without is None else chosen.drop(columns=[without])
+
+
+def _program(model: Model, classes: tuple[str, ...]) -> tuple[Program | None, str | None]:
+    try:
+        return lower(model.final, model.encoded_names(), model.output, classes), None
+    except CannotLower as reason:
+        return None, str(reason)
+
+
+def _check(estimator: Any) -> None:
+    kind = type(estimator).__name__
+    if not hasattr(estimator, "predict"):
+        raise Refused(f"model: a {kind} cannot predict; a fitted classifier or regressor is wanted")
+    try:
+        check_is_fitted(estimator)
+    except Exception as error:  # the estimator's own checks may raise anything
+        raise Refused(f"model: this {kind} is not fitted") from error
+    outputs = getattr(_flat(estimator)[1], "n_outputs_", 1)
+    labels = getattr(_flat(estimator)[1], "classes_", None)
+    boosted = type(estimator).__name__.startswith("MLP") and isinstance(outputs, int)
+    many = isinstance(outputs, int) and outputs > 1 and not (boosted and labels is not None)
+    coef = np.asarray(getattr(_flat(estimator)[1], "coef_", 0))
+    if many or isinstance(labels, list) or (is_regressor(estimator) and coef.ndim == 2 and len(coef) > 1):
+        raise Refused(f"model: this {kind} predicts several targets at once; one is wanted")
+    if not (is_classifier(estimator) or is_regressor(estimator)):
+        raise Refused(f"model: a {kind} is neither a classifier nor a regressor")
+
+
+def _single_job(estimator: Any) -> None:
+    """One thread a model: sums in one order, and no pool inside a limited child."""
+    wanted = {name: 1 for name in estimator.get_params(deep=True) if re.search(r"(^|__)n_jobs$", name)}
+    if wanted:
+        estimator.set_params(**wanted)
+
+
+def loaded(estimator: Any) -> Loaded:
+    """What qaudit needs to know of a fitted estimator. Raises Refused where it is unfitted, multi-output or no predictor."""
+    if isinstance(estimator, GridSearchCV | RandomizedSearchCV) and hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    _check(estimator)
+    _single_job(estimator)
+    model = Model(estimator)
+    classes = tuple(str(label) for label in model.labels) if is_classifier(estimator) else ()
+    program, why_not = _program(model, classes)
+    leaves = leaf_function(model.final, program) if program else None
+    raw = raw_function(model.final, model.output) if program else None
+    return Loaded(
+        program=program,
+        encode=model.encode if program else None,
+        predict=model.predict,
+        refit=model.refit,
+        features=model.features,
+        classes=classes,
+        output=model.output,
+        family=type(model.final).__name__,
+        width=model.width,
+        why_not=why_not,
+        leaves=leaves,
+        raw=raw,
+    )
