@@ -1,0 +1,173 @@
+"""Settings of a plugin: checked, multiplied out, and written into the id of a candidate."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from qaudit.core.records import Setting, Value
+from qaudit.errors import Refused
+
+FIXED = ("reference", "twin", "scores")
+"""Candidate ids that have no settings."""
+
+Chosen = Mapping[str, Any]
+"""What the author wrote for a plugin: setting name to one value or a list of values."""
+
+
+def derived_seed(seed: int, *names: str) -> int:
+    """A seed of 48 bits from the audit's seed and names; the same on every machine."""
+    text = "\x1f".join((str(seed), *names))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+
+
+def candidate_id(name: str, settings: Mapping[str, Value]) -> str:
+    """`name(key=value,...)`: keys sorted, every setting written, text in single quotes."""
+    return f"{name}({','.join(f'{key}={written(settings[key])}' for key in sorted(settings))})"
+
+
+def written(value: Value) -> str:
+    """A value as it stands in an id."""
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return repr(value)
+
+
+def parse_id(text: str) -> tuple[str, dict[str, Value]]:
+    """Name and settings of an id, spaces and the order of keys ignored; Refused where it is no id.
+
+    >>> parse_id("symmetric( bits = 8, axis = tensor )")
+    ('symmetric', {'bits': 8, 'axis': 'tensor'})
+    """
+    wanted = f"candidate id {text!r}: expected name(key=value,...), for example symmetric(axis='tensor',bits=8)"
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise Refused(wanted) from None
+    if isinstance(tree, ast.Name):
+        return tree.id, {}
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
+        raise Refused(wanted)
+    settings: dict[str, Value] = {}
+    for keyword in tree.keywords:
+        if keyword.arg is None:
+            raise Refused(wanted)
+        settings[keyword.arg] = _literal(keyword.value, wanted)
+    return tree.func.id, settings
+
+
+def _literal(node: ast.expr, wanted: str) -> Value:
+    if isinstance(node, ast.Name):
+        return node.id
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        raise Refused(wanted) from None
+    if value is not None and not isinstance(value, int | float | str):
+        raise Refused(wanted)
+    return value
+
+
+def find_id(text: str, ids: Iterable[str]) -> str:
+    """The id among `ids` that `text` means (spaces and key order ignored); Refused with the nearest one where there is none."""
+    known = list(ids)
+    name, settings = parse_id(text)
+    meant = name if name in FIXED and not settings else candidate_id(name, settings)
+    if meant in known:
+        return meant
+    near = difflib.get_close_matches(meant, known, n=1, cutoff=0.0)
+    hint = f"; the nearest is {near[0]}" if near else "; there are no candidates"
+    raise Refused(f"no candidate {meant}{hint}")
+
+
+def check(name: str, declared: Mapping[str, Setting], chosen: Chosen) -> dict[str, tuple[Value, ...]]:
+    """The values of every setting, the author's in place of the defaults; Refused names plugin, key, value and what is allowed."""
+    for key in chosen:
+        if key not in declared:
+            raise Refused(_unknown(name, key, declared))
+    return {key: _values(name, key, declared[key], chosen) for key in sorted(declared)}
+
+
+def _unknown(name: str, key: str, declared: Collection[str]) -> str:
+    if not declared:
+        return f"{name}: unknown setting {key!r}; {name} has no settings"
+    near = difflib.get_close_matches(key, list(declared), n=1, cutoff=0.0)[0]
+    return f"{name}: unknown setting {key!r}; did you mean {near!r}? It has {', '.join(sorted(declared))}"
+
+
+def _values(name: str, key: str, setting: Setting, chosen: Chosen) -> tuple[Value, ...]:
+    if key not in chosen:
+        return tuple(setting.default)
+    given = chosen[key]
+    values = list(given) if isinstance(given, list | tuple) else [given]
+    if not values:
+        raise Refused(f"{name}: setting {key!r} is an empty list; expected {allowed_text(setting)}")
+    found: list[Value] = []
+    for value in values:
+        taken = accepted(setting, value)
+        if taken is _NOTHING:
+            raise Refused(f"{name}: setting {key!r} is {value!r}; allowed: {allowed_text(setting)}")
+        if taken not in found:
+            found.append(taken)
+    return tuple(found)
+
+
+_NOTHING: Any = object()
+
+
+def accepted(setting: Setting, value: Any) -> Any:
+    """The value as the setting holds it (3 becomes 3.0 where the defaults are floats), or a marker that is not equal to any value."""
+    floats = any(type(default) is float for default in setting.default) or _holds_floats(setting.allowed)
+    if floats and type(value) is int:
+        value = float(value)
+    if any(type(value) is type(default) and value == default for default in setting.default):
+        return value
+    if setting.allowed is None or isinstance(value, list | tuple | dict):
+        return _NOTHING
+    if isinstance(setting.allowed, range):
+        return value if type(value) is int and value in setting.allowed else _NOTHING
+    return value if any(type(value) is type(one) and value == one for one in setting.allowed) else _NOTHING
+
+
+def is_allowed(setting: Setting, value: Any) -> bool:
+    """Whether a value may be given for this setting."""
+    return accepted(setting, value) is not _NOTHING
+
+
+def _holds_floats(allowed: Collection[Value] | None) -> bool:
+    return allowed is not None and not isinstance(allowed, range) and any(type(one) is float for one in allowed)
+
+
+def allowed_text(setting: Setting) -> str:
+    """What is allowed, in few words."""
+    allowed = setting.default if setting.allowed is None else setting.allowed
+    if isinstance(allowed, range) and allowed.step == 1 and len(allowed) > 1:
+        return f"{allowed[0]} to {allowed[-1]}"
+    values = list(allowed)
+    if len(values) <= 12:
+        return ", ".join(written(value) for value in values)
+    numbers = [value for value in values if isinstance(value, int | float)]
+    rest = [written(value) for value in values if not isinstance(value, int | float)]
+    return ", ".join([*rest, f"{min(numbers)!r} to {max(numbers)!r} ({len(numbers)} values)"])
+
+
+def product(values: Mapping[str, Sequence[Value]]) -> list[dict[str, Value]]:
+    """Every combination, keys sorted, in natural order of the values."""
+    keys = sorted(values)
+    combined = [dict(zip(keys, row, strict=True)) for row in itertools.product(*(values[key] for key in keys))]
+    return sorted(combined, key=natural)
+
+
+def natural(settings: Mapping[str, Value]) -> tuple[Any, ...]:
+    """A sort key: numbers before text, 2 before 16."""
+    return tuple((key, *_rank(settings[key])) for key in sorted(settings))
+
+
+def _rank(value: Value) -> tuple[int, float, str]:
+    if isinstance(value, int | float):
+        return 0, float(value), ""
+    return (1, 0.0, "") if value is None else (2, 0.0, value)
