@@ -1,0 +1,246 @@
+"""A small tree fitted on the model's own outputs by information gain.
+
+    H(S) = -sum_c p_c log2 p_c          IG(S, A) = H(S) - sum_v |S_v|/|S| H(S_v)
+
+S are the model's decisions on the background and on extra queries; for regression, variance stands in place of H. The split
+of the largest |S| * IG grows next, until `max_leaves`, `max_depth`, `min_rows` in a leaf, or no gain is left. A query is a
+background row of which each value is redrawn, with probability 1/2, from its column. Text splits by category sets: categories
+are ordered by their mean output in the node (their share of the node's most frequent class, where there are more than two),
+which for two classes and for regression finds the best set (Breiman et al., CART, 1984, theorem 4.5). Missing values try both
+sides. Ties between columns are broken by the seed.
+
+Craven, Shavlik, Extracting Tree-Structured Representations of Trained Networks, NIPS 8 (1995) 24-30; Bastani, Kim, Bastani,
+Interpretability via Model Extraction, 2017; information gain: Mitchell, Machine Learning, 1997.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qaudit import Context, Explainer, Setting, Subject, TreeModel, hookimpl
+
+Array = NDArray[Any]
+TIE = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """A split of one node: column, gain in bits (or variance), which of the node's rows go left, and the rule."""
+
+    column: int
+    gain: float
+    left: NDArray[np.bool_]
+    threshold: float
+    categories: tuple[str, ...] | None
+    missing_left: bool
+
+
+@dataclass(slots=True)
+class Growing:
+    """Nodes as they are made."""
+
+    rows: list[Array] = field(default_factory=list)
+    depth: list[int] = field(default_factory=list)
+    split: list[Split | None] = field(default_factory=list)
+    children: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, rows: Array, depth: int) -> int:
+        """A new leaf; its number."""
+        self.rows.append(rows)
+        self.depth.append(depth)
+        self.split.append(None)
+        self.children.append((-1, -1))
+        return len(self.rows) - 1
+
+
+def key(*parts: object) -> int:
+    """A number keyed by the seed and names."""
+    return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8], "big")
+
+
+def impurity(sums: Array, counts: Array, regression: bool) -> Array:
+    """Entropy in bits (m,) of class counts (m, k); for regression the variance from sums of y and y^2 (m, 2). 0 where empty."""
+    share = sums / np.maximum(counts, 1.0)[:, None]
+    if regression:
+        return np.maximum(share[:, 1] - share[:, 0] ** 2, 0.0)
+    logs = np.log2(share, out=np.zeros_like(share), where=share > 0)
+    return np.asarray(-np.sum(share * logs, axis=1))
+
+
+def gains(left: Array, counts: Array, total: Array, regression: bool, min_rows: int) -> Array:
+    """Information gain (m,) of sending (m, q) sums over `counts` rows left; -1 where a side has too few rows."""
+    size = float(total[-1])
+    sums = total[:-1]
+    right, others = sums - left, size - counts
+    before = impurity(sums[None], np.array([size]), regression)[0]
+    after = (counts * impurity(left, counts, regression) + others * impurity(right, others, regression)) / size
+    allowed = (counts >= min_rows) & (others >= min_rows)
+    return np.where(allowed, before - after, -1.0)
+
+
+def split_number(column: int, x: Array, y: Array, total: Array, regression: bool, min_rows: int) -> Split | None:
+    """The best threshold of a number column, missing values on either side."""
+    lost = np.isnan(x)
+    known = np.flatnonzero(~lost)
+    if not len(known):
+        return None
+    ordered = known[np.argsort(x[known], kind="stable")]
+    values = x[ordered]
+    ends = np.append(np.flatnonzero(values[1:] > values[:-1]), len(values) - 1)
+    if not lost.any():
+        ends = ends[:-1]
+    if not len(ends):
+        return None
+    sums = np.cumsum(y[ordered], axis=0)[ends]
+    counts = (ends + 1).astype(np.float64)
+    best: tuple[float, int, bool] | None = None
+    for with_missing in (False, True) if lost.any() else (False,):
+        extra, more = (y[lost].sum(axis=0), float(lost.sum())) if with_missing else (np.zeros(y.shape[1]), 0.0)
+        found = gains(sums + extra, counts + more, total, regression, min_rows)
+        at = int(np.argmax(found))
+        if best is None or found[at] > best[0] + TIE:
+            best = (float(found[at]), at, with_missing)
+    assert best is not None
+    gain, at, with_missing = best
+    low = float(values[ends[at]])
+    high = float(values[ends[at] + 1]) if ends[at] + 1 < len(values) else low
+    middle = low + (high - low) / 2.0
+    threshold = middle if low <= middle < high else low
+    with np.errstate(invalid="ignore"):
+        left = np.where(lost, with_missing, x <= threshold)
+    missing_left = with_missing if lost.any() else bool(left.mean() >= 0.5)
+    return Split(column, gain, left, threshold, None, missing_left)
+
+
+def split_text(column: int, x: Array, y: Array, total: Array, regression: bool, min_rows: int) -> Split | None:
+    """The best set of categories of a text column; missing is one more category."""
+    known = sorted({value for value in x if value is not None})
+    groups: list[str | None] = [*known, None] if any(value is None for value in x) else [*known]
+    number = {value: index for index, value in enumerate(groups)}
+    code = np.array([number[value] for value in x])
+    if len(groups) < 2:
+        return None
+    counts = np.bincount(code, minlength=len(groups)).astype(np.float64)
+    sums = np.stack([np.bincount(code, weights=y[:, q], minlength=len(groups)) for q in range(y.shape[1])], axis=1)
+    lead = 0 if regression else (1 if y.shape[1] == 2 else int(np.argmax(total[:-1])))
+    way = np.argsort(sums[:, lead] / counts, kind="stable")
+    found = gains(np.cumsum(sums[way], axis=0)[:-1], np.cumsum(counts[way])[:-1], total, regression, min_rows)
+    at = int(np.argmax(found))
+    taken = set(way[: at + 1].tolist())
+    left = np.isin(code, list(taken))
+    lost = None in groups
+    missing_left = (number[None] in taken) if lost else bool(left.mean() >= 0.5)
+    members = tuple(value for index, value in enumerate(groups) if index in taken and value is not None)
+    return Split(column, float(found[at]), left, 0.0, members, missing_left)
+
+
+def best_split(columns: list[Array], y: Array, priority: list[int], regression: bool, min_rows: int) -> Split | None:
+    """The split of the largest gain, columns tried in order of `priority`; None where nothing is gained."""
+    total = np.append(y.sum(axis=0), len(y))
+    best: Split | None = None
+    for column in priority:
+        x = columns[column]
+        find = split_text if x.dtype == object else split_number
+        found = find(column, x, y, total, regression, min_rows)
+        if found is not None and found.gain > (best.gain + TIE if best else TIE):
+            best = found
+    return best
+
+
+def moments(values: Array, regression: bool, classes: int) -> Array:
+    """One-hot classes (n, k), or y and y^2 about the mean (n, 2): variance is then free of cancellation."""
+    if regression:
+        centred = values - values.mean()
+        return np.stack([centred, centred**2], axis=1)
+    return np.eye(classes)[values]
+
+
+def grow(
+    columns: dict[str, Array], y: Array, *, classes: int, seed: int, max_depth: int, max_leaves: int, min_rows: int
+) -> TreeModel:
+    """A tree on outputs y (n,): int classes, or numbers where `classes` is 0. Best split first."""
+    names, regression = list(columns), classes == 0
+    data, target = list(columns.values()), moments(y, regression, classes)
+    priority = sorted(range(len(names)), key=lambda j: (key(seed, names[j]), names[j]))
+    made, heap = Growing(), list[tuple[float, int, Split]]()
+
+    def consider(node: int) -> None:
+        rows = made.rows[node]
+        if made.depth[node] >= max_depth or len(rows) < 2 * min_rows:
+            return
+        if found := best_split([x[rows] for x in data], target[rows], priority, regression, min_rows):
+            heapq.heappush(heap, (-found.gain * len(rows), node, found))
+
+    consider(made.add(np.arange(len(y)), 0))
+    leaves = 1
+    while heap and leaves < max_leaves:
+        _, node, found = heapq.heappop(heap)
+        rows = made.rows[node]
+        pair = (made.add(rows[found.left], made.depth[node] + 1), made.add(rows[~found.left], made.depth[node] + 1))
+        made.split[node], made.children[node] = found, pair
+        leaves += 1
+        for child in pair:
+            consider(child)
+    return finished(made, y, classes)
+
+
+def finished(made: Growing, y: Array, classes: int) -> TreeModel:
+    """The nodes as a TreeModel."""
+    value = [
+        [float(y[rows].mean())] if classes == 0 else (np.bincount(y[rows], minlength=classes) / len(rows)).tolist()
+        for rows in made.rows
+    ]
+    return TreeModel(
+        feature=np.array([split.column if split else -1 for split in made.split], dtype=np.int32),
+        threshold=np.array([split.threshold if split else 0.0 for split in made.split]),
+        categories=tuple(split.categories if split else None for split in made.split),
+        left=np.array([pair[0] for pair in made.children], dtype=np.int32),
+        right=np.array([pair[1] for pair in made.children], dtype=np.int32),
+        missing_left=np.array([split.missing_left if split else False for split in made.split]),
+        value=np.array(value),
+    )
+
+
+def queries(context: Context, count: int) -> dict[str, Array]:
+    """The background and `count` more rows, each value kept or redrawn from its column with probability 1/2."""
+    size = len(next(iter(context.background.values())))
+    start = np.random.Generator(np.random.Philox(key(context.seed, "rows"))).integers(size, size=count)
+    found = {}
+    for name in context.names:
+        rng, column = np.random.Generator(np.random.Philox(key(context.seed, "column", name))), context.background[name]
+        drawn = np.where(rng.random(count) < 0.5, column[rng.integers(size, size=count)], column[start])
+        found[name] = np.concatenate([column, drawn])
+    return found
+
+
+def explain(context: Context, *, max_depth: int, max_leaves: int, min_rows: int, queries_drawn: int) -> TreeModel:
+    """A surrogate tree of the model's decisions, or of its prediction for regression."""
+    asked = queries(context, queries_drawn)
+    predicted = context.predict(asked)
+    decided = context.decide(predicted)
+    classes = 0 if decided is None else max(len(context.classes), 2)
+    y = predicted[:, 0] if decided is None else decided.astype(np.int64)
+    return grow(asked, y, classes=classes, seed=context.seed, max_depth=max_depth, max_leaves=max_leaves, min_rows=min_rows)
+
+
+@hookimpl
+def qaudit_offer_explainers(subject: Subject) -> Iterator[Explainer]:
+    """The one record of this plugin."""
+    yield Explainer(
+        "surrogate_tree",
+        "a small tree of the model's decisions, by information gain",
+        explain,
+        settings={
+            "max_depth": Setting((5,), allowed=range(1, 11), help="splits on the longest way"),
+            "max_leaves": Setting((16,), allowed=range(2, 25), help="leaves"),
+            "min_rows": Setting((10,), allowed=range(1, 1001), help="fewest rows of a leaf"),
+            "queries_drawn": Setting((2000,), allowed=range(0, 100_001), help="rows asked beyond the background"),
+        },
+    )
