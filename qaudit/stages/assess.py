@@ -58,7 +58,10 @@ def _assessed(limit: Limit, evidence: Sequence[Evidence], judged: str | None) ->
     section = section_of(limit.measure)
     if judged is None:
         return Assessment(limit, None, "not_assessed", section, "no candidate is judged")
-    held = [_held(limit, index, row) for index, row in enumerate(evidence) if matches(limit, row, judged)]
+    rows = [index for index, row in enumerate(evidence) if matches(limit, row, judged)]
+    # a row about nothing more than `where` names is the whole; its parts (a tensor, a quantile) decide only where there is none
+    whole = [index for index in rows if {*evidence[index].about} - {"candidate", "against"} == {*limit.where}]
+    held = [_held(limit, index, evidence[index]) for index in whole or rows]
     if not held:
         return Assessment(limit, None, "not_assessed", section, _nothing(limit))
     worst = min(held, key=lambda h: (WORST.index(h.verdict), -h.excess, h.row))

@@ -72,6 +72,14 @@ def test_omitted_where_means_all_rows_and_not_the_groups() -> None:
     assert (found.evidence, found.verdict, found.section) == (1, "within", "precision")
 
 
+def test_the_whole_decides_before_its_parts() -> None:
+    table = [row(0.9, value_of="max"), row(0.001)]
+    (found,) = assess(policy(limit()), table, JUDGED)
+    assert (found.evidence, found.verdict, found.reason) == (1, "within", "")
+    (found,) = assess(policy(limit()), [row(0.9, value_of="max"), row(0.001, value_of="p99")], JUDGED)
+    assert (found.evidence, found.reason) == (0, "worst of 2 rows: value_of max")
+
+
 def test_the_worst_of_several_rows_decides_and_is_named() -> None:
     table = [row(0.0, group="afam=no"), row(0.02, group="afam=yes"), row(0.03, group="single=yes"), row(0.9)]
     (found,) = assess(policy(limit(where={"group": "*"})), table, JUDGED)
