@@ -48,8 +48,9 @@ class PluginHost:
         Raises Refused for an unknown name, PluginConflict for a listed name that two distributions offer.
         """
         if names is None:
-            return [ref for refs in self._by_name(kind).values() if len(refs) == 1 for ref in refs]
-        chosen = {self._named(kind, name) for name in names}
+            chosen = {refs[0] for refs in self._by_name(kind).values() if len(refs) == 1}
+        else:
+            chosen = {self._named(kind, name) for name in names}
         return sorted(chosen, key=lambda ref: ref.name)
 
     def doubled(self, kind: Kind) -> tuple[Skipped, ...]:

@@ -1,0 +1,98 @@
+"""The environment that a report's bytes depend on: versions, processor features, BLAS kernel, PDF engine. No host name."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import ctypes.util
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from qaudit.core.__about__ import VERSION
+
+PACKAGES = (
+    "jinja2",
+    "numexpr",
+    "numpy",
+    "pandas",
+    "pluggy",
+    "pyarrow",
+    "pydantic",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "weasyprint",
+)
+
+
+def environment() -> dict[str, Any]:
+    """The `environment` part of report.json."""
+    return {
+        "qaudit": VERSION,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu(),
+        "blas": _blas(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name)) is not None},
+        "pdf": {
+            "weasyprint": _version("weasyprint"),
+            "pango": _library_version(("pango-1.0", "libpango-1.0.so.0", "libpango-1.0-0"), "pango_version_string"),
+            "harfbuzz": _library_version(("harfbuzz", "libharfbuzz.so.0"), "hb_version_string"),
+        },
+    }
+
+
+def _version(name: str) -> str | None:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(name)
+    return None
+
+
+def _cpu() -> str:
+    """Model name and the processor features that numpy's kernels choose from."""
+    features: Mapping[str, bool] = np._core._multiarray_umath.__cpu_features__  # type: ignore[attr-defined]
+    have = ", ".join(sorted(name for name, there in features.items() if there))
+    return f"{_model_name()} ({have})"
+
+
+def _model_name() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _blas() -> str:
+    found = [
+        f"{each['internal_api']} {each['version']} ({each.get('architecture', 'unknown kernel')})"
+        for each in threadpool_info()
+        if each["user_api"] == "blas"
+    ]
+    return "; ".join(sorted(set(found))) or "unknown"
+
+
+def _library_version(names: tuple[str, ...], function: str) -> str | None:
+    """What a C library says of its version; None where it is not installed."""
+    for name in names:
+        with contextlib.suppress(OSError, AttributeError):
+            library = ctypes.CDLL(ctypes.util.find_library(name) or name)
+            call = getattr(library, function)
+            call.restype = ctypes.c_char_p
+            text = call()
+            return text.decode("ascii", "replace") if text else None
+    return None
+
+
+def supported() -> str | None:
+    """Why qaudit cannot run on this system, in one line; None where it can."""
+    if sys.platform == "win32":
+        return "native Windows is not supported: child processes cannot be limited there; use WSL2"
+    return None
