@@ -24,6 +24,9 @@ RANK = {
     "rendering": 1,
     "hookspecs": 1,
     "policies": 1,
+    "policy": 1,
+    "settings": 1,
+    "data": 1,
     "testing": 2,
     "units": 2,
     "host": 3,
@@ -56,7 +59,7 @@ def imports(path: Path) -> Iterator[str]:
                 base = ".".join([*above, *([base] if base else [])])
             for alias in node.names:
                 inner = f"{base}.{alias.name}"
-                yield inner if inner in modules() else base
+                yield inner if inner in modules() or base == "scipy" else base
 
 
 def module_name(path: Path) -> str:
@@ -77,8 +80,9 @@ def part(module: str) -> str:
 
 def below(importer: str, imported: str) -> bool:
     if "vocabulary" in (importer, imported):
-        # qaudit/__init__ reaches core at import, the engine and audit when called; only the command line may ask it for its version.
-        return importer == imported or (importer == "vocabulary" and imported in {"core", "errors", "hookspecs", "engine", "audit"})
+        # qaudit/__init__ reaches core at import, the engine and audit when called; nobody in the host asks it for anything.
+        reached = {"core", "errors", "hookspecs", "engine", "audit"}
+        return importer == imported or (importer == "vocabulary" and imported in reached)
     return importer == imported or RANK[imported] < RANK[importer] or (importer, imported) in SIDEWAYS
 
 

@@ -53,7 +53,9 @@ def model() -> Pipeline:
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     texts = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
     encode = ColumnTransformer([("numbers", numbers, NUMBERS), ("texts", texts, TEXTS)])
-    network = MLPClassifier((16,), activation="tanh", alpha=5.0, solver="lbfgs", max_iter=2000, random_state=SEED)
+    network = MLPClassifier(
+        hidden_layer_sizes=(16,), activation="tanh", alpha=5.0, solver="lbfgs", max_iter=2000, random_state=SEED
+    )
     return Pipeline([("encode", encode), ("network", network)])
 
 
