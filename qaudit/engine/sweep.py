@@ -1,0 +1,167 @@
+"""Predictions of programs and of their quantized forms over fixed row blocks: memory is O(block), one pass serves all.
+
+Work is shared only where it is exact: candidates with the reference's thresholds take the reference's leaves, candidates with
+one grid for the model's inputs take one set of codes. Blocks have a fixed height and BLAS has one thread, so a candidate's
+numbers do not depend on which others are swept with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from qaudit.core.program import Dense, Link, Program, Quantized, Trees
+from qaudit.core.tensor import Floats, Grid
+from qaudit.engine.dense import Layer, centred_codes, layer_of
+from qaudit.engine.links import predictions
+from qaudit.engine.trees import Walk, gather, leaves_of, walk_of
+
+BLOCK = 2048
+"""Rows of a block. A fixed number: float64 products may differ in the last bit with it."""
+REFERENCE = "reference"
+
+Consume = Callable[[slice, Mapping[str, Floats]], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forest:
+    """Trees ready to walk. Two forests that share one Walk object share leaves."""
+
+    step: Trees
+    walk: Walk
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A model laid out for evaluation: dequantized, transposed, checked for overflow, once."""
+
+    width: int
+    steps: tuple[Layer | Forest, ...]
+    link: Link
+    link_scale: float
+
+
+class _Shared:
+    """What one row block has computed from the model's inputs so far. Never used past the first step of a model."""
+
+    def __init__(self, encoded: Floats) -> None:
+        self.encoded = encoded
+        self._leaves: dict[int, NDArray[np.int32]] = {}
+        self._codes: dict[Grid, Floats] = {}
+
+    def leaves(self, walk: Walk) -> NDArray[np.int32]:
+        """Leaf nodes (n, T) of the block."""
+        if id(walk) not in self._leaves:
+            self._leaves[id(walk)] = leaves_of(walk, self.encoded)
+        return self._leaves[id(walk)]
+
+    def codes(self, grid: Grid) -> Floats:
+        """q_x - z_x of the block."""
+        if grid not in self._codes:
+            self._codes[grid] = centred_codes(grid, self.encoded)
+        return self._codes[grid]
+
+
+def prepare(model: Program | Quantized, walks: dict[bytes, Walk] | None = None) -> Prepared:
+    """Lays a model out. `walks`: trees already laid out, by digest of structure and thresholds, for models that may share them.
+
+    Raises ValueError where an integer accumulator would overflow int64, and where a tensor does not fit its parameter.
+    """
+    program, tensors, grids = (model, {}, {}) if isinstance(model, Program) else (model.program, model.tensors, model.grids)
+    known = program.parameters()
+    for name, tensor in tensors.items():
+        if name not in known:
+            raise ValueError(f"no parameter {name!r}")
+        if tensor.codes.shape != known[name].values.shape:
+            raise ValueError(f"{name}: shape {tensor.codes.shape}, expected {known[name].values.shape}")
+    trees = {n: t.dequantize() for n, t in tensors.items() if known[n].role in ("threshold", "leaf")}
+    steps: list[Layer | Forest] = []
+    for index, step in enumerate(program.with_parameters(trees).steps if trees else program.steps):
+        if isinstance(step, Dense):
+            weight, bias = tensors.get(f"layer{index}.weight"), tensors.get(f"layer{index}.bias")
+            steps.append(layer_of(step, weight, bias, grids.get(index)))
+        else:
+            steps.append(Forest(step, _walk(step, {} if walks is None else walks)))
+    return Prepared(program.width, tuple(steps), program.link, program.link_scale)
+
+
+def _walk(step: Trees, walks: dict[bytes, Walk]) -> Walk:
+    """The walk of these thresholds and this structure, laid out once whatever objects bring it."""
+    digest = hashlib.sha256()
+    for part in (step.roots, step.feature, step.left, step.right, step.missing_left, step.threshold):
+        digest.update(np.ascontiguousarray(part).data)
+    key = digest.digest()
+    if key not in walks:
+        walks[key] = walk_of(step)
+    return walks[key]
+
+
+@lru_cache(maxsize=4)
+def _kept(model: Program | Quantized) -> Prepared:
+    """Models are frozen and hash by identity: an explainer that asks thousands of times lays its model out once."""
+    return prepare(model)
+
+
+def predict(model: Program | Quantized | Prepared, encoded: Any, block: int = BLOCK) -> Floats:
+    """Predictions (n, k) float64 of encoded rows (n, width). Raises ValueError where the width differs."""
+    prepared = model if isinstance(model, Prepared) else _kept(model)
+    rows = _rows(prepared, encoded)
+    with _blas().limit(limits=1):
+        parts = [_evaluate(prepared, _Shared(rows[at])) for at in _blocks(len(rows), block)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def sweep(reference: Program, candidates: Mapping[str, Quantized], encoded: Any, consume: Consume, block: int = BLOCK) -> None:
+    """Reference and all candidates in one pass over encoded rows (n, width).
+
+    `consume(rows, predictions)` is called for each block in order, with {"reference": (m, k), then the ids in sorted order}.
+    Raises ValueError where the width differs, where a candidate cannot be evaluated (see `prepare`), or is called "reference".
+    """
+    if REFERENCE in candidates:
+        raise ValueError(f"a candidate is called {REFERENCE!r}")
+    walks: dict[bytes, Walk] = {}
+    models = {REFERENCE: prepare(reference, walks)}
+    models |= {name: prepare(candidates[name], walks) for name in sorted(candidates)}
+    rows = _rows(models[REFERENCE], encoded)
+    with _blas().limit(limits=1):
+        for at in _blocks(len(rows), block):
+            shared = _Shared(rows[at])
+            consume(at, {name: _evaluate(model, shared) for name, model in models.items()})
+
+
+def _evaluate(model: Prepared, shared: _Shared) -> Floats:
+    """One block through all steps and the link."""
+    x = shared.encoded
+    for index, step in enumerate(model.steps):
+        if isinstance(step, Forest):
+            x = gather(step.step, shared.leaves(step.walk) if index == 0 else leaves_of(step.walk, x))
+        else:
+            x = step(x, shared.codes(step.grid) if index == 0 and step.grid is not None else None)
+    return predictions(model.link, model.link_scale, x)
+
+
+def _rows(model: Prepared, encoded: Any) -> Floats:
+    # one memory layout: BLAS may round otherwise for another
+    rows = np.ascontiguousarray(encoded, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != model.width:
+        raise ValueError(f"encoded rows of shape {rows.shape}, expected (n, {model.width})")
+    return rows
+
+
+def _blocks(n: int, block: int) -> Iterator[slice]:
+    """Slices of `block` rows; one empty slice where there are no rows."""
+    for start in range(0, max(n, 1), block):
+        yield slice(start, min(start + block, n))
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    """Looking for BLAS libraries takes a millisecond: once a process. numpy's is loaded before any product is made."""
+    return ThreadpoolController()

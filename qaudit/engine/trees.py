@@ -1,0 +1,106 @@
+"""Tree ensembles: all trees of a row block walk down one level at a time; equal to scikit-learn bit for bit.
+
+An input is rounded to float32 first and compared with the float64 threshold, NaN goes where the node says, and leaf values are
+added one tree after the other in float64: the arithmetic of sklearn.tree, of forests (sum, then divided by the number of trees)
+and of gradient boosting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qaudit.core.program import Program, Trees
+from qaudit.core.tensor import Floats
+
+CELLS = 2**18
+"""Rows x trees walked at once: what bounds memory."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Walk:
+    """A Trees step laid out for walking: children as (nodes, 2) flat pairs [right, left]; a leaf has itself as both children."""
+
+    feature: NDArray[np.int64]
+    threshold: Floats
+    children: NDArray[np.int32]
+    missing_left: NDArray[np.bool_]
+    leaf: NDArray[np.bool_]
+    roots: NDArray[np.int32]
+
+
+def walk_of(step: Trees) -> Walk:
+    """The layout of a step's structure and thresholds; leaf values play no part."""
+    leaf = step.left < 0
+    itself = np.arange(len(step.left), dtype=np.int32)
+    children = np.stack([np.where(leaf, itself, step.right), np.where(leaf, itself, step.left)], axis=1).astype(np.int32).ravel()
+    feature = np.where(leaf, 0, step.feature).astype(np.int64)
+    return Walk(feature, step.threshold, children, step.missing_left, leaf, step.roots)
+
+
+def leaves_of(walk: Walk, x: Floats) -> NDArray[np.int32]:
+    """Leaf node (n, T) of every row in every tree. x (n, width) float64 with NaN for missing."""
+    rounded = x.astype(np.float32)
+    found = np.empty((len(x), len(walk.roots)), dtype=np.int32)
+    height = max(1, CELLS // max(1, len(walk.roots)))
+    for start in range(0, len(x), height):
+        _descend(walk, rounded[start : start + height], found[start : start + height])
+    return found
+
+
+def _descend(walk: Walk, x: NDArray[np.float32], found: NDArray[np.int32]) -> None:
+    """Fills `found` (n, T). Rows x trees that have reached a leaf are dropped from the walk level by level."""
+    n, trees = found.shape
+    values, width = x.ravel(), x.shape[1]
+    flat = found.reshape(-1)
+    flat[:] = np.tile(walk.roots, n)
+    cell = np.flatnonzero(~walk.leaf[flat])
+    node, base = flat[cell], (cell // trees) * width
+    while cell.size:
+        value = values[base + walk.feature[node]]
+        goes_left = value <= walk.threshold[node]
+        missing = np.isnan(value)
+        if missing.any():
+            goes_left = np.where(missing, walk.missing_left[node], goes_left)
+        node = walk.children[2 * node + goes_left]
+        flat[cell] = node
+        inner = ~walk.leaf[node]
+        if not inner.all():
+            cell, node, base = cell[inner], node[inner], base[inner]
+
+
+def gather(step: Trees, leaves: NDArray[np.int32]) -> Floats:
+    """Raw scores (n, outputs) from leaf nodes (n, T): `base`, plus leaf values in tree order, then the mean where so declared."""
+    scores = np.tile(step.base.astype(np.float64), (len(leaves), 1))
+    for tree in range(leaves.shape[1]):
+        if step.column is None:
+            scores += step.value[leaves[:, tree]]
+        else:
+            scores[:, step.column[tree]] += step.value[leaves[:, tree], 0]
+    if step.aggregate == "mean":
+        scores /= leaves.shape[1]
+    return scores
+
+
+def leaf_indices(program: Program, encoded: Floats) -> NDArray[np.int32]:
+    """Leaf node (n, T) of every encoded row in every tree of a program whose first step is Trees.
+
+    Nodes are numbered through the whole ensemble; subtract `roots` for scikit-learn's numbers. Raises ValueError for other
+    programs.
+    """
+    return leaves_of(walk_of(_first(program)), np.asarray(encoded, dtype=np.float64))
+
+
+def raw(program: Program, encoded: Floats) -> Floats:
+    """Raw scores (n, outputs) before the link, of a program whose first step is Trees."""
+    step = _first(program)
+    return gather(step, leaf_indices(program, encoded))
+
+
+def _first(program: Program) -> Trees:
+    step = program.steps[0] if program.steps else None
+    if not isinstance(step, Trees):
+        raise ValueError("the program does not begin with trees")
+    return step
