@@ -27,9 +27,11 @@ WIDE_SCALE = "maximum(hi / high - lo / high, tiny)"
 
 
 def affine(values: NDArray[np.float64], calibration: Calibration, *, bits: int, axis: str) -> QuantizedTensor:
-    """Codes of one parameter; Refused where a value is not finite, Decline where `axis` is "channel" and there is no such axis."""
+    """Codes of one parameter; Refused where a value is not finite, Decline where `axis` is "channel" and there is none."""
     if not np.isfinite(values).all():
-        raise Refused(f"{calibration.name}: {int((~np.isfinite(values)).sum())} values are NaN or infinite; expected finite numbers")
+        raise Refused(
+            f"{calibration.name}: {int((~np.isfinite(values)).sum())} values are NaN or infinite; expected finite numbers"
+        )
     along = calibration.axis if axis == "channel" else None
     if axis == "channel" and along is None:
         raise Decline("axis='channel' needs a parameter with an output axis")
@@ -44,7 +46,7 @@ def affine(values: NDArray[np.float64], calibration: Calibration, *, bits: int, 
 
 
 def grid(values: NDArray[np.float64], along: int | None, ends: dict[str, float]) -> tuple[Any, Any]:
-    """Scale and zero point (floats that hold integers) of the tensor (0-d), or of every index of the axis, shaped to broadcast."""
+    """Scale and zero point (whole floats) of the tensor (0-d), or of every index of the axis, shaped to broadcast."""
     others = None if along is None else tuple(index for index in range(values.ndim) if index != along)
     lo = np.asarray(values.min(axis=others, keepdims=along is not None, initial=0.0))
     hi = np.asarray(values.max(axis=others, keepdims=along is not None, initial=0.0))

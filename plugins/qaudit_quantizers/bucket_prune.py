@@ -2,7 +2,7 @@
 
     edges         e_k = k max|w| / K, k = 0..K; range k = {e_(k-1) <= |w| < e_k}, the last one closed
     contribution  c_k = mean over the calibration rows of |f - f_(-k)|, f_(-k) the model with range k set to zero; no labels
-    keep          the smallest set of ranges, largest c first, with a cumulative share >= tau; or every c_k > tol where tol is given
+    keep          the smallest set of ranges, largest c first, of cumulative share >= tau; or every c_k > tol where tol is given
     quantize      D = max|kept| / Q, Q = 2**(b-1) - 1;  q = clip(rint(w / D), -Q, Q);  w ~ D q where kept, exactly 0 elsewhere
 
 The range of max|w| is always kept, and tau = 1 keeps every range that holds a weight. Ranges are taken over a tensor, a layer or
@@ -161,8 +161,12 @@ def qaudit_offer_quantizers(subject: Subject) -> Iterator[Quantizer]:
             "bits": Setting((4, 8), allowed=range(2, 17), help="bits of a code"),
             "buckets": Setting((4,), allowed=range(1, 65), help="ranges of |w|"),
             "scope": Setting(("tensor",), allowed=("tensor", "layer", "global"), help="where the ranges are taken"),
-            "tau": Setting((0.9, 0.99), allowed=tuple(i / 1000 for i in range(1, 1001)), help="share of the contribution to keep"),
-            "tol": Setting((None,), allowed=(None, *(float(f"{m}e-{e}") for e in range(1, 10) for m in (1, 2, 5))), help="in place of tau"),
+            "tau": Setting(
+                (0.9, 0.99), allowed=tuple(i / 1000 for i in range(1, 1001)), help="share of the contribution to keep"
+            ),
+            "tol": Setting(
+                (None,), allowed=(None, *(float(f"{m}e-{e}") for e in range(1, 10) for m in (1, 2, 5))), help="in place of tau"
+            ),
         },
         model=bucket_prune,
         needs=("calibration",),

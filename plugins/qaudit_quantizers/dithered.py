@@ -75,7 +75,9 @@ def dithered(
 
 def _check(values: Floats, calibration: Calibration, range: str, k: float | None, axis: str) -> None:
     if not np.isfinite(values).all():
-        raise Refused(f"{calibration.name}: {int((~np.isfinite(values)).sum())} values are NaN or infinite; expected finite numbers")
+        raise Refused(
+            f"{calibration.name}: {int((~np.isfinite(values)).sum())} values are NaN or infinite; expected finite numbers"
+        )
     if range == "ksigma" and k is None:
         raise Decline("range='ksigma' needs k, for example k=3.0")
     if range == "maxabs" and k is not None:

@@ -50,7 +50,9 @@ def weights(values: Floats, calibration: Calibration, *, bits: int, input_bits: 
     if calibration.role != "weight":
         raise Decline(f"quantizes dense layers; {calibration.name} is a {calibration.role} of a tree")
     if not np.isfinite(values).all():
-        raise Refused(f"{calibration.name}: {int((~np.isfinite(values)).sum())} values are NaN or infinite; expected finite numbers")
+        raise Refused(
+            f"{calibration.name}: {int((~np.isfinite(values)).sum())} values are NaN or infinite; expected finite numbers"
+        )
     qtype = QType(bits)
     if mode == "full":
         _fits(values.shape[1], qtype, QType(input_bits, signed=False), calibration.name)
@@ -93,7 +95,10 @@ def stated_bound(x: Floats, weight: Floats, weight_scale: Floats, input_scale: f
     n_in = weight.shape[1]
     own = np.abs(x).sum(axis=1)[:, None] * weight_scale / 2
     return np.asarray(
-        own + np.abs(weight).sum(axis=1) * input_scale / 2 + n_in * weight_scale * input_scale / 4 + weight_scale * input_scale / 2
+        own
+        + np.abs(weight).sum(axis=1) * input_scale / 2
+        + n_in * weight_scale * input_scale / 4
+        + weight_scale * input_scale / 2
     )
 
 

@@ -23,9 +23,11 @@ SCALE = "maximum(peak / high, tiny)"
 
 
 def symmetric(values: NDArray[np.float64], calibration: Calibration, *, bits: int, axis: str) -> QuantizedTensor:
-    """Codes of one parameter; Refused where a value is not finite, Decline where `axis` is "channel" and there is no such axis."""
+    """Codes of one parameter; Refused where a value is not finite, Decline where `axis` is "channel" and there is none."""
     if not np.isfinite(values).all():
-        raise Refused(f"{calibration.name}: {int((~np.isfinite(values)).sum())} values are NaN or infinite; expected finite numbers")
+        raise Refused(
+            f"{calibration.name}: {int((~np.isfinite(values)).sum())} values are NaN or infinite; expected finite numbers"
+        )
     along = calibration.axis if axis == "channel" else None
     if axis == "channel" and along is None:
         raise Decline("axis='channel' needs a parameter with an output axis")

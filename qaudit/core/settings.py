@@ -85,7 +85,7 @@ def find_id(text: str, ids: Iterable[str]) -> str:
 
 
 def check(name: str, declared: Mapping[str, Setting], chosen: Chosen) -> dict[str, tuple[Value, ...]]:
-    """The values of every setting, the author's in place of the defaults; Refused names plugin, key, value and what is allowed."""
+    """Values of every setting, the author's in place of defaults; Refused names plugin, key, value and what is allowed."""
     for key in chosen:
         if key not in declared:
             raise Refused(_unknown(name, key, declared))
@@ -120,7 +120,7 @@ _NOTHING: Any = object()
 
 
 def accepted(setting: Setting, value: Any) -> Any:
-    """The value as the setting holds it (3 becomes 3.0 where the defaults are floats), or a marker that is not equal to any value."""
+    """The value as the setting holds it (3 becomes 3.0 where the defaults are floats), or a marker that equals no value."""
     floats = any(type(default) is float for default in setting.default) or _holds_floats(setting.allowed)
     if floats and type(value) is int:
         value = float(value)

@@ -17,10 +17,14 @@ def no_effect(replaced: Any, label: str | None = None) -> float:
     raise AssertionError("effect was not expected here")
 
 
-def calibration(values: Any, *, axis: int | None = 0, role: str = "weight", seed: int = 7, inputs: Any = None, **more: Any) -> Calibration:
+def calibration(
+    values: Any, *, axis: int | None = 0, role: str = "weight", seed: int = 7, inputs: Any = None, **more: Any
+) -> Calibration:
     """The calibration of a lone tensor."""
     given = {"name": "layer0.weight", "layer": 0, "effect": no_effect, **more}
-    return Calibration(role=role, axis=axis, low=float(np.min(values)), high=float(np.max(values)), inputs=inputs, seed=seed, **given)
+    return Calibration(
+        role=role, axis=axis, low=float(np.min(values)), high=float(np.max(values)), inputs=inputs, seed=seed, **given
+    )
 
 
 def rounded(x: float) -> int:

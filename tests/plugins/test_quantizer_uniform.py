@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def test_bound_falls_with_bits(values):
     assume(np.abs(values).max() > 1e-3)
     for quantizer in BOTH:
         steps = [quantizer(values, calibration(values), bits=bits, axis="tensor").scale for bits in range(2, 17)]
-        assert all(fine < coarse for coarse, fine in zip(steps, steps[1:], strict=False))
+        assert all(fine < coarse for coarse, fine in itertools.pairwise(steps))
 
 
 @pytest.mark.parametrize("name", EXTREME)

@@ -1,0 +1,122 @@
+"""The float program on the calibration rows: what a quantizer may know, and `effect`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qaudit.core.program import Parameter, Program, Trees
+from qaudit.core.records import Decline
+from qaudit.core.settings import derived_seed
+from qaudit.core.tensor import Calibration, Floats
+from qaudit.engine.sweep import predict
+from qaudit.units.job import Json
+
+NEEDS_ROWS = "needs calibration rows: give --calibration FILE, --train FILE or --calibration-share 0.1"
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """A view that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def frozen_program(program: Program) -> Program:
+    """The program with arrays that cannot be written to."""
+    steps = []
+    for step in program.steps:
+        names = ("left", "right", "feature", "threshold", "value") if isinstance(step, Trees) else ("weight", "bias")
+        steps.append(replace(step, **{name: frozen(getattr(step, name)) for name in names}))
+    return replace(program, steps=tuple(steps))
+
+
+@dataclass(slots=True)
+class Bench:
+    """The float program on the calibration rows: what calibrations are made of, and `effect`."""
+
+    program: Program
+    rows: Floats | None
+    seed: int
+    by: str
+    noted: list[Json] = field(default_factory=list)
+    _base: Floats | None = None
+    _known: dict[bytes, float] = field(default_factory=dict)
+    _inputs: dict[int, Floats] = field(default_factory=dict)
+
+    def calibrations(self) -> dict[str, Calibration]:
+        """One a parameter (biases too), arrays read-only.
+
+        `low` and `high`: what meets the parameter on the calibration rows (its layer's inputs, or the feature of a threshold;
+        missing values aside); its own values for a leaf, a bias, or without calibration rows.
+        """
+        return {name: self._calibration(parameter) for name, parameter in self.program.parameters().items()}
+
+    def _calibration(self, parameter: Parameter) -> Calibration:
+        inputs = self.inputs(parameter.layer) if self.rows is not None and parameter.role == "weight" else None
+        met = inputs if inputs is not None else self._feature(parameter)
+        seen = np.asarray(parameter.values if met is None else met)
+        seen = seen[np.isfinite(seen)]
+        return Calibration(
+            name=parameter.name,
+            role=parameter.role,
+            layer=parameter.layer,
+            axis=parameter.axis,
+            low=float(seen.min(initial=np.inf)) if seen.size else 0.0,
+            high=float(seen.max(initial=-np.inf)) if seen.size else 0.0,
+            inputs=inputs,
+            seed=derived_seed(self.seed, self.by, parameter.name),
+            effect=self.effect_of(parameter.name),
+        )
+
+    def _feature(self, parameter: Parameter) -> Floats | None:
+        if self.rows is None or parameter.role != "threshold" or parameter.layer != 0:
+            return None
+        return np.asarray(self.rows[:, [f"threshold[{name}]" for name in self.program.inputs].index(parameter.name)])
+
+    def inputs(self, layer: int) -> Floats:
+        """The inputs of a layer (n, in) on the calibration rows; the float model's own."""
+        assert self.rows is not None
+        if layer not in self._inputs:
+            before = replace(self.program, steps=self.program.steps[:layer], link="identity", output="regression", classes=())
+            self._inputs[layer] = frozen(predict(before, self.rows) if layer else self.rows)
+        return self._inputs[layer]
+
+    def effect_of(self, own: str) -> Callable[..., float]:
+        """The function `effect` of one parameter's calibration."""
+
+        def effect(replaced: Any, label: str | None = None) -> float:
+            values = dict(replaced) if isinstance(replaced, Mapping) else {own: replaced}
+            change = self._change({name: np.asarray(array, dtype=np.float64) for name, array in values.items()})
+            if label is not None:
+                self.noted.append({"parameter": self.spoken(list(values)), "range": str(label), "value": change})
+            return change
+
+        return effect
+
+    def spoken(self, names: list[str]) -> str:
+        """One name for several parameters."""
+        layers = {self.program.parameters()[name].layer for name in names}
+        if len(names) == 1:
+            return names[0]
+        return f"layer {min(layers)}" if len(layers) == 1 and len(self.program.steps) > 1 else "all parameters"
+
+    def _change(self, values: dict[str, Floats]) -> float:
+        """mean |f - f'| over calibration rows and outputs. Asked again for the same values, it remembers."""
+        if self.rows is None:
+            raise Decline(NEEDS_ROWS)
+        digest = hashlib.sha256()
+        for name in sorted(values):
+            digest.update(f"{name}\0{values[name].shape}\0".encode() + np.ascontiguousarray(values[name]).tobytes())
+        key = digest.digest()
+        if key not in self._known:
+            if self._base is None:
+                self._base = predict(self.program, self.rows)
+            after = predict(self.program.with_parameters(values), self.rows)
+            self._known[key] = float(np.abs(after - self._base).mean()) if after.size else 0.0
+        return self._known[key]
