@@ -98,6 +98,25 @@ class Program:
                 found[name] = Parameter(name, "leaf", layer, step.value[leaves, output], None)
         return found
 
+    def problems(self) -> list[str]:
+        """What keeps these arrays from being a program, one plain line each; [] where shapes and indices fit.
+
+        After this no index leads out of an array and no walk runs in a circle: children stand behind their parents.
+        """
+        found: list[str] = []
+        width = self.width
+        for layer, step in enumerate(self.steps):
+            wrong, width = _dense_problems(step, width) if isinstance(step, Dense) else _trees_problems(step, width)
+            if wrong:
+                return [f"step {layer}: {line}" for line in wrong]
+        wanted = {"logistic": 1, "margin": 1, "softmax": len(self.classes), "ovr": len(self.classes)}
+        expected = 1 if self.output == "regression" else wanted.get(self.link, len(self.classes))
+        if width != expected:
+            found.append(f"link {self.link}: {width} scores for {len(self.classes)} classes, expected {expected}")
+        if self.output == "binary" and len(self.classes) != 2:
+            found.append(f"classes: {len(self.classes)}, expected 2 for binary")
+        return found
+
     def with_parameters(self, values: Mapping[str, Floats]) -> Program:
         """The same program with some parameters replaced; shapes must agree."""
         known = self.parameters()
@@ -136,3 +155,40 @@ class Quantized:
     program: Program
     tensors: Mapping[str, QuantizedTensor]
     grids: Mapping[int, Grid] = field(default_factory=dict)
+
+
+def _dense_problems(step: Dense, width: int) -> tuple[list[str], int]:
+    if step.weight.ndim != 2 or step.weight.shape[1] != width:
+        return [f"weight: shape {step.weight.shape}, expected (outputs, {width})"], width
+    outputs = step.weight.shape[0]
+    if step.bias.shape != (outputs,):
+        return [f"bias: shape {step.bias.shape}, expected ({outputs},)"], outputs
+    finite = np.isfinite(step.weight).all() and np.isfinite(step.bias).all()
+    return ([] if finite else ["weights: not finite"]), outputs
+
+
+def _trees_problems(step: Trees, width: int) -> tuple[list[str], int]:
+    nodes, outputs = len(step.left), step.base.size
+    columns = outputs if step.column is None else 1
+    shapes = {name: (nodes,) for name in ("left", "right", "feature", "threshold", "missing_left")}
+    shapes |= {"value": (nodes, columns), "base": (outputs,), "roots": (step.roots.size,)}
+    if step.column is not None:
+        shapes["column"] = (step.roots.size,)
+    for name, shape in shapes.items():
+        if getattr(step, name).shape != shape:
+            return [f"{name}: shape {getattr(step, name).shape}, expected {shape}"], outputs
+    inner, itself = step.left >= 0, np.arange(nodes)
+    found = []
+    if not step.roots.size or step.roots.min() < 0 or step.roots.max() >= nodes:
+        found.append(f"roots: expected one or more node numbers below {nodes}")
+    for name in ("left", "right"):
+        child = getattr(step, name)
+        if np.any(child[inner] <= itself[inner]) or np.any(child >= nodes) or np.any(child[~inner] != -1):
+            found.append(f"{name}: expected node numbers behind the parent and below {nodes}, -1 in leaves")
+    if np.any(step.feature[inner] < 0) or np.any(step.feature >= width):
+        found.append(f"feature: expected 0 to {width - 1} in inner nodes")
+    if step.column is not None and (step.column.min() < 0 or step.column.max() >= outputs):
+        found.append(f"column: expected 0 to {outputs - 1}")
+    if np.isnan(step.threshold[inner]).any() or not np.isfinite(step.value[~inner]).all() or not np.isfinite(step.base).all():
+        found.append("thresholds and leaf values: not finite")
+    return found, outputs
