@@ -22,6 +22,7 @@ class Columns:
         self.missing: list[bool | None] = [None] * width
         self.boolean: set[int] = set()
         self.used: set[int] = set()
+        self.texts: dict[int, tuple[str, ...]] = {}
 
     def walk(self, estimator: Any, columns: list[int]) -> list[int]:
         """Visit `estimator` on those columns; returns the columns that leave it one for one and with their missing values."""
@@ -76,6 +77,8 @@ class Columns:
         ignores = getattr(estimator, "handle_unknown", "error") not in ("error", "infrequent_error")
         if categories.dtype == bool or any(isinstance(value, bool) for value in categories.tolist()):
             self.boolean.add(column)
+        if texts:
+            self.texts[column] = tuple(sorted(texts))
         self._say(column, "text" if texts else "number", holds_missing or ignores)
 
     def _say(self, column: int, kind: str, missing: bool) -> None:
@@ -91,19 +94,23 @@ def _takes_missing(estimator: Any) -> bool:
     return bool(tags().input_tags.allow_nan) if tags else False
 
 
-def describe(estimator: Any, names: tuple[str, ...], width: int) -> tuple[tuple[Feature, ...], frozenset[str]]:
-    """Features of a fitted estimator in order, without columns that it drops, and the names of boolean ones.
+Texts = dict[str, tuple[str, ...]]
+
+
+def describe(estimator: Any, names: tuple[str, ...], width: int) -> tuple[tuple[Feature, ...], frozenset[str], Texts]:
+    """Features of a fitted estimator in order, without columns that it drops; the names of boolean ones; the known texts.
 
     `names` is empty where the model was fitted without names: then no feature is named and none is left out.
     """
     columns = Columns(width)
     columns.walk(estimator, list(range(width)))
     if not names:
-        return (), frozenset()
+        return (), frozenset(), {}
     found: list[Feature] = []
     for number, name in enumerate(names):
         if columns.used and number not in columns.used:
             continue
         kind = columns.kind[number]
         found.append(Feature(name, "text" if kind == "text" else "number" if kind else None, columns.missing[number]))
-    return tuple(found), frozenset(names[number] for number in columns.boolean)
+    known = {names[number]: texts for number, texts in sorted(columns.texts.items())}
+    return tuple(found), frozenset(names[number] for number in columns.boolean), known

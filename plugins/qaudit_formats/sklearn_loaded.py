@@ -51,7 +51,7 @@ class Model:
         self.names = tuple(str(name) for name in getattr(estimator, "feature_names_in_", ()))
         self.width = int(getattr(estimator, "n_features_in_", len(self.names)))
         self.labels: list[Any] = np.asarray(getattr(self.final, "classes_", [])).tolist()
-        self.features, self.boolean = describe(estimator, self.names, self.width)
+        self.features, self.boolean, self.texts = describe(estimator, self.names, self.width)
 
     @property
     def output(self) -> Output:
@@ -172,4 +172,5 @@ def loaded(estimator: Any) -> Loaded:
         why_not=why_not,
         leaves=leaves,
         raw=raw,
+        categories=model.texts,
     )

@@ -125,7 +125,11 @@ class Loaded:
     width: int
     why_not: str | None = None
     leaves: Callable[[Any], NDArray[Any]] | None = None
+    """Encoded rows (n, width) -> flat node numbers (n, trees) that the model itself reaches."""
     raw: Callable[[Any], Floats] | None = None
+    """Encoded rows (n, width) -> the model's own margins (n, k) before the link."""
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Texts that the model's encoder knows, by column."""
 
 
 @dataclass(frozen=True, slots=True)

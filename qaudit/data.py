@@ -1,0 +1,271 @@
+"""Columns of CSV and Parquet files, by name and by declared type. Nothing is inferred, everything odd is refused in one line."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import hashlib
+import io
+import math
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from qaudit.core.table import Kind, Table
+from qaudit.errors import Refused
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A data file read once. `columns` holds every column as Arrow has it: text for CSV, its own types for Parquet.
+
+    `digest` is the sha256 of the bytes that were read; `missing` are texts that the author declared to mean missing.
+    """
+
+    file: str
+    digest: str
+    data: bytes
+    form: Literal["csv", "parquet"]
+    columns: pa.Table
+    missing: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in file order."""
+        return tuple(self.columns.column_names)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.columns.num_rows)
+
+    def own_kind(self, name: str) -> Kind:
+        """number or text as the file itself says; every column of a CSV file is text."""
+        kind = _value_type(self._column(name).type)
+        numeric = (
+            pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_boolean(kind)
+        )
+        return "number" if numeric else "text"
+
+    def texts(self, name: str) -> NDArray[Any]:
+        """Column (n,) of str, None where missing. Numbers and booleans as Python writes them."""
+        column = self._column(name)
+        values = column.to_pylist()
+        wanted = np.empty(len(values), dtype=object)
+        missing = {"", *self.missing}
+        for row, value in enumerate(values):
+            text = None if value is None or value != value else value if isinstance(value, str) else str(value)
+            wanted[row] = None if text in missing else text
+        return wanted
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Column (n,) float64, NaN where missing. Raises Refused for text, infinities, dates and integers beyond 2^53."""
+        column = self._column(name)
+        kind = column.type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            return self._parsed(name, column)
+        if pa.types.is_boolean(kind):
+            column = column.cast(pa.int8())
+        elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
+            raise Refused(f'{self.file}: column {name!r} holds {kind}; declare it in [data.types] as "text", or give numbers')
+        try:
+            values = column.cast(pa.float64())
+        except pa.ArrowInvalid as error:
+            raise Refused(
+                f'{self.file}: column {name!r}: an integer beyond 2^53 does not fit a number; declare it "text"'
+            ) from error
+        found = np.array(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+        return self._finite(name, found)
+
+    def column(self, name: str, kind: Kind) -> NDArray[Any]:
+        """The column by that kind."""
+        return self.numbers(name) if kind == "number" else self.texts(name)
+
+    def where(self, row: int) -> str:
+        """Words for a data row (0-based): its number, and its line in a CSV file."""
+        if self.form != "csv":
+            return f"row {row + 1}"
+        reader = csv.reader(io.StringIO(self.data.decode("utf-8-sig"), newline=""))
+        seen = -2
+        for cells in reader:
+            seen += bool(cells)
+            if seen == row:
+                return f"row {row + 1} (line {reader.line_num})"
+        return f"row {row + 1}"
+
+    def _column(self, name: str) -> Any:
+        need((name,), self.names, self.file)
+        column = self.columns.column(name).combine_chunks()
+        if isinstance(column, pa.ChunkedArray):
+            column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+        return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+    def _parsed(self, name: str, column: Any) -> NDArray[np.float64]:
+        text = pc.utf8_trim_whitespace(column)
+        empty = pc.is_in(text, value_set=pa.array(["", *self.missing], type=text.type))
+        text = pc.if_else(empty, None, text)
+        try:
+            values = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid:
+            values = self._one_by_one(name, text.to_pylist())
+        found = np.array(values, dtype=np.float64)
+        said = np.flatnonzero(np.isnan(found) & np.asarray(pc.is_valid(text).to_numpy(zero_copy_only=False), dtype=bool))
+        if said.size:
+            raise self._no_number(name, int(said[0]), text[int(said[0])].as_py())
+        return self._finite(name, found)
+
+    def _one_by_one(self, name: str, values: list[str | None]) -> list[float]:
+        found = []
+        for row, value in enumerate(values):
+            try:
+                if value is not None and "_" in value:
+                    raise ValueError
+                found.append(math.nan if value is None else float(value))
+            except ValueError:
+                raise self._no_number(name, row, value) from None
+        return found
+
+    def _no_number(self, name: str, row: int, value: str | None) -> Refused:
+        hint = (
+            "; if it means missing, declare [data] missing"
+            if str(value).lower() in ("na", "n/a", "nan", "null", "none", "?")
+            else ""
+        )
+        return Refused(f"{self.file}: column {name!r}, {self.where(row)}: {str(value)[:80]!r} is not a number{hint}")
+
+    def _finite(self, name: str, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        if (wild := np.flatnonzero(np.isinf(found))).size:
+            raise Refused(f"{self.file}: column {name!r}, {self.where(int(wild[0]))}: {found[wild[0]]} is not a finite number")
+        return found
+
+
+def _value_type(kind: Any) -> Any:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole file. Raises Refused for a missing or empty file, a folder, a pipe or a device."""
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise Refused(f"{path}: is {'a folder' if stat.S_ISDIR(mode) else 'not a regular file'}; a file is wanted")
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise Refused(f"{path}: no such file") from error
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    if not data:
+        raise Refused(f"{path}: is empty")
+    return data
+
+
+def need(names: Iterable[str], known: Sequence[str], file: str) -> None:
+    """Raise Refused for a column that is not there; the nearest name is offered."""
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+            shown = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else f"columns: {', '.join(list(known)[:12])}{' ...' if len(known) > 12 else ''}"
+            )
+            raise Refused(f"{file}: no column {name!r}; {shown}")
+
+
+def open_source(path: Path, missing: Sequence[str] = ()) -> Source:
+    """Read a CSV or Parquet file (known by content, not by extension). Raises Refused with one line."""
+    data = read_bytes(path)
+    form: Literal["csv", "parquet"] = "parquet" if data[:4] == b"PAR1" else "csv"
+    columns = _parquet(data, path.name) if form == "parquet" else _csv(data, path.name)
+    doubled = sorted({name for name in columns.column_names if columns.column_names.count(name) > 1})
+    if doubled:
+        raise Refused(f"{path.name}: two columns are named {doubled[0]!r}; names must be unique")
+    if columns.num_rows == 0:
+        raise Refused(f"{path.name}: has a header and no rows")
+    return Source(path.name, f"sha256:{hashlib.sha256(data).hexdigest()}", data, form, columns, tuple(missing))
+
+
+def _parquet(data: bytes, file: str) -> pa.Table:
+    try:
+        return pa.parquet.read_table(pa.BufferReader(data))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise Refused(f"{file}: not a readable Parquet file ({str(error).splitlines()[0][:200]})") from error
+
+
+def _csv(data: bytes, file: str) -> pa.Table:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refused(f"{file}: not UTF-8 at byte {error.start} (0x{data[error.start]:02x})") from error
+    if "\x00" in text:
+        raise Refused(f"{file}: byte {data.index(0)} is NUL; neither CSV nor Parquet")
+    header = next(csv.reader(io.StringIO(text, newline="")), [])
+    if not any(name.strip() for name in header):
+        raise Refused(f"{file}: the first line holds no column names")
+    if len(set(header)) < len(header):
+        doubled = next(name for name in header if header.count(name) > 1)
+        raise Refused(f"{file}: two columns are named {doubled!r}; names must be unique")
+    try:
+        return pa.csv.read_csv(
+            pa.BufferReader(text.encode()),
+            read_options=pa.csv.ReadOptions(use_threads=False, block_size=max(1 << 20, len(data))),
+            parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={name: pa.string() for name in header}, strings_can_be_null=False, null_values=[]
+            ),
+        )
+    except (pa.ArrowException, ValueError) as error:
+        raise _ragged(text, len(header), file, error) from error
+
+
+def _ragged(text: str, width: int, file: str, error: Exception) -> Refused:
+    reader = csv.reader(io.StringIO(text, newline=""))
+    for cells in reader:
+        if cells and len(cells) != width:
+            return Refused(f"{file}: line {reader.line_num} has {len(cells)} values, the header {width}")
+    return Refused(f"{file}: not readable as CSV ({str(error).splitlines()[0][:200]})")
+
+
+def read_columns(source: Source, wanted: Sequence[str], kinds: Mapping[str, Kind | None], declared: Mapping[str, Kind]) -> Table:
+    """The wanted columns in that order. A column's type is the author's, else the model's, else number."""
+    need(wanted, source.names, source.file)
+    return Table({name: source.column(name, declared.get(name) or kinds.get(name) or "number") for name in wanted})
+
+
+def summary(name: str, values: NDArray[Any], role: str) -> dict[str, Any]:
+    """One entry of report.data.columns: kind, role, missing, distinct, and range and mean or the ten commonest values."""
+    made: dict[str, Any] = {"name": name, "role": role, "low": None, "mean": None, "high": None, "top": []}
+    if values.dtype.kind == "f":
+        present = values[~np.isnan(values)]
+        made |= {"kind": "number", "missing": int(len(values) - len(present)), "distinct": len(np.unique(present))}
+        if present.size:
+            made |= {"low": float(present.min()), "mean": float(present.mean()), "high": float(present.max())}
+        return made
+    counts: dict[str, int] = {}
+    for value in values:
+        if value is not None:
+            counts[value] = counts.get(value, 0) + 1
+    top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:10]
+    missing = len(values) - sum(counts.values())
+    return made | {"kind": "text", "missing": missing, "distinct": len(counts), "top": [list(item) for item in top]}
+
+
+def row_digests(table: Table, target: NDArray[Any]) -> list[bytes]:
+    """A 16-byte digest of each row's values with its target, to count rows that two roles share."""
+    columns = [*table.columns.values(), target]
+    return [
+        hashlib.blake2b(repr([_plain(c[row]) for c in columns]).encode(), digest_size=16).digest() for row in range(len(target))
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,149 @@
+"""The model's part of loading: a private copy, the format that knows it, trust, and what is inside."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+
+from qaudit.core.evidence import Skipped
+from qaudit.core.program import Program
+from qaudit.core.records import Feature, Tier
+from qaudit.data import read_bytes
+from qaudit.errors import Refused
+from qaudit.units.job import Json, Limits, Outcome, PluginRef
+from qaudit.units.pack_program import unpack_program
+
+Run = Callable[..., Outcome]
+"""qaudit.units.runner.run, or its like."""
+
+LOOK = Limits(seconds=60.0)
+TIERS: tuple[Tier, ...] = ("data", "checked", "code")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A model file: the private copy, its digest, the format that read it and what it holds."""
+
+    path: Path
+    shown: str
+    digest: str
+    size: int
+    format: PluginRef
+    tier: Tier
+    features: tuple[Feature, ...]
+    classes: tuple[str, ...]
+    output: str
+    family: str
+    width: int
+    program: Program | None
+    why_not: str | None
+    refittable: bool
+    categories: Mapping[str, Sequence[str]]
+    skipped: tuple[Skipped, ...] = ()
+
+
+def private_copy(path: Path, folder: Path | None = None) -> tuple[Path, str, int]:
+    """The file read once into a 0700 folder: the copy, its digest ("sha256:...") and its size. That copy is used from here on.
+
+    Without `folder` one is made and removed when the process ends. Raises Refused for anything but a non-empty regular file.
+    """
+    data = read_bytes(path)
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="qaudit-model-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    copy = folder / path.name
+    copy.write_bytes(data)
+    copy.chmod(0o600)
+    return copy, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)
+
+
+def _known_by(copy: Path, shown: str, plugins: Sequence[PluginRef], run: Run) -> tuple[PluginRef, Tier, tuple[Skipped, ...]]:
+    """The format plugin that recognises the file; of several the one that trusts the file least, then by name."""
+    formats = sorted((ref for ref in plugins if ref.kind == "format"), key=lambda ref: (ref.name, ref.distribution))
+    known: list[tuple[int, str, PluginRef, Tier]] = []
+    skipped: list[Skipped] = []
+    for ref in formats:
+        outcome = run("recognise", {"model": str(copy)}, {}, plugins=(ref,), limits=LOOK)
+        if outcome.failure is not None:
+            skipped.append(
+                Skipped("load", ref.name, f"{outcome.failure.kind} while {outcome.failure.phase}: {outcome.failure.reason}")
+            )
+        elif outcome.answer["recognised"]:
+            tier = cast(Tier, outcome.answer["tier"])
+            if tier not in TIERS:
+                skipped.append(Skipped("load", ref.name, f"tier {tier!r}: expected one of {', '.join(TIERS)}"))
+                continue
+            known.append((TIERS.index(tier), ref.name, ref, tier))
+    if not known:
+        tried = ", ".join(ref.name for ref in formats) or "none"
+        raise Refused(f"{shown}: no model format recognises this file (tried: {tried})")
+    _, _, ref, tier = min(known, key=lambda item: item[:2])
+    return ref, tier, tuple(skipped)
+
+
+def _trusted(digest: str, trust: Collection[str]) -> bool:
+    return digest in {text if text.startswith("sha256:") else f"sha256:{text}" for text in trust}
+
+
+def failed(outcome: Outcome, shown: str, doing: str) -> Refused:
+    """The one line for a model that could not be read or asked."""
+    failure = outcome.failure
+    assert failure is not None
+    if failure.kind == "refused":
+        return Refused(failure.reason)
+    reason = failure.reason if failure.reason.startswith(failure.kind) else f"{failure.kind}: {failure.reason}"
+    return Refused(f"{shown}: {doing} failed in phase {failure.phase} ({reason})")
+
+
+def open_file(path: Path, trust: Collection[str], plugins: Sequence[PluginRef], run: Run, folder: Path | None = None) -> Opened:
+    """Everything the road needs to know of a model file. Raises Refused; no code of the file runs without trust by digest."""
+    copy, digest, size = private_copy(path, folder)
+    ref, tier, skipped = _known_by(copy, path.name, plugins, run)
+    if tier == "code" and not _trusted(digest, trust):
+        raise Refused(f"{path.name}: reading this file ({ref.name}) can run code from it; if you trust it, pass --trust {digest}")
+    outcome = run("inspect_model", {"model": str(copy)}, {}, plugins=(ref,), limits=Limits())
+    if outcome.failure is not None:
+        raise failed(outcome, path.name, "reading the model")
+    answer = outcome.answer
+    return Opened(
+        path=copy,
+        shown=path.name,
+        digest=digest,
+        size=size,
+        format=ref,
+        tier=tier,
+        features=tuple(Feature(f["name"], f["kind"], f["takes_missing"]) for f in answer["features"]),
+        classes=tuple(answer["classes"]),
+        output=answer["output"],
+        family=answer["family"],
+        width=int(answer["width"]),
+        program=None if answer["program"] is None else unpack_program(answer["program"], outcome.arrays),
+        why_not=answer["why_not"],
+        refittable=bool(answer["refittable"]),
+        categories=answer["categories"],
+        skipped=skipped,
+    )
+
+
+def loaded_by(opened: Opened) -> str:
+    """How the file was read, in words for the report."""
+    if opened.tier == "code":
+        return "loaded by executing code in the file, trusted by digest"
+    if opened.tier == "checked":
+        return "loaded from a file of checked types; no code in it is executed by design"
+    return "loaded as data; the file holds no code"
+
+
+def parameters(program: Program | None) -> list[Json]:
+    """The entry report.subject.parameters."""
+    if program is None:
+        return []
+    return [{"name": p.name, "role": p.role, "shape": list(p.values.shape)} for p in program.parameters().values()]
