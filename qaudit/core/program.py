@@ -109,8 +109,10 @@ class Program:
             wrong, width = _dense_problems(step, width) if isinstance(step, Dense) else _trees_problems(step, width)
             if wrong:
                 return [f"step {layer}: {line}" for line in wrong]
-        wanted = {"logistic": 1, "margin": 1, "softmax": len(self.classes), "ovr": len(self.classes)}
-        expected = 1 if self.output == "regression" else wanted.get(self.link, len(self.classes))
+        single = (
+            self.output == "regression" or self.link == "logistic" or (self.output == "binary" and self.link in ("margin", "ovr"))
+        )
+        expected = 1 if single else len(self.classes)
         if width != expected:
             found.append(f"link {self.link}: {width} scores for {len(self.classes)} classes, expected {expected}")
         if self.output == "binary" and len(self.classes) != 2:
@@ -170,7 +172,8 @@ def _dense_problems(step: Dense, width: int) -> tuple[list[str], int]:
 def _trees_problems(step: Trees, width: int) -> tuple[list[str], int]:
     nodes, outputs = len(step.left), step.base.size
     columns = outputs if step.column is None else 1
-    shapes = {name: (nodes,) for name in ("left", "right", "feature", "threshold", "missing_left")}
+    by_node = ("left", "right", "feature", "threshold", "missing_left")
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(by_node, (nodes,))
     shapes |= {"value": (nodes, columns), "base": (outputs,), "roots": (step.roots.size,)}
     if step.column is not None:
         shapes["column"] = (step.roots.size,)

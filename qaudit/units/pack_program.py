@@ -106,7 +106,10 @@ def pack_tensor(tensor: QuantizedTensor, prefix: str = "tensor") -> Packed:
 
 
 def unpack_tensor(answer: Json, arrays: Arrays, depth: int = 0) -> QuantizedTensor:
-    """The tensor again; whether it keeps the law is for `problems` to say. Raises ValueError where fields are missing or no numbers."""
+    """The tensor again; whether it keeps the law is for `problems` to say.
+
+    Raises ValueError where fields are missing or hold no numbers.
+    """
     if depth > 3:
         raise ValueError("scale: more than three scales inside one another")
     prefix = _text(answer, "prefix")
