@@ -64,7 +64,7 @@ def cosine_distance(a: Floats, b: Floats) -> Floats:
 def relative_l2(a: Floats, b: Floats) -> Floats:
     """|a - b| / |a| a row of (n, d) each; 0 for equal rows, 1 where a alone is zero."""
     size, moved = np.linalg.norm(a, axis=1), np.linalg.norm(a - b, axis=1)
-    return np.divide(moved, size, out=(moved > 0).astype(np.float64), where=size > 0)
+    return np.asarray(np.divide(moved, size, out=(moved > 0).astype(np.float64), where=size > 0))
 
 
 def weighted_r2(models: LocalModels) -> Floats:

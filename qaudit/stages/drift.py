@@ -36,7 +36,7 @@ MEANS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """What distances need: the rows on which trees are compared, column names, the mean design of local rows, regression or not."""
+    """What distances need: the rows on which trees are compared, the mean design of local rows, regression or not."""
 
     table: Table
     design: Floats
@@ -106,7 +106,7 @@ def single_repeats(explanation: Explanation) -> list[Explanation]:
 
 
 def drifts(reference: Sequence[Explanation], judged: Sequence[Explanation], scene: Scene) -> list[Drift]:
-    """Paired drift and floor. `reference` are draws of the reference, `judged` those with the same seeds (or repeats), maybe fewer.
+    """Paired drift and floor. `reference` are draws of the reference, `judged` the first of them (or all) for a variant.
 
     The floor is the distance of the first draw of the reference to each other one; one draw alone is deterministic, floor 0.
     """

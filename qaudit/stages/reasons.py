@@ -54,7 +54,8 @@ def rate_evidence(
     if not n:
         reason = "no explained row kept its decision"
         return [
-            Evidence(name, None, "share", None, 0, where, by, TOPIC, reason) for name in ("reason_change_rate", "reason_change_floor")
+            Evidence(name, None, "share", None, 0, where, by, TOPIC, reason)
+            for name in ("reason_change_rate", "reason_change_floor")
         ]
     hits = int(changed.sum())
     rates = [float(each.sum() / n) for each in floors]
@@ -70,8 +71,8 @@ def chosen_cases(
 ) -> list[tuple[int, str]]:
     """Up to four explained rows by rule, each with why: (place, why).
 
-    worst flip: the largest score change among flips (without flips none); changed reason: the farthest moved contributions among rows
-    whose top reason changed; median: the middle score change of the sample; stable: the least moved of the rest.
+    worst flip: the largest score change among flips (without flips none); changed reason: the farthest moved contributions among
+    rows whose top reason changed; median: the middle score change of the sample; stable: the least moved of the rest.
     """
     found: list[tuple[int, str]] = []
 

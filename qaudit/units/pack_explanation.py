@@ -30,7 +30,7 @@ def kind_of(explanation: Explanation) -> str:
 def pack_explanation(explanation: Explanation, prefix: str) -> tuple[Json, dict[str, NDArray[Any]]]:
     """The JSON (kind, and what is text) and the arrays, named `prefix.field`. Raises ValueError for what is no explanation."""
     kind = kind_of(explanation)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         f"{prefix}.{field}": np.asarray(getattr(explanation, field), dtype=DTYPES.get(field, np.float64))
         for field in FIELDS[kind][1]
     }

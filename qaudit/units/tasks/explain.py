@@ -62,8 +62,8 @@ class Meter:
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     """Answer {"runs": [[explanation, ...], ...], "cost": [model rows a run]}; arrays `run<i>.<j>.<field>`.
 
-    request: model, decision {output, positive, cutoff}, classes, variant {form: native|program|quantized, packed}, rows, background
-    (packed tables), budget, runs [{seed, settings}], refits [[column, repeats]], describe (true: only what is offered).
+    request: model, decision {output, positive, cutoff}, classes, variant {form: native|program|quantized, packed}, rows and
+    background (packed tables), budget, runs [{seed, settings}], refits [[column, repeats]], describe (only what is offered).
     arrays: those of the tables and the variant, output, target, refit.<column number>.<repeat>.
     """
     explainer = offered(job)

@@ -1,0 +1,288 @@
+"""Explain: every selected explainer on the reference and the judged candidate, same rows, same seeds; drift beside its floor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qaudit.core import agreement
+from qaudit.core.evidence import Evidence, Skipped
+from qaudit.core.explanation import Attributions, Explanation, Importance, LocalModels, TreeModel
+from qaudit.core.records import Decline
+from qaudit.core.settings import Chosen
+from qaudit.core.tensor import Floats
+from qaudit.stages import drift, reasons
+from qaudit.stages import explain_entries as entries
+from qaudit.stages.explain_calls import Plan, RunMany, Told, call, describe, planned, told
+from qaudit.stages.explain_ground import Ground, Sizes, ground
+from qaudit.stages.road import Audited, Candidate, Explained, Progress
+from qaudit.units.job import Failure, Json, PluginRef
+from qaudit.units.runner import Call
+
+Refits = Callable[[Candidate | None, NDArray[np.int64]], Mapping[str, Sequence[Floats]]]
+"""Column -> one prediction (n, k) a repeat of the model trained without it, on those holdout rows, quantized as the candidate is
+(None: not at all). Raises Decline where the model cannot be trained again."""
+REFERENCE = "reference"
+
+
+@dataclass(slots=True)
+class _Book:
+    """What the stage has found so far."""
+
+    evidence: list[Evidence] = field(default_factory=list)
+    explanations: list[Json] = field(default_factory=list)
+    raw: dict[tuple[str, str], tuple[Explanation, ...]] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    plugins: dict[str, Json] = field(default_factory=dict)
+
+    def fail(self, plugin: PluginRef, failure: Failure, what: str = "") -> None:
+        """A plugin that declined or failed: a row, never an exception."""
+        declined = failure.kind == "declined"
+        reason = f"{failure.reason} ({what})" if what else failure.reason
+        self.skipped.append(Skipped("explain", plugin.name, reason, "declined" if declined else "failed"))
+        self.plugins[plugin.name] |= {"status": "declined" if declined else "failed", "reason": reason}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """One explanation of one explainer: the reference's draws (seed, then the floor's), and the variants' by candidate id."""
+
+    plan: Plan
+    draws: tuple[Explanation, ...]
+    variants: Mapping[str, Explanation]
+    ground: Ground
+
+
+def explain(
+    subject: Audited,
+    judged: Candidate | None,
+    also: Sequence[Candidate],
+    plugins: Sequence[PluginRef],
+    selections: Mapping[str, Chosen],
+    *,
+    run_many: RunMany,
+    refits: Refits | None = None,
+    seed: int = 0,
+    sizes: Sizes | None = None,
+    progress: Progress = lambda line: None,
+) -> Explained:
+    """Importance, surrogate trees and local reasons of the reference, the judged candidate and `also`; drift beside its floor.
+
+    `plugins` are the selected explainers, `selections` the author's settings by plugin name. A failure is a row. Raises Refused
+    for a wrong setting.
+    """
+    sizes = sizes or Sizes()
+    book = _Book()
+    ordered = sorted(plugins, key=lambda plugin: plugin.name)
+    plans = _plans(ordered, subject, selections, seed, sizes, run_many, book)
+    variants = list({each.id: each for each in ([judged] if judged else []) + list(also)}.values())
+    if not plans or not len(subject.native["holdout"]):
+        return _explained(book)
+    here = ground(subject, variants, judged, sizes, seed)
+    calls: list[Call] = []
+    owners: list[tuple[Plan, str]] = []
+    for plan in plans:
+        for variant in (None, *variants):
+            made = _call(plan, subject, variant, here, refits, book)
+            if made is None:
+                break
+            calls.append(made)
+            owners.append((plan, variant.id if variant else REFERENCE))
+    progress(f"explain: {len(calls)} units")
+    answers: dict[str, dict[str, Told]] = {plan.name: {} for plan in plans}
+    for (plan, who), asked, outcome in zip(owners, calls, run_many(calls), strict=True):
+        if outcome.failure is not None:
+            book.fail(plan.plugin, outcome.failure, f"explaining {who}")
+        else:
+            answers[plan.name][who] = _with_refits(told(outcome), asked)
+    for plan in plans:
+        if REFERENCE in answers[plan.name]:
+            _tell(plan, answers[plan.name], here, judged.id if judged else None, book)
+            progress(f"explain: {plan.name}")
+    return _explained(book)
+
+
+def _explained(book: _Book) -> Explained:
+    rows = tuple(book.plugins[name] for name in sorted(book.plugins))
+    return Explained(tuple(book.evidence), tuple(book.explanations), book.raw, tuple(book.skipped), rows)
+
+
+def _plans(
+    plugins: Sequence[PluginRef],
+    subject: Audited,
+    selections: Mapping[str, Chosen],
+    seed: int,
+    sizes: Sizes,
+    run_many: RunMany,
+    book: _Book,
+) -> list[Plan]:
+    """The plans of those that offer something; a plugin row for each."""
+    plans = []
+    for plugin, outcome in zip(plugins, describe(plugins, subject, run_many), strict=True):
+        book.plugins[plugin.name] = {
+            "kind": "explainer",
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "digest": plugin.digest,
+            "summary": str(outcome.answer.get("summary", "")),
+            "status": "ran",
+            "reason": "",
+            "settings": {},
+        }
+        if outcome.failure is not None:
+            book.fail(plugin, outcome.failure)
+            continue
+        plan = planned(plugin, outcome.answer, selections.get(plugin.name, {}), seed, sizes.floor)
+        book.plugins[plugin.name]["settings"] = dict(plan.settings)
+        plans.append(plan)
+    return plans
+
+
+def _call(
+    plan: Plan, subject: Audited, variant: Candidate | None, here: Ground, refits: Refits | None, book: _Book
+) -> Call | None:
+    """The unit for one variant, or None where the explainer needs what is not there."""
+    rows = here.rows("target" in plan.needs)
+    without: Mapping[str, Sequence[Floats]] = {}
+    try:
+        if "target" in plan.needs and rows.target is None:
+            raise Decline("needs a target column in the holdout")
+        if "refits" in plan.needs:
+            if refits is None:
+                raise Decline("needs training rows and a model that can be trained again (--train)")
+            without = refits(variant, rows.numbers)
+    except Decline as declined:
+        book.fail(plan.plugin, Failure("declined", "explain", str(declined), "plugin"))
+        return None
+    return call(plan, subject, variant, rows, without, floor=variant is None)
+
+
+def _with_refits(answer: Told, asked: Call) -> Told:
+    """The cost with the rows that refits were asked for."""
+    rows = len(asked.arrays["output"])
+    extra = rows * sum(repeats for _, repeats in asked.request["refits"])
+    return Told(answer.runs, tuple(cost + extra for cost in answer.cost))
+
+
+def _tell(plan: Plan, answers: Mapping[str, Told], here: Ground, judged: str | None, book: _Book) -> None:
+    """Evidence and entries of one explainer."""
+    reference = answers[REFERENCE]
+    about = {"candidate": REFERENCE, "explainer": plan.name}
+    explained = len(here.whole) if "target" in plan.needs else len(here.sample)
+    for who, answer in answers.items():
+        book.raw[(plan.name, who)] = answer.runs[0]
+        rows = len(here.unseen) if isinstance(answer.runs[0][0], TreeModel) else explained
+        topic = _topic(answer.runs[0][0])
+        cost = answer.cost[0] / max(rows, 1)
+        book.evidence.append(Evidence("explain_cost", cost, "rows", None, rows, about | {"candidate": who}, plan.name, topic))
+    for place, first in enumerate(reference.runs[0]):
+        floor = [run[place] for run in reference.runs[1 : 1 + len(plan.floor_seeds)] if place < len(run)]
+        others = {who: answer.runs[0][place] for who, answer in answers.items() if place < len(answer.runs[0])}
+        _tell_part(_Part(plan, (first, *floor), others, here), judged, book)
+    book.evidence += entries.sweep_evidence(plan, reference, here, about)
+
+
+def _topic(explanation: Explanation) -> str:
+    if isinstance(explanation, TreeModel):
+        return entries.TREE
+    return entries.GLOBAL if isinstance(explanation, Importance) else entries.LOCAL
+
+
+def _tell_part(part: _Part, judged: str | None, book: _Book) -> None:
+    """One explanation: evidence and entry of the reference, then of each variant with its drift."""
+    cases, order = _cases(part, judged)
+    for who, found in part.variants.items():
+        about = {"candidate": who, "explainer": part.plan.name}
+        book.evidence += _evidence(found, part, about)
+        made = _entry(found, part, who, cases, order)
+        made |= {"drift": [], "verdict": None}
+        if who != REFERENCE:
+            drifts = drift.drifts(*_draws(part, found), part.ground.scene())
+            rows = drift.evidence(drifts, about, part.plan.name)
+            if isinstance(found, Importance) and isinstance(part.draws[0], Importance):
+                rows += entries.rank_evidence(part.draws[0], found, about, part.plan.name)
+            changed, unusable, more = _reasons(part, who, about)
+            book.evidence += rows + more
+            made |= {"drift": drift.entries(drifts), "verdict": drift.verdict(drifts, changed, unusable)}
+        book.explanations.append(made)
+
+
+def _draws(part: _Part, found: Explanation) -> tuple[Sequence[Explanation], Sequence[Explanation]]:
+    """Draws of the reference and of a variant: by seed, or single repeats."""
+    if part.plan.by_repeats:
+        return drift.single_repeats(part.draws[0]), drift.single_repeats(found)
+    return part.draws, [found]
+
+
+def _evidence(found: Explanation, part: _Part, about: Mapping[str, str]) -> list[Evidence]:
+    if isinstance(found, Importance):
+        return entries.importance_evidence(found, part.ground.table.names, about, part.plan.name)
+    if isinstance(found, TreeModel):
+        return entries.tree_evidence(found, part.ground, about, part.plan.name)
+    if isinstance(found, LocalModels):
+        return entries.local_evidence(found, about, part.plan.name, part.ground.counted)
+    return []
+
+
+def _entry(
+    found: Explanation, part: _Part, who: str, cases: Sequence[tuple[int, str]], order: Mapping[int, Sequence[int]]
+) -> Json:
+    plan = part.plan
+    head = {
+        "explainer": plan.name,
+        "settings": dict(plan.settings),
+        "candidate": who,
+        "seed": plan.seed,
+        "floor_seeds": list(plan.floor_seeds) if who == REFERENCE else [],
+        "background": part.ground.background_from,
+        "background_rows": part.ground.background.rows,
+    }
+    if isinstance(found, Importance):
+        return head | entries.importance_entry(found, part.ground.table.names)
+    if isinstance(found, TreeModel):
+        return head | entries.tree_entry(found, part.ground, who)
+    return head | entries.local_entry(found, part.ground, who, cases, order)
+
+
+def _contributions(part: _Part, found: Explanation) -> Floats | None:
+    if isinstance(found, LocalModels | Attributions):
+        return agreement.contributions(found, part.ground.design)
+    return None
+
+
+def _cases(part: _Part, judged: str | None) -> tuple[list[tuple[int, str]], dict[int, list[int]]]:
+    """The rows shown of a local explanation, the same for every variant, and the columns of each."""
+    first, here = _contributions(part, part.draws[0]), part.ground
+    if first is None:
+        return [], {}
+    several = [made for each in part.variants.values() if (made := _contributions(part, each)) is not None]
+    second = _contributions(part, part.variants[judged]) if judged and judged in part.variants else None
+    if judged is None or second is None:
+        score = here.sampled(REFERENCE)[np.arange(len(here.sample)), here.output[here.sample]]
+        nothing = np.zeros(len(score), dtype=bool)
+        cases = reasons.chosen_cases(score, nothing, score, nothing, here.counted)[:1]
+        return cases, entries.case_columns(several, cases)
+    flipped = here.flipped(judged)
+    changed = reasons.changes(first, second, here.signs(REFERENCE), here.counted & ~flipped)
+    moved = agreement.cosine_distance(first, second)
+    cases = reasons.chosen_cases(here.score_change(judged), flipped, moved, changed, here.counted)
+    return cases, entries.case_columns(several, cases)
+
+
+def _reasons(part: _Part, who: str, about: Mapping[str, str]) -> tuple[bool, bool, list[Evidence]]:
+    """Whether a top reason changed on a drawn row that kept its decision, whether the explainer is unusable, and the evidence."""
+    first, second = _contributions(part, part.draws[0]), _contributions(part, part.variants[who])
+    if first is None or second is None:
+        return False, False, []
+    signs = part.ground.signs(REFERENCE)
+    kept = part.ground.counted & ~part.ground.flipped(who)
+    changed = reasons.changes(first, second, signs, kept)
+    again = [made for each in part.draws[1:] if (made := _contributions(part, each)) is not None]
+    floors = [reasons.changes(first, each, signs, kept) for each in again]
+    rate = float(np.mean([each.sum() for each in floors])) / max(int(kept.sum()), 1) if floors else 0.0
+    rows = reasons.rate_evidence(changed, floors, kept, about, part.plan.name)
+    return bool(changed.any()), rate > reasons.UNUSABLE, rows
