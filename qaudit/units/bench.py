@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit.core.program import Parameter, Program, Trees
+from qaudit.core.program import Dense, Parameter, Program, Step
 from qaudit.core.records import Decline
 from qaudit.core.settings import derived_seed
 from qaudit.core.tensor import Calibration, Floats
@@ -29,10 +29,14 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
 
 def frozen_program(program: Program) -> Program:
     """The program with arrays that cannot be written to."""
-    steps = []
+    steps: list[Step] = []
     for step in program.steps:
-        names = ("left", "right", "feature", "threshold", "value") if isinstance(step, Trees) else ("weight", "bias")
-        steps.append(replace(step, **{name: frozen(getattr(step, name)) for name in names}))
+        if isinstance(step, Dense):
+            steps.append(replace(step, weight=frozen(step.weight), bias=frozen(step.bias)))
+            continue
+        names = ("left", "right", "feature", "threshold", "value", "roots", "base", "missing_left")
+        parts: dict[str, Any] = {name: frozen(getattr(step, name)) for name in names}
+        steps.append(replace(step, **parts))
     return replace(program, steps=tuple(steps))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qaudit.core.program import Program
+from qaudit.core.program import Parameter, Program
 from qaudit.core.records import Decline, Quantizer, Value
 from qaudit.core.tensor import Calibration, Floats, Grid, QType, QuantizedTensor
 from qaudit.engine.dense import INPUT_CODES, integer_coded
@@ -44,7 +44,7 @@ def made_by(record: Quantizer, bench: Bench, calibrations: Mapping[str, Calibrat
     if record.model is not None:
         with recorded() as formulas:
             given = record.model(frozen_program(bench.program), dict(calibrations), **settings)
-        tensors = whole_model(given, bench.program)
+        tensors = whole_model(given, bench.program, formulas)
         texts.update(dict.fromkeys(tensors, formulas))
     if record.quantize is not None:
         for name, parameter in parameters.items():
@@ -53,7 +53,7 @@ def made_by(record: Quantizer, bench: Bench, calibrations: Mapping[str, Calibrat
             with recorded() as formulas:
                 tensor = record.quantize(frozen(parameter.values), calibrations[name], **settings)
             if tensor is not None:
-                tensors[name], texts[name] = right_type(name, tensor, formulas), formulas
+                tensors[name], texts[name] = right(parameter, tensor, formulas), formulas
     noted = bench.noted
     grids, biases = integer_layers(record, bench.program, calibrations, settings, tensors, texts)
     if not tensors and not grids:
@@ -62,24 +62,24 @@ def made_by(record: Quantizer, bench: Bench, calibrations: Mapping[str, Calibrat
     return Made({**tensors, **biases}, grids, formulas_by_role(bench.program, texts), noted, again)
 
 
-def right_type(name: str, tensor: Any, formulas: list[str]) -> QuantizedTensor:
-    """The tensor; a formula that was not evaluated is not believed."""
+def right(parameter: Parameter, tensor: Any, formulas: list[str]) -> QuantizedTensor:
+    """The tensor, once it keeps the law; a formula that was not evaluated is not believed."""
     if not isinstance(tensor, QuantizedTensor):
-        raise Broken(f"{name}: gave a {type(tensor).__name__}, expected a QuantizedTensor")
+        raise Broken(f"{parameter.name}: gave a {type(tensor).__name__}, expected a QuantizedTensor")
+    if problems := tensor.problems(parameter.values.shape):
+        raise Broken(f"{parameter.name}: {'; '.join(problems)}")
     spaced = " ".join(str(tensor.formula).split())
     return replace(tensor, formula=spaced if spaced in formulas else None)
 
 
-def whole_model(given: Any, program: Program) -> dict[str, QuantizedTensor]:
-    """What `model` gave, by parameter."""
+def whole_model(given: Any, program: Program, formulas: list[str]) -> dict[str, QuantizedTensor]:
+    """What `model` gave, in the order of the program's parameters."""
     if not isinstance(given, Mapping):
         raise Broken(f"gave a {type(given).__name__}, expected a mapping of parameter to QuantizedTensor")
-    known = program.parameters()
-    for name in given:
-        if name not in known or known[name].role == "bias":
-            raise Broken(f"{name!r} is no parameter that may be replaced")
-        right_type(name, given[name], [])
-    return {name: given[name] for name in known if name in given}
+    known = {name: parameter for name, parameter in program.parameters().items() if parameter.role != "bias"}
+    if strange := [name for name in given if name not in known]:
+        raise Broken(f"{strange[0]!r} is no parameter that may be replaced")
+    return {name: right(known[name], given[name], formulas) for name in known if name in given}
 
 
 def integer_layers(
@@ -105,7 +105,7 @@ def integer_layers(
         grids[parameter.layer] = right_grid(name, grid)
         texts[f"inputs of layer{parameter.layer}"] = [*formulas, INPUT_CODES]
         weight = tensors.get(name)
-        if weight is not None and not weight.problems(parameter.values.shape) and integer_coded(weight):
+        if weight is not None and integer_coded(weight):
             bias = f"layer{parameter.layer}.bias"
             biases[bias] = integer_bias(bias, program.parameters()[bias].values, weight, grid)
             texts[bias] = [BIAS_CODES]
@@ -147,18 +147,18 @@ def same_again(
         return True
     bench.noted = []  # the second run's contributions are not evidence
     if record.model is not None:
-        second = whole_model(record.model(frozen_program(bench.program), dict(calibrations), **settings), bench.program)
+        second = whole_model(record.model(frozen_program(bench.program), dict(calibrations), **settings), bench.program, [])
         return set(second) <= set(tensors) and all(same(tensors[name], second[name]) for name in second)
     assert record.quantize is not None
-    name = min(tensors, key=lambda name: (tensors[name].codes.size if isinstance(tensors[name].codes, np.ndarray) else 0, name))
+    name = min(tensors, key=lambda name: (tensors[name].codes.size, name))
     values = bench.program.parameters()[name].values
     return same(tensors[name], record.quantize(frozen(values), calibrations[name], **settings))
 
 
 def same(first: QuantizedTensor, second: Any) -> bool:
-    """Equal codes, masks and laws."""
-    if not isinstance(second, QuantizedTensor) or first.problems() or second.problems():
-        return isinstance(second, QuantizedTensor) and first.problems() == second.problems()
+    """Equal codes and equal values."""
+    if not isinstance(second, QuantizedTensor) or second.problems(first.codes.shape):
+        return False
     return np.array_equal(first.codes, second.codes) and first.dequantize().tobytes() == second.dequantize().tobytes()
 
 
@@ -167,9 +167,9 @@ def formulas_by_role(program: Program, texts: Mapping[str, list[str]]) -> dict[s
     known = program.parameters()
     roles: dict[str, dict[str, str]] = {}
     for name, lines in texts.items():
-        role = known[name].role if name in known else "input"
+        role: str = known[name].role if name in known else "input"
         roles.setdefault(role, {})[name] = "; ".join(lines) or OWN_CODE
     found: dict[str, str] = {}
     for role, by_name in roles.items():
-        found.update({role: next(iter(by_name.values()))} if len(set(by_name.values())) == 1 else by_name)
+        found |= {role: next(iter(by_name.values()))} if len(set(by_name.values())) == 1 else by_name
     return found

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit.core.program import Quantized
 from qaudit.core.records import Decline, Quantizer, Value
 from qaudit.core.settings import allowed_text, check, is_allowed, product
 from qaudit.core.tensor import Calibration, Floats
@@ -17,7 +15,7 @@ from qaudit.units.bench import NEEDS_ROWS, Bench, frozen
 from qaudit.units.frames import plain_reason
 from qaudit.units.job import Arrays, Job, Json
 from qaudit.units.making import Broken, made_by
-from qaudit.units.pack_program import pack_quantized, unpack_program
+from qaudit.units.pack_program import pack_grids, pack_tensors, unpack_program
 
 
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
@@ -25,7 +23,7 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
 
     request: quantizer (name), settings {key: value or list}, bits (list or null), seed, program (packed, or null for a black box
     whose reason is `why_not`). arrays: the program's, and `calibration` (encoded rows) where there are any.
-    candidates[i]: {settings, quantized, formulas, noted: [{parameter, range, value}], reproducible, arrays `c<i>.<name>`};
+    candidates[i]: {settings, tensors, grids, formulas, noted: [{parameter, range, value}], reproducible}, arrays `c<i>.*`;
     refused: [{kind: declined|failed, reason, settings: [...]}]. Raises Refused in phase "settings" for what the author wrote.
     """
     record = offered(job)
@@ -108,20 +106,20 @@ def swept(
     candidates: list[Json] = []
     arrays: dict[str, NDArray[Any]] = {}
     refused: dict[tuple[str, str], list[dict[str, Value]]] = {}
-    hollow = replace(bench.program, inputs=(), steps=())  # the caller has the program; tensors and grids are all that is new
     for settings in combinations:
+        number = len(candidates)
         try:
             made = made_by(record, bench, calibrations, settings)
-            packed, parts = pack_quantized(Quantized(hollow, made.tensors, made.grids))
+            tensors, parts = pack_tensors(made.tensors, f"c{number}")
         except Exception as error:
             refused.setdefault(reason_of(error), []).append(settings)
             continue
-        number = len(candidates)
-        arrays.update({f"c{number}.{name}": array for name, array in parts.items()})
+        arrays.update(parts)
         candidates.append(
             {
                 "settings": settings,
-                "quantized": packed,
+                "tensors": tensors,
+                "grids": pack_grids(made.grids),
                 "formulas": made.formulas,
                 "noted": made.noted,
                 "reproducible": made.reproducible,
