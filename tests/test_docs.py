@@ -1,0 +1,76 @@
+"""The pages in docs/ and the README: snippets run, plugin pages are those of the plugins, links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
+THIRD = ROOT / "examples" / "third_party_quantizer"
+
+
+def snippets(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("plugin_docs", ROOT / "tools" / "plugin_docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_snippets_of_write_a_quantizer_run() -> None:
+    code = snippets(ROOT / "docs" / "write-a-quantizer.md", "python")
+    assert len(code) == 4
+    names: dict[str, object] = {}
+    for number, snippet in enumerate(code):
+        exec(compile(snippet, f"snippet {number}", "exec"), names)
+
+
+def test_the_plugin_of_the_readme_is_the_documented_one_and_has_14_lines() -> None:
+    readme = next(code for code in snippets(ROOT / "README.md", "python") if "pow2" in code)
+    assert readme == snippets(ROOT / "docs" / "write-a-quantizer.md", "python")[0]
+    assert len(readme.splitlines()) == 14
+
+
+def test_the_toml_of_write_a_quantizer_is_whole() -> None:
+    (text,) = snippets(ROOT / "docs" / "write-a-quantizer.md", "toml")
+    assert tomllib.loads(text)["project"]["entry-points"]["qaudit.quantizers"] == {"pow2": "qaudit_pow2"}
+
+
+@pytest.mark.parametrize("kind", ["quantizers", "explainers"])
+def test_plugin_pages_are_written_from_the_plugins(kind: str) -> None:
+    page = (ROOT / "docs" / f"{kind}.md").read_text(encoding="utf-8")
+    assert page == generator().page(kind), "run: python tools/plugin_docs.py"
+    for name in generator().entry_points(kind):
+        assert f"\n## {name}\n" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_readme_names_the_commands_that_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = re.findall(r"(?:^    |`)make ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert named
+    assert set(named) <= targets
+
+
+def test_every_option_of_the_readme_is_an_option_of_the_program() -> None:
+    cli = (ROOT / "qaudit" / "cli.py").read_text(encoding="utf-8")
+    for page in (ROOT / "README.md", ROOT / "examples" / "credit" / "README.md", ROOT / "docs" / "write-a-quantizer.md"):
+        for line in re.findall(r"qaudit (?:register|run|verify)[^`]*", page.read_text(encoding="utf-8")):
+            for option in re.findall(r"--[a-z]+[a-z-]*", line):
+                assert option in cli, f"{page.name}: {option}"
