@@ -1,0 +1,121 @@
+"""One HTML file: no network, complete without JavaScript, a content policy with hashes; and the HTML that becomes the PDF."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from qaudit.errors import Refused
+from qaudit.rendering.assets import font_rules, templates
+from qaudit.rendering.numbers import NONE
+from qaudit.rendering.numbers import whole as whole_number
+from qaudit.rendering.record import TO_DO
+from qaudit.rendering.text import visible
+from qaudit.rendering.view import build
+
+LANGUAGES = ("en",)
+LIGHT = {"within": "#0b62a4", "near": "#b87500", "outside": "#8e1230", "undecided": "#4b5663", "grey": "#6b7785", "mark": "#ffffff"}
+DARK = {"within": "#6db3ee", "near": "#f0b13c", "outside": "#ff8da3", "undecided": "#b9c4cf", "grey": "#a3afbc", "mark": "#12181f"}
+
+
+@dataclass(slots=True)
+class Numbering:
+    """Figure and table numbers in reading order."""
+
+    figures: int = 0
+    tables: int = 0
+
+    def figure(self) -> int:
+        """The next figure."""
+        self.figures += 1
+        return self.figures
+
+    def table(self) -> int:
+        """The next table."""
+        self.tables += 1
+        return self.tables
+
+
+def words(text: str, **values: Any) -> str:
+    """Translation: the words as they are, values put in only where there are some."""
+    return text % values if values else text
+
+
+def page(report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en") -> str:
+    """The whole report as HTML: for the screen, or as the source of the PDF. Refuses a language that has no catalogue."""
+    if lang not in LANGUAGES:
+        raise Refused(f"lang: {lang!r} is not known; known: {', '.join(LANGUAGES)}")
+    folder = templates()
+    environment = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=False, keep_trailing_newline=True
+    )
+    environment.filters["whole"] = lambda value: NONE if value is None else whole_number(value)
+    environment.filters["short"] = lambda digest: visible(str(digest).removeprefix("sha256:")[:16], 16)
+    environment.globals["_"] = words
+    sheets = _styles(pdf)
+    script = (folder / "script.js").read_text(encoding="utf-8")
+    return environment.get_template("report.html.j2").render(
+        view=build(report, lang),
+        pdf=pdf,
+        lang=lang,
+        styles=[{"media": media, "text": Markup(text)} for media, text in sheets],
+        script=Markup(script),
+        csp=_policy([text for _, text in sheets], [] if pdf else [script]),
+        numbering=Numbering(),
+        to_do=TO_DO,
+    )
+
+
+def _policy(sheets: list[str], scripts: list[str]) -> str:
+    parts = ["default-src 'none'", "base-uri 'none'", "form-action 'none'", "font-src data:", "img-src data:"]
+    if scripts:
+        parts.append(f"script-src {' '.join(map(_hash, scripts))}")
+    parts.append(f"style-src {' '.join(map(_hash, sheets))}")
+    return "; ".join(parts)
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+
+
+def _styles(pdf: bool) -> list[tuple[str, str]]:
+    """(media, text) of every style element."""
+    read = {name: (templates() / f"{name}.css").read_text(encoding="utf-8") for name in ("style", "print", "screen", "dark")}
+    common = font_rules() + "\n" + read["style"] + _icons("", LIGHT)
+    if pdf:
+        return [("", common + read["print"])]
+    dark = read["dark"] + _icons("ROOT ", DARK)
+    chosen = dark.replace("ROOT", ":root[data-theme=dark]")
+    asked = "@media (prefers-color-scheme:dark){" + dark.replace("ROOT", ":root:not([data-theme=light])") + "}"
+    return [("", common), ("print", read["print"]), ("screen", read["screen"] + asked + chosen)]
+
+
+def _icons(prefix: str, colour: Mapping[str, str]) -> str:
+    """Verdict marks and evidence discs as background images: a shape each, so that colour is never alone."""
+    mark, grey = colour["mark"], colour["grey"]
+    line = f'fill="none" stroke="{mark}" stroke-width="1.8"'
+    ring = f'<circle cx="8" cy="8" r="6" fill="none" stroke="{grey}" stroke-width="1.6"/>'
+    shapes = {
+        "within": f'<circle cx="8" cy="8" r="7" fill="{colour["within"]}"/><path d="M4.6 8.2L7 10.6L11.4 5.8" {line}/>',
+        "near": f'<path d="M8 1L15.4 14.6H.6Z" fill="{colour["near"]}"/><path d="M8 5.6V10M8 11.4V13" {line}/>',
+        "outside": f'<path d="M1 1H15V15H1Z" fill="{colour["outside"]}"/><path d="M4.8 4.8L11.2 11.2M11.2 4.8L4.8 11.2" {line}/>',
+        "undecided": f'<path d="M8 .4L15.6 8L8 15.6L.4 8Z" fill="{colour["undecided"]}"/><path d="M4.8 8H11.2" {line}/>',
+        "not_assessed": ring + f'<path d="M5 8H11" fill="none" stroke="{grey}" stroke-width="1.6"/>',
+        "no_limit": ring,
+        "none": "",
+        "st-here": f'<circle cx="8" cy="8" r="6.8" fill="{grey}"/>',
+        "st-partial": ring + f'<path d="M8 2A6 6 0 0 0 8 14Z" fill="{grey}"/>',
+        "st-not_here": ring,
+    }
+    rules = []
+    for name, inner in shapes.items():
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">{inner}</svg>'
+        rules.append(f'{prefix}.i.{name}{{background-image:url("data:image/svg+xml,{quote(svg)}")}}' if inner else "")
+    return "\n".join(rules) + "\n"

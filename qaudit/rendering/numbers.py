@@ -1,0 +1,93 @@
+"""Numbers as they are printed: true minus sign, same decimals down a column, units said once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+MINUS = "\u2212"
+PERCENT = {"share", "fraction", "rate", "proportion", "percent"}
+WHOLE = {"count", "rows", "nodes", "leaves", "parameters", "evaluations", "levels"}
+NONE = "\u2013"
+
+
+def whole(value: float) -> str:
+    """12345 -> "12,345"."""
+    return f"{value:,.0f}".replace("-", MINUS)
+
+
+def decimals(values: Iterable[float | None], floor: int = 2, most: int = 6) -> int:
+    """Decimals that show two digits of the smallest value that is not 0, between `floor` and `most`; 0 for whole numbers."""
+    known = [abs(v) for v in values if v is not None and v != 0 and math.isfinite(v)]
+    if all(v == round(v) for v in known):
+        return 0 if known else min(floor, 2)
+    small = min((v for v in known if v >= max(known) * 1e-4), default=1.0)
+    return max(floor, min(most, 1 - math.floor(math.log10(small))))
+
+
+def fixed(value: float | None, places: int, sign: bool = False) -> str:
+    """A number with `places` decimals; a dash for None; never "-0.00"."""
+    if value is None:
+        return NONE
+    text = f"{value:+,.{places}f}" if sign else f"{value:,.{places}f}"
+    if not any(c in "123456789" for c in text):
+        text = text.lstrip("+-")
+    return text.replace("-", MINUS)
+
+
+def is_percent(unit: str) -> bool:
+    """Whether values of `unit` are shares that print as per cent."""
+    return unit in PERCENT
+
+
+def column(values: Sequence[float | None], unit: str = "", sign: bool = False) -> list[str]:
+    """Every value of a column, with the same decimals; the unit "share" prints as per cent."""
+    if is_percent(unit):
+        places = max(1, min(4, decimals([v * 100 for v in values if v is not None], 1, 4)))
+        return [fixed(None if v is None else v * 100, places, sign) + ("%" if v is not None else "") for v in values]
+    if unit in WHOLE and all(v is None or v == round(v) for v in values):
+        return [fixed(v, 0, sign) for v in values]
+    if unit == "bytes":
+        return [NONE if v is None else size(v) for v in values]
+    places = decimals(values, 1, 1) if unit == "dB" else decimals(values)
+    return [fixed(v, places, sign) for v in values]
+
+
+def one(value: float | None, unit: str = "", sign: bool = False) -> str:
+    """One number with its unit."""
+    text = column([value], unit, sign)[0]
+    return text if value is None or unit not in ("dB", "bits") else f"{text} {unit}"
+
+
+def together(values: Sequence[float | None], unit: str = "", sign: bool = False) -> list[str]:
+    """Numbers that stand in one sentence: same decimals."""
+    return column(values, unit, sign)
+
+
+def span(low: float | None, high: float | None, unit: str = "", sign: bool = False) -> str:
+    """An interval as "a to b"."""
+    if low is None or high is None:
+        return NONE
+    a, b = column([low, high], unit, sign)
+    return f"{a} to {b}"
+
+
+def size(value: float) -> str:
+    """Bytes in the unit that reads best."""
+    for unit, factor in (("MB", 1e6), ("kB", 1e3)):
+        if abs(value) >= factor:
+            return f"{value / factor:,.1f} {unit}"
+    return f"{value:,.0f} B"
+
+
+def compact(value: float) -> str:
+    """A number on an axis or in a tree: short, with k and M."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    for suffix, factor in (("M", 1e6), ("k", 1e4)):
+        if size >= factor:
+            scale = 1e6 if suffix == "M" else 1e3
+            return f"{value / scale:.4g}{suffix}".replace("-", MINUS)
+    text = f"{value:.4g}" if size >= 1e-4 else f"{value:.1e}"
+    return text.replace("-", MINUS)

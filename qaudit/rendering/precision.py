@@ -1,0 +1,331 @@
+"""Section 2: what quantization cost, over all rows, by group, by candidate, by tensor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from qaudit.rendering.charts import Dot, dots, histogram
+from qaudit.rendering.facts import (
+    CHANGES,
+    METRICS,
+    Facts,
+    Row,
+    bin_edges,
+    interval,
+    same_decimals,
+    shown,
+    shown_span,
+    title,
+    value,
+)
+from qaudit.rendering.numbers import NONE, column, fixed, one, size, span, together, whole
+from qaudit.rendering.scatter import Point, scatter, upward
+from qaudit.rendering.text import visible
+
+Json = dict[str, Any]
+LOSSES = ("flip_rate", "mean_abs_error", "max_abs_error")
+MOST_TENSORS, MOST_GROUPS, MOST_CANDIDATES = 30, 24, 40
+
+
+def precision(facts: Facts) -> Json:
+    """Everything the page shows; empty lists where nothing was measured."""
+    return {
+        "metrics": metrics(facts),
+        "flips": flips(facts),
+        "groups": groups(facts),
+        "histogram": score_changes(facts),
+        "sweep": sweep(facts),
+        "tensors": tensors(facts),
+        "formulas": formulas(facts),
+        "contributions": contributions(facts),
+        "lowering": lowering(facts),
+        "integer": any(t.get("role") in ("input", "inputs") for t in (judged_row(facts) or {}).get("tensors") or ()),
+    }
+
+
+def judged_row(facts: Facts) -> Row | None:
+    """The judged candidate's entry."""
+    return next((c for c in facts.report.get("candidates") or () if c["id"] == facts.judged), None)
+
+
+def metrics(facts: Facts) -> list[Json]:
+    """Reference, judged, change with its interval: a row a metric; a value not measured is a dash, its reason beside it."""
+    found = []
+    for name in METRICS:
+        before, after = facts.whole(name, "reference"), facts.whole(name, facts.judged)
+        change = facts.whole(CHANGES.get(name, f"{name}_change"), facts.judged)
+        if before is None and after is None and change is None:
+            continue
+        unit = next((row.get("unit", "") for row in (after, before, change) if row), "")
+        first = together([value(before), value(after)], unit)
+        found.append(
+            {
+                "name": title(name),
+                "before": first[0],
+                "after": first[1],
+                "change": one(value(change), (change or {}).get("unit", unit), True),
+                "interval": span(*interval(change), (change or {}).get("unit", unit), True),
+                "method": _method(change),
+                "n": (after or before or change or {}).get("n"),
+                "reason": visible(next((r["reason"] for r in (change, after, before) if r and r.get("reason")), ""), 160),
+            }
+        )
+    return found
+
+
+def _method(row: Row | None) -> str:
+    found = (row or {}).get("interval")
+    return f"{fixed(100 * found['level'], 0)}% {visible(found['method'], 60)}" if found else ""
+
+
+def flips(facts: Facts) -> list[Json]:
+    """Counts and rates of changed decisions over all rows."""
+    found = []
+    for name in (
+        "flip_rate",
+        "flips",
+        "flips_fixed",
+        "flips_broken",
+        "flips_other",
+        "mcnemar_p",
+        "max_abs_error",
+        "mean_abs_error",
+        "kl",
+    ):
+        row = facts.whole(name, facts.judged)
+        if row is not None:
+            reason = visible(row.get("reason") or "", 160)
+            item = {"name": title(name), "value": shown(row), "interval": shown_span(row), "n": row.get("n")}
+            found.append({**item, "method": _method(row), "reason": reason})
+    return found
+
+
+def groups(facts: Facts) -> Json | None:
+    """Flip rate (or the change of the error) by group: chart and table."""
+    measure = next((m for m in ("flip_rate", "mae_change", "mean_abs_error") if _grouped(facts, m)), None)
+    if measure is None:
+        return None
+    rows = _grouped(facts, measure)
+    kept = rows[:MOST_GROUPS]
+    overall = facts.whole(measure, facts.judged)
+    shown_rows = [*([overall] if overall else []), *kept]
+    names = ["All rows"] * bool(overall) + [visible(row["about"]["group"], 60) for row in kept]
+    verdicts = {a["evidence"]: a["verdict"] for a in facts.report.get("assessments") or () if a.get("evidence") is not None}
+    places = {id(row): index for index, row in enumerate(facts.evidence)}
+    cells = same_decimals(shown_rows)
+    unit = kept[0].get("unit", "")
+    data = [
+        Dot(
+            name,
+            value(row),
+            *interval(row),
+            (cell, NONE if row.get("n") is None else whole(row["n"])),
+            _verdict(verdicts, places, row),
+        )
+        for name, row, cell in zip(names, shown_rows, cells, strict=True)
+    ]
+    known = [
+        (v, name) for name, row in zip(names, shown_rows, strict=True) if (v := value(row)) is not None and name != "All rows"
+    ]
+    top = max(known, default=None)
+    finding = (
+        f"{title(measure)} is largest for {top[1]}: {one(top[0], unit)}" if top and top[0] > 0 else f"{title(measure)} by group"
+    )
+    numbers = "; ".join(f"{d.name} {cell}" for d, cell in zip(data, cells, strict=True))
+    chart = dots(
+        data, f"{finding}. {numbers}", title(measure), unit, (title(measure).split(" of ")[0], "Rows"), _limit(facts, measure)
+    )
+    table = [
+        {
+            "name": d.name,
+            "value": cell,
+            "interval": shown_span(row),
+            "n": row.get("n"),
+            "more": _group_more(facts, row),
+            "reason": visible(row.get("reason") or "", 120),
+        }
+        for d, row, cell in zip(data, shown_rows, cells, strict=True)
+    ]
+    return {"finding": finding, "chart": chart, "table": table, "measure": title(measure), "left_out": len(rows) - len(kept),
+            "level": _method(next((r for r in shown_rows if r.get("interval")), None))}  # fmt: skip
+
+
+def _verdict(verdicts: dict[int, str], places: dict[int, int], row: Row) -> str:
+    return verdicts.get(places[id(row)], "no_limit")
+
+
+def _grouped(facts: Facts, measure: str) -> list[Row]:
+    rows = [r for r in facts.rows(measure, candidate=facts.judged) if "group" in r["about"]]
+    return [r for r in rows if set(r["about"]) <= {"candidate", "against", "group"}]
+
+
+def _group_more(facts: Facts, row: Row) -> str:
+    group = (row.get("about") or {}).get("group")
+    found = [r for r in _grouped(facts, "accuracy_change") if r["about"]["group"] == group] if group else []
+    found = found or ([whole_row] if not group and (whole_row := facts.whole("accuracy_change", facts.judged)) else [])
+    return one(value(found[0]), found[0].get("unit", ""), True) if found else NONE
+
+
+def _limit(facts: Facts, measure: str) -> tuple[str, float] | None:
+    for found in facts.report.get("assessments") or ():
+        limit = found["limit"]
+        if limit["measure"] == measure and "group" in (limit.get("where") or {}):
+            if limit.get("at_most") is not None:
+                return "at most", float(limit["at_most"])
+            return "at least", float(limit["at_least"])
+    return None
+
+
+def score_changes(facts: Facts) -> Json | None:
+    """Histogram of the change of the score, rows in bins."""
+    rows = [
+        r
+        for r in facts.rows("score_change_histogram", candidate=facts.judged)
+        if "bin" in r["about"] and "group" not in r["about"]
+    ]
+    ends = [(bin_edges(row["about"].get("range") or row["about"]["bin"]), value(row) or 0.0) for row in rows]
+    found = sorted((edges, count) for edges, count in ends if edges)
+    total = sum(count for _, count in found)
+    if not found or total <= 0:
+        return None
+    edges, shares = [e for e, _ in found], [count / total for _, count in found]
+    if any(math.isinf(x) for pair in edges for x in pair):
+        wide = max((b - a for a, b in edges if math.isfinite(b - a)), default=1.0)
+        edges = [(b - wide if math.isinf(a) else a, a + wide if math.isinf(b) else b) for a, b in edges]
+    most = max(range(len(shares)), key=lambda i: shares[i])
+    finding = f"{one(shares[most], 'share')} of rows move by {span(*edges[most])}"
+    output = (facts.report.get("subject") or {}).get("output")
+    axis = (
+        "Judged minus reference, in the unit of the target"
+        if output == "regression"
+        else "Judged minus reference, score of the decision"
+    )
+    return {"finding": finding, "chart": histogram(edges, shares, f"{finding}; {len(edges)} bins", axis), "n": rows[0].get("n")}
+
+
+def sweep(facts: Facts) -> Json | None:
+    """Bits against loss over all candidates: chart and table."""
+    candidates = list(facts.report.get("candidates") or ())
+    if not candidates:
+        return None
+    measure = next((m for m in LOSSES if any(value(facts.whole(m, c["id"])) is not None for c in candidates)), None)
+    points = []
+    for row in candidates:
+        loss = value(facts.whole(measure, row["id"])) if measure else None
+        if loss is not None and row.get("effective_bits") is not None:
+            points.append(
+                Point(
+                    visible(row["id"], 70), visible(row["by"], 40), float(row["effective_bits"]), loss, row["id"] == facts.judged
+                )
+            )
+    table = [_candidate(facts, row, measure) for row in candidates[:MOST_CANDIDATES]]
+    unit = next((r.get("unit", "") for c in candidates if measure and (r := facts.whole(measure, c["id"]))), "")
+    out: Json = {"table": table, "left_out": len(candidates) - len(table), "measure": title(measure) if measure else "", "chart": None,
+                 "metric": title(_second(facts)) if _second(facts) else ""}  # fmt: skip
+    if points:
+        best = min(points, key=lambda p: (p.y, p.x, p.name))
+        finding = f"{len(points)} candidates: least loss {one(best.y, unit)} at {one(best.x, 'bits')}"
+        log = upward([p.y for p in points], unit, 0, 0).log
+        say = "; ".join(f"{p.name} {one(p.x, 'bits')} {one(p.y, unit)}" for p in points[:40])
+        chart = scatter(points, f"{finding}. {say}", "Effective bits a parameter", title(measure or ""), unit)
+        out |= {"chart": chart, "finding": finding, "log": log}
+    return out
+
+
+def _second(facts: Facts) -> str | None:
+    names = ("accuracy_change", "r2_change", "mae_change")
+    return next((m for m in names if facts.whole(m, facts.judged) or any(facts.rows(m))), None)
+
+
+def _candidate(facts: Facts, row: Row, measure: str | None) -> Json:
+    second = _second(facts)
+    found = facts.whole(second, row["id"]) if second else None
+    loss = facts.whole(measure, row["id"]) if measure else None
+    worst = min((t["sqnr_db"] for t in row.get("tensors") or () if t.get("sqnr_db") is not None), default=None)
+    return {
+        "id": visible(row["id"], 110),
+        "by": visible(row["by"], 40),
+        "judged": row["id"] == facts.judged,
+        "bits": fixed(row.get("effective_bits"), 2),
+        "sort": row.get("effective_bits"),
+        "size": NONE if row.get("size_bytes") is None else size(row["size_bytes"]),
+        "loss": shown(loss),
+        "loss_sort": value(loss),
+        "interval": shown_span(loss),
+        "metric": one(value(found), (found or {}).get("unit", ""), True),
+        "sqnr": one(worst, "dB"),
+        "explained": bool(row.get("explained")),
+    }
+
+
+def tensors(facts: Facts) -> Json | None:
+    """Every tensor of the judged candidate, the noisiest first."""
+    rows = list((judged_row(facts) or {}).get("tensors") or ())
+    if not rows:
+        return None
+    rows.sort(key=lambda t: (math.inf if t.get("sqnr_db") is None else t["sqnr_db"], str(t.get("parameter"))))
+    kept = rows[:MOST_TENSORS]
+    noise, error = column([t.get("sqnr_db") for t in kept], "dB"), column([t.get("max_abs_error") for t in kept])
+    table = [
+        {
+            "parameter": visible(t.get("parameter"), 60),
+            "role": visible(t.get("role") or "", 24),
+            "bits": fixed(t.get("bits"), 2) if isinstance(t.get("bits"), float) and t["bits"] % 1 else visible(t.get("bits"), 12),
+            "shape": " × ".join(str(n) for n in t.get("shape") or ()) or "scalar",
+            "sqnr": noise[i],
+            "error": error[i],
+            **{key: NONE if t.get(key) is None else whole(t[key]) for key in ("saturated", "zeros", "distinct")},
+        }
+        for i, t in enumerate(kept)
+    ]
+    return {"table": table, "all": len(rows), "left_out": len(rows) - len(kept)}
+
+
+def formulas(facts: Facts) -> list[Json]:
+    """The law that made the judged codes, as it was evaluated; equal texts are listed once."""
+    row = judged_row(facts) or {}
+    by_text: dict[str, list[str]] = {}
+    for name, text in sorted((row.get("formulas") or {}).items()):
+        by_text.setdefault(str(text), []).append(visible(name, 50))
+    return [
+        {"of": ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else ""), "lines": _lines(text)}
+        for text, names in by_text.items()
+    ]
+
+
+def _lines(text: str) -> list[str]:
+    return [visible(line, 240) for line in text.replace(";", "\n").splitlines()[:12] if line.strip()]
+
+
+def contributions(facts: Facts) -> Json | None:
+    """What each tensor or bucket contributes to the prediction on calibration rows."""
+    rows = [r for r in facts.rows("contribution", candidate=facts.judged) if value(r) is not None]
+    rows.sort(key=lambda r: (-(value(r) or 0), str(r["about"])))
+    cells = same_decimals(rows[:12])
+    table = [{"name": _about(r), "value": cell, "n": r.get("n")} for r, cell in zip(rows[:12], cells, strict=True)]
+    return {"table": table, "left_out": len(rows) - len(table)} if rows else None
+
+
+def _about(row: Row) -> str:
+    order: Sequence[str] = ("parameter", "value_of", "range", "bin", "output")
+    return ", ".join(visible(row["about"][key], 70) for key in order if key in row["about"]) or NONE
+
+
+def lowering(facts: Facts) -> Json | None:
+    """The proof that our reading of the model equals the model."""
+    found = (facts.report.get("subject") or {}).get("lowering")
+    if not found:
+        return None
+    rows = found.get("ambiguous_rows") or []
+    return {
+        "proved": bool(found.get("proved")),
+        "statement": visible(found.get("statement") or "", 400),
+        "why_not": visible(found.get("why_not") or "", 400),
+        "rows": found.get("rows"),
+        "error": NONE if found.get("max_error") is None else f"{found['max_error']:.3g}".replace("-", "\u2212"),
+        "bound": NONE if found.get("bound") is None else f"{found['bound']:.3g}".replace("-", "\u2212"),
+        "ambiguous": ", ".join(str(r) for r in rows[:20]) + (f" and {len(rows) - 20} more" if len(rows) > 20 else ""),
+        "count": len(rows),
+    }

@@ -1,0 +1,142 @@
+"""report.json -> what the templates print. Every name is made visible here; the templates escape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from babel.dates import format_date
+
+from qaudit.rendering import explanations, page_one, precision, record
+from qaudit.rendering.facts import SECTIONS, VERDICTS, Facts, worst
+from qaudit.rendering.text import visible
+
+Json = dict[str, Any]
+STAGE_OF = {
+    "precision": ("quantize", "evaluate"),
+    "importance": ("explain",),
+    "surrogate": ("explain",),
+    "local": ("explain",),
+    "drift": ("explain", "drift"),
+    "frameworks": ("frameworks", "framework"),
+}
+
+
+def build(report: Mapping[str, Any], lang: str = "en") -> Json:
+    """The view model of the report."""
+    facts = Facts(report)
+    audit, rules = report.get("audit") or {}, page_one.rules(facts)
+    shown: Json = {
+        "precision": precision.precision(facts),
+        "importance": explanations.importance(facts),
+        "surrogate": explanations.surrogate(facts),
+        "local": explanations.local(facts),
+        "drift": explanations.drifts(facts),
+        "frameworks": record.frameworks(facts),
+        "evidence": record.evidence(facts),
+    }
+    sections = [_section(facts, anchor, rules, shown) for anchor in SECTIONS]
+    identity = page_one.identity(facts)
+    view: Json = {
+        **shown,
+        "audit_id": visible(audit.get("id", ""), 60),
+        "date": _day(audit.get("date"), lang),
+        "date_iso": f"{audit['date']}T00:00:00Z" if audit.get("date") else "",
+        "qaudit": visible(report.get("qaudit", ""), 30),
+        "title": f"Model audit report {visible(audit.get('id', ''), 60)}: {identity['name']}",
+        "author": visible((report.get("author") or {}).get("owner") or "qaudit", 80),
+        "identity": identity,
+        "headline": page_one.headline(facts),
+        "key_numbers": page_one.key_numbers(facts),
+        "themes": page_one.themes(facts),
+        "steps": page_one.steps(facts),
+        "previous": page_one.previous(facts),
+        "rules": rules,
+        "open_rules": [rule for rule in rules if rule["verdict"] in ("outside", "undecided")],
+        "counts": page_one.counts(facts),
+        "legend": [(key, word, text) for key, (word, text) in VERDICTS.items()],
+        "findings": _findings(report),
+        "candidates": len(report.get("candidates") or ()),
+        "skipped_count": len(report.get("skipped") or ()),
+        "classification": visible((report.get("author") or {}).get("classification") or "", 600),
+        "default_cutoff": _cutoff(report.get("subject") or {}),
+        "sections": sections,
+        "by": {section["anchor"]: section for section in sections},
+    }
+    digest = f" ({identity['policy_digest'].removeprefix('sha256:')[:12]})" if identity["policy_digest"] else ""
+    policy = f"policy {identity['policy']}" if report.get("policy") else identity["policy"]
+    view["footer"] = f"{view['audit_id']}   {policy}{digest}"
+    return view
+
+
+def _day(text: object, lang: str) -> str:
+    try:
+        return str(format_date(date.fromisoformat(str(text)), "d MMMM y" if lang == "en" else "long", locale=lang))
+    except ValueError:
+        return visible(text or "", 30)
+
+
+def _findings(report: Mapping[str, Any]) -> list[Json]:
+    return [
+        {"code": visible(f["code"], 24), "statement": visible(f["statement"], 600), "section": f["section"], "number": _number(f["section"])}
+        for f in report.get("findings") or ()
+        if f.get("section") in SECTIONS
+    ]
+
+
+def _number(anchor: str) -> int:
+    return list(SECTIONS).index(anchor)
+
+
+def _section(facts: Facts, anchor: str, rules: list[Json], shown: Json) -> Json:
+    own = [rule for rule in rules if rule["section"] == anchor]
+    pool = rules if anchor in ("result", "rules") else own
+    verdict = worst(rule["verdict"] for rule in pool)
+    found = [visible(f["statement"], 600) for f in facts.report.get("findings") or () if f.get("section") == anchor]
+    counted = [f"{sum(r['verdict'] == v for r in own)} {word.lower()}" for v, (word, _) in VERDICTS.items() if any(r["verdict"] == v for r in own)]
+    text = f"Limits of this section: {', '.join(counted)}. Rules {', '.join(r['id'] for r in own)}." if own else ""
+    return {
+        "anchor": anchor,
+        "number": _number(anchor) or "",
+        "name": SECTIONS[anchor],
+        "verdict": verdict,
+        "word": VERDICTS[verdict][0] if verdict else "",
+        "findings": found,
+        "rules_text": text,
+        "missing": "" if _has(anchor, shown, rules) else _why(facts, anchor),
+    }
+
+
+def _has(anchor: str, shown: Json, rules: list[Json]) -> bool:
+    if anchor == "rules":
+        return bool(rules)
+    if anchor == "precision":
+        return any(shown["precision"][key] for key in ("metrics", "flips", "sweep"))
+    if anchor == "surrogate":
+        return bool(shown["surrogate"]["trees"] or shown["surrogate"]["numbers"])
+    if anchor == "drift":
+        return bool(shown["drift"]["table"] or shown["drift"]["reasons"])
+    return bool(shown.get(anchor, True))
+
+
+def _why(facts: Facts, anchor: str) -> str:
+    if anchor == "rules":
+        return "no policy was given, so no limit is set."
+    stages = STAGE_OF.get(anchor, ())
+    rows = [s for s in facts.report.get("skipped") or () if s["stage"] in stages]
+    reasons = "; ".join(f"{visible(s['by'], 60)}: {visible(s['reason'], 200)}" for s in rows[:4])
+    if anchor == "drift" and not facts.judged:
+        return "no candidate is judged, so there is nothing to compare the reference with."
+    if anchor == "frameworks":
+        return reasons or "no framework was chosen."
+    return reasons or "nothing was measured for this section in this run."
+
+
+def _cutoff(subject: Mapping[str, Any]) -> str:
+    if subject.get("cutoff") is None:
+        return ""
+    if subject.get("cutoff_source") == "default":
+        return f"The cut-off {subject['cutoff']:g} is a default that nobody chose; decisions and flips depend on it."
+    positive = visible(subject.get("positive") or "", 40)
+    return f"Decisions use the declared cut-off {subject['cutoff']:g} for the class {positive}." if positive else ""

@@ -1,0 +1,62 @@
+"""report.json becomes report.html and report.pdf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qaudit.core.evidence import Skipped, plain
+from qaudit.errors import Refused
+from qaudit.stages.road import Progress
+from qaudit.store import write_bytes
+from qaudit.units import runner
+from qaudit.units.job import Limits, Outcome
+
+FORMATS = ("html", "pdf")
+LIMITS = Limits(seconds=300.0, memory=3 * 2**30)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The files that were written, what could not be made, and remarks (missing glyphs)."""
+
+    files: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...] = ()
+
+
+def render(
+    report: Mapping[str, Any],
+    folder: Path,
+    *,
+    formats: Sequence[str] = FORMATS,
+    lang: str = "en",
+    run: Callable[..., Outcome] = runner.run,
+    progress: Progress = lambda line: None,
+) -> Rendered:
+    """Write report.html and report.pdf of `report` (report.json as an object) into `folder`, each whole or not at all.
+
+    Raises Refused for a format that is not known. A PDF that cannot be made is a Skipped row; the HTML is made all the same.
+    """
+    if unknown := sorted(set(formats) - set(FORMATS)):
+        raise Refused(f"format: {unknown[0]!r} is not known; known: {', '.join(FORMATS)}")
+    files: list[Path] = []
+    skipped: list[Skipped] = []
+    notes: list[str] = []
+    content = plain(report)
+    for kind in (kind for kind in FORMATS if kind in formats):
+        progress(f"render {kind}")
+        outcome = run("render", {"report": content, "formats": [kind], "lang": lang}, {}, limits=LIMITS)
+        if outcome.failure is not None:
+            if outcome.failure.kind == "refused":
+                raise Refused(outcome.failure.reason)
+            skipped.append(Skipped("render", kind, f"{outcome.failure.kind}: {outcome.failure.reason}"))
+            continue
+        skipped += [Skipped("render", by, reason) for by, reason in outcome.answer["skipped"]]
+        notes += outcome.answer["notes"]
+        if kind in outcome.arrays:
+            write_bytes(folder / f"report.{kind}", outcome.arrays[kind].tobytes())
+            files.append(folder / f"report.{kind}")
+    return Rendered(tuple(files), tuple(skipped), tuple(notes))

@@ -1,0 +1,44 @@
+"""Make the pages of a report in a child: the PDF engine is large foreign code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qaudit.core.evidence import canonical_json
+from qaudit.rendering.html import page
+from qaudit.rendering.pdf import MissingEngine, make_pdf
+from qaudit.units.job import Job, Json
+
+NO_ENGINE = "no PDF: the text engine Pango was not found; install libpango-1.0-0, libpangoft2-1.0-0 and libharfbuzz-subset0"
+
+
+def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
+    """Bytes of the asked formats as uint8 arrays.
+
+    Request: {"report": report.json as an object, "formats": ["html", "pdf"], "lang": "en"}. Answer: {"skipped": [[by, reason], ...],
+    "notes": [text]}; arrays "html", "pdf".
+    """
+    report, formats = job.request["report"], job.request["formats"]
+    lang = job.request.get("lang", "en")
+    arrays: dict[str, NDArray[Any]] = {}
+    skipped: list[list[str]] = []
+    notes: list[str] = []
+    job.phase("render")
+    if "html" in formats:
+        arrays["html"] = _bytes(page(report, lang=lang).encode("utf-8"))
+    if "pdf" in formats:
+        try:
+            day = (report.get("audit") or {}).get("date")
+            made = make_pdf(page(report, pdf=True, lang=lang), canonical_json(report).encode("utf-8"), day)
+            arrays["pdf"] = _bytes(made.data)
+            notes = [*made.glyphs, *(f"not fetched: {url}" for url in made.refused)]
+        except MissingEngine:
+            skipped.append(["pdf", NO_ENGINE])
+    return {"skipped": skipped, "notes": notes}, arrays
+
+
+def _bytes(data: bytes) -> NDArray[Any]:
+    return np.frombuffer(data, dtype=np.uint8)
