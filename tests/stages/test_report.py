@@ -24,13 +24,6 @@ from qaudit.stages.report import assemble, evidence_table, natural
 from qaudit.stages.road import Audited, Candidates, Explained
 
 ENVIRONMENT = {"python": "3", "platform": "Linux", "cpu": "c", "blas": [], "packages": {"numpy": "2", "scipy": "1"}, "pdf": {}}
-    "python": "3.11",
-    "platform": "Linux",
-    "cpu": "c",
-    "blas": [],
-    "packages": {"numpy": "2.0", "scipy": "1"},
-    "pdf": {},
-}
 PLUGIN = {
     "kind": "quantizer",
     "name": "symmetric",

@@ -1,0 +1,45 @@
+"""The built-in framework lists through the host's own door and a real unit."""
+
+from __future__ import annotations
+
+import re
+
+from qaudit.core.evidence import Evidence
+from qaudit.host import PluginHost
+from qaudit.stages.frameworks import frameworks
+from qaudit.units import runner
+
+OWN = ("title", "source", "status", "scope_note")
+NEVER = re.compile(
+    r"\b(compliant|conforms to the AI Act|certified|approved by|meets Annex IV|satisfies SR 26-2|bias-free|"
+    r"free of risk|audit opinion|safe|guaranteed)\b",
+    re.IGNORECASE,
+)
+
+
+def test_both_lists_come_through_their_door() -> None:
+    refs = PluginHost.discover().select("framework")
+    row = Evidence("accuracy", 0.9, "share", None, 9, {"candidate": "reference"}, "evaluate", "metrics.performance")
+    lists, skipped = frameworks(refs, None, [row], {"purpose": "Second look at mortgage denials."}, runner.run)
+    assert skipped == []
+    assert {"eu_ai_act_annex_iv", "sr_26_2"} <= {one["id"] for one in lists}
+    annex = next(one for one in lists if one["id"] == "eu_ai_act_annex_iv")
+    texts = {item["id"]: item["author"] for item in annex["items"]}
+    assert texts["aiv-1a"] == "Second look at mortgage denials."
+    assert texts["aiv-2h"] is None
+    assert annex["counts"]["here"] == 2
+    assert annex["binding"] is True
+
+
+def test_the_wording_rules_hold_in_the_lists() -> None:
+    lists, _ = frameworks(PluginHost.discover().select("framework"), None, [], {}, runner.run)
+    for one in lists:
+        for text in [one[key] for key in OWN] + [item["paraphrase"] for item in one["items"]]:
+            assert not NEVER.search(text), text
+
+
+def test_status_and_date_are_said() -> None:
+    lists, _ = frameworks(PluginHost.discover().select("framework"), ["eu_ai_act_annex_iv"], [], {}, runner.run)
+    assert "2 Dec 2027" in lists[0]["status"]
+    assert lists[0]["dated"] == "2026-11-24"
+    assert lists[0]["scope_note"].startswith("Only providers of high-risk AI systems.")
