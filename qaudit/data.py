@@ -181,17 +181,18 @@ def need(names: Iterable[str], known: Sequence[str], file: str) -> None:
             raise Refused(f"{file}: no column {name!r}; {shown}")
 
 
-def open_source(path: Path, missing: Sequence[str] = ()) -> Source:
-    """Read a CSV or Parquet file (known by content, not by extension). Raises Refused with one line."""
+def open_source(path: Path, missing: Sequence[str] = (), shown: str | None = None) -> Source:
+    """Read a CSV or Parquet file (known by content, not by extension), called `shown` in messages. Raises Refused."""
     data = read_bytes(path)
+    file = shown or path.name
     form: Literal["csv", "parquet"] = "parquet" if data[:4] == b"PAR1" else "csv"
-    columns = _parquet(data, path.name) if form == "parquet" else _csv(data, path.name)
+    columns = _parquet(data, file) if form == "parquet" else _csv(data, file)
     doubled = sorted({name for name in columns.column_names if columns.column_names.count(name) > 1})
     if doubled:
-        raise Refused(f"{path.name}: two columns are named {doubled[0]!r}; names must be unique")
+        raise Refused(f"{file}: two columns are named {doubled[0]!r}; names must be unique")
     if columns.num_rows == 0:
-        raise Refused(f"{path.name}: has a header and no rows")
-    return Source(path.name, f"sha256:{hashlib.sha256(data).hexdigest()}", data, form, columns, tuple(missing))
+        raise Refused(f"{file}: has a header and no rows")
+    return Source(file, f"sha256:{hashlib.sha256(data).hexdigest()}", data, form, columns, tuple(missing))
 
 
 def _parquet(data: bytes, file: str) -> pa.Table:

@@ -53,6 +53,12 @@ class LoadRequest:
     parent: str | None = None
     missing: tuple[str, ...] = ()
     workdir: Path | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What messages and the report call the files, by role, where the path is a registry blob."""
+
+    def shown(self, role: str, path: Path) -> str:
+        """The file's name for people."""
+        return Path(self.names.get(role, path.name)).name or path.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,9 @@ def _silent(line: str) -> None:
 
 def load(request: LoadRequest, plugins: Sequence[PluginRef], run: Run = runner.run, progress: Progress = _silent) -> Audited:
     """The whole subject, ready for the road. Raises Refused with one line for bad input."""
-    progress(f"load: {request.model.name}")
-    opened = open_file(request.model, request.trust, plugins, run, request.workdir)
+    shown = request.shown("model", request.model)
+    progress(f"load: {shown}")
+    opened = open_file(request.model, request.trust, plugins, run, request.workdir, shown)
     roles, shared, notes = _roles(request, opened)
     progress(f"load: {roles['holdout'].table.rows} holdout rows through the model")
     encoded, native, given = _answers(opened, roles, run)
@@ -109,11 +116,12 @@ def load(request: LoadRequest, plugins: Sequence[PluginRef], run: Run = runner.r
 
 def _roles(request: LoadRequest, opened: Opened) -> tuple[dict[str, Role], list[Json], list[str]]:
     wanted = Wanted(opened.features, opened.width, request.target, request.groups, request.types, opened.classes, request.missing)
-    holdout = read_role(request.holdout, wanted, None, holdout=True)
+    holdout = read_role(request.holdout, request.shown("holdout", request.holdout), wanted, None, holdout=True)
     roles = {"holdout": holdout}
     for name, path in (("training", request.training), ("calibration", request.calibration)):
         if path is not None:
-            roles[name] = read_role(path, wanted, holdout.table.names, holdout=False, needs_target=name == "training")
+            shown = request.shown(name, path)
+            roles[name] = read_role(path, shown, wanted, holdout.table.names, holdout=False, needs_target=name == "training")
     shared = overlaps(roles, tuple(roles))
     notes = ["An empty value is missing, in numbers and in text; nothing else is read as missing" + _also(request.missing) + "."]
     return roles, shared, notes + calibration_of(roles, request.calibration_share, request.seed)

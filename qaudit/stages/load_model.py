@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-
 from qaudit.core.evidence import Skipped
 from qaudit.core.program import Program
 from qaudit.core.records import Feature, Tier
@@ -49,7 +48,7 @@ class Opened:
     skipped: tuple[Skipped, ...] = ()
 
 
-def private_copy(path: Path, folder: Path | None = None) -> tuple[Path, str, int]:
+def private_copy(path: Path, shown: str, folder: Path | None = None) -> tuple[Path, str, int]:
     """The file read once into a 0700 folder: the copy, its digest ("sha256:...") and its size. That copy is used from here on.
 
     Without `folder` one is made and removed when the process ends. Raises Refused for anything but a non-empty regular file.
@@ -59,7 +58,7 @@ def private_copy(path: Path, folder: Path | None = None) -> tuple[Path, str, int
         folder = Path(tempfile.mkdtemp(prefix="qaudit-model-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    copy = folder / path.name
+    copy = folder / shown
     copy.write_bytes(data)
     copy.chmod(0o600)
     return copy, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)
@@ -103,19 +102,27 @@ def failed(outcome: Outcome, shown: str, doing: str) -> Refused:
     return Refused(f"{shown}: {doing} failed in phase {failure.phase} ({reason})")
 
 
-def open_file(path: Path, trust: Collection[str], plugins: Sequence[PluginRef], run: Run, folder: Path | None = None) -> Opened:
+def open_file(
+    path: Path,
+    trust: Collection[str],
+    plugins: Sequence[PluginRef],
+    run: Run,
+    folder: Path | None = None,
+    shown: str | None = None,
+) -> Opened:
     """Everything the road needs to know of a model file. Raises Refused; no code of the file runs without trust by digest."""
-    copy, digest, size = private_copy(path, folder)
-    ref, tier, skipped = _known_by(copy, path.name, plugins, run)
+    shown = shown or path.name
+    copy, digest, size = private_copy(path, shown, folder)
+    ref, tier, skipped = _known_by(copy, shown, plugins, run)
     if tier == "code" and not _trusted(digest, trust):
-        raise Refused(f"{path.name}: reading this file ({ref.name}) can run code from it; if you trust it, pass --trust {digest}")
+        raise Refused(f"{shown}: reading this file ({ref.name}) can run code from it; if you trust it, pass --trust {digest}")
     outcome = run("inspect_model", {"model": str(copy)}, {}, plugins=(ref,), limits=Limits())
     if outcome.failure is not None:
-        raise failed(outcome, path.name, "reading the model")
+        raise failed(outcome, shown, "reading the model")
     answer = outcome.answer
     return Opened(
         path=copy,
-        shown=path.name,
+        shown=shown,
         digest=digest,
         size=size,
         format=ref,

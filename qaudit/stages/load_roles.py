@@ -102,9 +102,11 @@ def numbers(source: Source, target: str) -> NDArray[np.float64]:
     return found
 
 
-def read_role(path: Path, wanted: Wanted, names: tuple[str, ...] | None, *, holdout: bool, needs_target: bool = True) -> Role:
+def read_role(
+    path: Path, shown: str, wanted: Wanted, names: tuple[str, ...] | None, *, holdout: bool, needs_target: bool = True
+) -> Role:
     """One role's rows. Raises Refused with one line."""
-    source = open_source(path, wanted.missing)
+    source = open_source(path, wanted.missing, shown)
     names = names or feature_names(wanted, source)
     if holdout:
         need(wanted.types, (*source.names, *names), f"[data.types] of {source.file}")
