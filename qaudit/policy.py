@@ -22,7 +22,7 @@ FREE = tuple(key for key in ABOUT if key not in ("candidate", "against"))
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Limits under a name and a version. `set` is the ISO date they were set on, `digest` the sha256 of the file."""
+    """Limits under a name and a version. `set` is the ISO date they were set on, `digest` is "sha256:..." of the file."""
 
     name: str
     version: str
@@ -105,7 +105,8 @@ def parse_policy(content: bytes, source: str) -> Policy:
         raise Refused(f"{source}: {_line(error, table)}") from None
     _no_twice([limit.id for limit in read.limit], source)
     limits = tuple(Limit(**limit.model_dump()) for limit in read.limit)
-    return Policy(read.name, read.version, read.set.isoformat(), hashlib.sha256(content).hexdigest(), limits)
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return Policy(read.name, read.version, read.set.isoformat(), digest, limits)
 
 
 def _no_twice(ids: Sequence[str], source: str) -> None:

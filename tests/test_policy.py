@@ -19,7 +19,7 @@ def test_a_policy_is_read_whole() -> None:
     text = HEAD + LIMIT + 'where = {group = "afam=yes"}\nuse = "upper"\nnear = 0.008\ntitle = "T"\ntodo = "D"\n'
     policy = parse_policy(text.encode(), "policy.toml")
     assert (policy.name, policy.version, policy.set) == ("p", "1.3", "2026-11-01")
-    assert policy.digest == hashlib.sha256(text.encode()).hexdigest()
+    assert policy.digest == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
     (limit,) = policy.limits
     assert (limit.id, limit.use, limit.at_most, limit.at_least, limit.near) == ("Q2", "upper", 0.01, None, 0.008)
     assert limit.where == {"group": "afam=yes"}

@@ -24,7 +24,7 @@ INPUTS: tuple[tuple[str, Sequence[str]], ...] = (
 
 
 def read_report(path: Path) -> tuple[Json, str]:
-    """An earlier report.json and the sha256 of its bytes. Raises Refused."""
+    """An earlier report.json and "sha256:..." of its bytes. Raises Refused."""
     try:
         content = path.read_bytes()
         report = json.loads(content)
@@ -35,7 +35,7 @@ def read_report(path: Path) -> tuple[Json, str]:
     found = report.get("format") if isinstance(report, dict) else None
     if found != FORMAT:
         raise Refused(f"{path}: previous report has format {found!r}; this version reads {FORMAT}")
-    return report, hashlib.sha256(content).hexdigest()
+    return report, f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def compare(report: Json, earlier: Json, digest: str) -> Json:

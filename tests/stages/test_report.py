@@ -46,7 +46,7 @@ def loaded(**changes: Any) -> Audited:
         "subject": {
             "name": "credit",
             "version": 1,
-            "digest": "1" * 64,
+            "digest": "sha256:" + "1" * 64,
             "parent": None,
             "format": "sklearn_skops",
             "tier": "checked",
@@ -64,7 +64,7 @@ def loaded(**changes: Any) -> Audited:
             "lowering": {**lowering, "why_not": None},
         },
         "data": {
-            "roles": {"holdout": {"file": "h.csv", "digest": "2" * 64, "rows": 200, "how": "whole"}},
+            "roles": {"holdout": {"file": "h.csv", "digest": "sha256:" + "2" * 64, "rows": 200, "how": "whole"}},
             "overlap": [],
             "columns": [{**column, "high": 1.0, "top": []}],
             "groups": ["g"],
