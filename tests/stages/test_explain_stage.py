@@ -301,7 +301,7 @@ def broken(context):
 
 def greedy(context):
     while True:
-        context.predict(context.background)
+        context.predict({name: np.tile(values, 10_000) for name, values in context.background.items()})
 
 
 def lying(context):
