@@ -74,3 +74,8 @@ def test_every_option_of_the_readme_is_an_option_of_the_program() -> None:
         for line in re.findall(r"qaudit (?:register|run|verify)[^`]*", page.read_text(encoding="utf-8")):
             for option in re.findall(r"--[a-z]+[a-z-]*", line):
                 assert option in cli, f"{page.name}: {option}"
+
+
+def test_the_documented_plugin_is_the_one_that_is_packaged() -> None:
+    packaged = (THIRD / "qaudit_pow2.py").read_text(encoding="utf-8")
+    assert snippets(ROOT / "docs" / "write-a-quantizer.md", "python")[0] == packaged
