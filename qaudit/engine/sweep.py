@@ -21,7 +21,7 @@ from qaudit.core.program import Dense, Link, Program, Quantized, Trees
 from qaudit.core.tensor import Floats, Grid
 from qaudit.engine.dense import Layer, centred_codes, layer_of
 from qaudit.engine.links import predictions
-from qaudit.engine.trees import Walk, gather, leaves_of, walk_of
+from qaudit.engine.trees import Walk, by_tree, gather, leaves_of, walk_of
 
 BLOCK = 2048
 """Rows of a block. A fixed number: float64 products may differ in the last bit with it."""
@@ -53,13 +53,13 @@ class _Shared:
 
     def __init__(self, encoded: Floats) -> None:
         self.encoded = encoded
-        self._leaves: dict[int, NDArray[np.int32]] = {}
+        self._leaves: dict[int, NDArray[np.intp]] = {}
         self._codes: dict[Grid, Floats] = {}
 
-    def leaves(self, walk: Walk) -> NDArray[np.int32]:
-        """Leaf nodes (n, T) of the block."""
+    def leaves(self, walk: Walk) -> NDArray[np.intp]:
+        """Leaf nodes (T, n) of the block."""
         if id(walk) not in self._leaves:
-            self._leaves[id(walk)] = leaves_of(walk, self.encoded)
+            self._leaves[id(walk)] = by_tree(leaves_of(walk, self.encoded))
         return self._leaves[id(walk)]
 
     def codes(self, grid: Grid) -> Floats:
@@ -141,7 +141,7 @@ def _evaluate(model: Prepared, shared: _Shared) -> Floats:
     x = shared.encoded
     for index, step in enumerate(model.steps):
         if isinstance(step, Forest):
-            x = gather(step.step, shared.leaves(step.walk) if index == 0 else leaves_of(step.walk, x))
+            x = gather(step.step, shared.leaves(step.walk) if index == 0 else by_tree(leaves_of(step.walk, x)))
         else:
             x = step(x, shared.codes(step.grid) if index == 0 and step.grid is not None else None)
     return predictions(model.link, model.link_scale, x)

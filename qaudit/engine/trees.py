@@ -71,17 +71,24 @@ def _descend(walk: Walk, x: NDArray[np.float32], found: NDArray[np.int32]) -> No
             cell, node, base = cell[inner], node[inner], base[inner]
 
 
-def gather(step: Trees, leaves: NDArray[np.int32]) -> Floats:
-    """Raw scores (n, outputs) from leaf nodes (n, T): `base`, plus leaf values in tree order, then the mean where so declared."""
-    scores = np.tile(step.base.astype(np.float64), (len(leaves), 1))
-    for tree in range(leaves.shape[1]):
-        if step.column is None:
-            scores += step.value[leaves[:, tree]]
-        else:
-            scores[:, step.column[tree]] += step.value[leaves[:, tree], 0]
+def by_tree(leaves: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Leaf nodes (n, T) as (T, n), laid out for `gather`: once for all leaf values that are looked up with them."""
+    return np.ascontiguousarray(leaves.T, dtype=np.intp)
+
+
+def gather(step: Trees, leaves: NDArray[np.intp]) -> Floats:
+    """Raw scores (n, outputs) from leaf nodes (T, n): `base`, plus leaf values in tree order, then the mean where so declared."""
+    scores = np.repeat(step.base.astype(np.float64)[:, np.newaxis], leaves.shape[1], axis=1)
+    values = np.ascontiguousarray(step.value.T, dtype=np.float64)
+    for tree, nodes in enumerate(leaves):
+        if step.column is not None:
+            scores[step.column[tree]] += values[0].take(nodes)
+            continue
+        for output, row in enumerate(scores):
+            row += values[output].take(nodes)
     if step.aggregate == "mean":
-        scores /= leaves.shape[1]
-    return scores
+        scores /= len(leaves)
+    return np.ascontiguousarray(scores.T)
 
 
 def leaf_indices(program: Program, encoded: Floats) -> NDArray[np.int32]:
@@ -96,7 +103,7 @@ def leaf_indices(program: Program, encoded: Floats) -> NDArray[np.int32]:
 def raw(program: Program, encoded: Floats) -> Floats:
     """Raw scores (n, outputs) before the link, of a program whose first step is Trees."""
     step = _first(program)
-    return gather(step, leaf_indices(program, encoded))
+    return gather(step, by_tree(leaf_indices(program, encoded)))
 
 
 def _first(program: Program) -> Trees:

@@ -20,6 +20,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from qaudit.core.program import Dense, Program, Quantized
 from qaudit.core.tensor import Grid, QType, QuantizedTensor
 from qaudit.engine import dense, links, sweep
+from qaudit.engine.formula import evaluate
 
 ACTIVATE: dict[str, Any] = {
     "identity": lambda v: v,
@@ -104,17 +105,13 @@ def test_accumulators_equal_int64_at_full_range(bits: int, inputs_bits: int, wid
     assert np.array_equal(layer(rows), exact.astype(np.float64) * 0.5)
 
 
-def test_float32_would_be_wrong_one_bit_further() -> None:
-    """The border of precision_for is needed: at twice the bound float32 loses whole numbers."""
-    weight, rows = np.full((1, 2), 4096.0), np.array([[4095.0, 1.0 / 4096]])
-    big = np.float32(2**24) + np.float32(1)
-    assert int(big) != 2**24 + 1
-    assert dense.precision_for(2**24 - 1) == "float32"
-    assert dense.precision_for(2**24) == "float64"
-    assert dense.precision_for(2**53) == "int64"
+def test_the_borders_of_precision() -> None:
+    assert int(np.float32(2**24 - 1)) == 2**24 - 1
+    assert int(np.float32(2**24 + 1)) != 2**24 + 1  # one whole number further float32 would lose it
+    assert [dense.precision_for(2**k - 1) for k in (24, 53, 63)] == ["float32", "float64", "int64"]
+    assert [dense.precision_for(2**k) for k in (24, 53)] == ["float64", "int64"]
     with pytest.raises(ValueError, match="accumulator of 64 bits"):
         dense.precision_for(2**63)
-    assert (rows @ weight.T)[0, 0] == 4096 * 4095 + 1
 
 
 @settings(max_examples=100, deadline=None)
@@ -221,13 +218,19 @@ def test_links_by_definition() -> None:
     assert links.predictions("ovr", 1.0, raw[:1, :1]).tolist() == links.predictions("logistic", 1.0, raw[:1, :1]).tolist()
 
 
-def test_input_codes_are_the_formula_at_every_size() -> None:
-    """Below and above the size at which numexpr takes over: one law."""
-    grid = Grid(0.07, 9, QType(4, signed=False))
-    rows = np.random.default_rng(0).normal(size=(9000, 7))
-    slow = np.clip(np.rint(rows / 0.07) + 9, 0, 15) - 9
-    assert np.array_equal(dense.centred_codes(grid, rows), slow)
-    assert np.array_equal(dense.centred_codes(grid, rows[:10]), slow[:10])
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([3, 40_000]), st.booleans())
+def test_input_codes_are_the_printed_formula(seed: int, size: int, signed: bool) -> None:
+    """Whichever of numexpr and its twin evaluates the formula: one law, ties and all."""
+    rng = np.random.default_rng(seed)
+    qtype = QType(int(rng.integers(2, 9)), signed=signed)
+    grid = Grid(float(rng.choice([0.25, 0.07])), int(rng.integers(qtype.low, qtype.high + 1)), qtype)
+    rows = np.where(rng.random((size, 1)) < 0.5, rng.normal(size=(size, 1)) * 5, rng.integers(-30, 30, (size, 1)) / 8)
+    rows[0] = np.nan
+    law = evaluate(dense.INPUT_CODES, x=rows, scale=grid.scale, zero=grid.zero_point, low=qtype.low, high=qtype.high)
+    assert np.array_equal(dense.centred_codes(grid, rows) + grid.zero_point, law, equal_nan=True)
+    slow = [min(max(round(x / grid.scale) + grid.zero_point, qtype.low), qtype.high) for x in rows[1:50, 0].tolist()]
+    assert law[1:50, 0].tolist() == slow
 
 
 def test_a_quantized_network_follows_the_layers_one_by_one() -> None:
