@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from qaudit.core.__about__ import SPEC
 from qaudit.core.evidence import Skipped
 from qaudit.errors import PluginConflict, Refused
 from qaudit.hookspecs import GROUPS
@@ -61,6 +62,18 @@ class PluginHost:
             if len(refs) > 1
             for ref in refs
         )
+
+    def listing(self) -> list[dict[str, str]]:
+        """A row for every plugin, with what is wrong with it as far as that is known without importing."""
+        rows: list[dict[str, str]] = []
+        for ref in self.refs:
+            same = self._by_name(ref.kind)[ref.name]
+            status = "ok" if present(ref) else f"broken: module {ref.value} is not there"
+            if len(same) > 1:
+                status = conflict(same)
+            owner = {"kind": ref.kind, "name": ref.name, "distribution": ref.distribution, "version": ref.version}
+            rows.append({**owner, "value": ref.value, "digest": ref.digest, "spec": str(SPEC), "status": status})
+        return rows
 
     def _by_name(self, kind: Kind) -> dict[str, list[PluginRef]]:
         names: defaultdict[str, list[PluginRef]] = defaultdict(list)

@@ -7,7 +7,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,8 +83,9 @@ class DataPart(_Part):
     groups: tuple[str, ...] = ()
     types: dict[str, Literal["number", "text"]] = {}
     calibration_share: float | None = None
+    missing: tuple[str, ...] = ()
 
-    @field_validator("groups", mode="before")
+    @field_validator("groups", "missing", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value
@@ -124,7 +125,6 @@ class ReportPart(_Part):
     previous: str | None = None
     lang: Literal["en", "zh"] = "en"
     formats: tuple[Literal["html", "pdf"], ...] = ("html", "pdf")
-    timings: bool = False
 
     @field_validator("id")
     @classmethod
@@ -155,7 +155,6 @@ class RunPart(_Part):
     seed: int = 0
     jobs: int = 2
     bits: tuple[int, ...] = ()
-    seconds: float = 300.0
     plugins: tuple[str, ...] = ()
 
     @field_validator("bits", "plugins", mode="before")
@@ -283,6 +282,37 @@ def _known(place: list[Any]) -> list[str]:
 def _nearest(key: str, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, 1)
     return f"{key}: unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
+
+
+def settings_of(target: str, holdout: str | None, flags: Mapping[str, Any]) -> Settings:
+    """The settings for `qaudit run TARGET [HOLDOUT]` with `flags` laid over: an audit file, a model file, or a registered name.
+
+    Ends in .toml: audit file; an existing file: model; else a registered name. Raises Refused.
+    """
+    base: dict[str, Any]
+    if target.endswith(".toml"):
+        if holdout is not None:
+            raise Refused(f"{holdout}: an audit file names its own holdout in [data]; give either")
+        base = read_audit_file(Path(target))
+    elif os.path.exists(target):
+        if holdout is None:
+            raise Refused(f"{target}: a model file needs its holdout: qaudit run MODEL HOLDOUT --target COLUMN")
+        base = {"subject": {"model": target}, "data": {"holdout": holdout}}
+    elif os.sep in target or holdout is not None:
+        raise Refused(f"{target}: no such file")
+    else:
+        base = {"subject": {"registered": target}}
+    plugins = {kind: _chosen(base.get(kind), flags.get(kind) or ()) for kind in ("quantizers", "explainers")}
+    source = target if target.endswith(".toml") else "command line"
+    return validated({**laid_over(base, {**flags, "quantizers": None, "explainers": None}), **plugins}, source)
+
+
+def _chosen(base: Any, names: Sequence[str]) -> Any:
+    """The plugins named on the command line, with the settings that the audit file has for them."""
+    if not names:
+        return base
+    written = {part.get("name"): part for part in base if isinstance(part, dict)} if isinstance(base, list) else {}
+    return [written.get(name, {"name": name}) for name in names]
 
 
 def audit_date(settings: Settings) -> str:

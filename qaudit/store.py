@@ -70,12 +70,23 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def probe(path: Path) -> None:
+    """Prove before any long work that the folder can be written, or made where it is absent; nothing is left. Raises Refused."""
+    existing = path.absolute()
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    try:
+        with tempfile.TemporaryFile(dir=existing) as file:
+            file.write(b"probe")
+    except OSError as error:
+        raise Refused(f"{path}: cannot be used as output folder: {error.strerror}") from error
+
+
 def output_folder(path: Path) -> Path:
-    """Make the folder and prove that it can be written before any long work. Raises Refused."""
+    """Make the folder. Raises Refused."""
+    probe(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path) as probe:
-            probe.write(b"probe")
     except OSError as error:
         raise Refused(f"{path}: cannot be used as output folder: {error.strerror}") from error
     return path

@@ -137,7 +137,7 @@ def _contradictions(folder: Path, found: Seal) -> list[str]:
         return [f"report.json: is not the report of audit {_shown(found.audit)}"]
     subject = report.get("subject")
     model = found.inputs.get("model")
-    if model is not None and (not isinstance(subject, dict) or subject.get("digest") != model):
+    if model is not None and (not isinstance(subject, dict) or str(subject.get("digest")).removeprefix("sha256:") != model):
         return ["report.json: is the report of another model than the seal's"]
     return []
 

@@ -1,0 +1,134 @@
+"""The road of an audit: one function, the stages in order."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from qaudit import store
+from qaudit.core.evidence import Assessment
+from qaudit.environment import environment
+from qaudit.judged import chosen, judged_of
+from qaudit.placing import place, roster, timings
+from qaudit.prepare import Prepared, identity, prepare
+from qaudit.progress import Reporter
+from qaudit.settings import Settings
+from qaudit.stages.assess import assess, exit_code
+from qaudit.stages.evaluate import evaluate
+from qaudit.stages.explain import explain
+from qaudit.stages.find import find
+from qaudit.stages.frameworks import frameworks
+from qaudit.stages.load import load
+from qaudit.stages.previous import read_report
+from qaudit.stages.quantize import quantize
+from qaudit.stages.refit_variants import Variants
+from qaudit.stages.render import render
+from qaudit.stages.report import assemble, evidence_table
+from qaudit.units import runner
+from qaudit.units.job import Json
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Done:
+    """A finished audit: where it lies, its exit code, the report, the files, and what the user should know besides."""
+
+    folder: Path
+    exit_code: int
+    report: Json
+    written: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def run(settings: Settings, *, output: Path | None = None, reporter: Reporter | None = None) -> Done:
+    """Audit what `settings` ask for and leave a sealed folder. Raises Refused before anything is written.
+
+    The host's own arithmetic runs on one BLAS thread, so that the number of cores changes no bit.
+    """
+    show = reporter or Reporter()
+    runner.warm()
+    with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch, threadpool_limits(limits=1):
+        plan = prepare(settings, output, Path(scratch))
+        previous = read_report(Path(settings.report.previous)) if settings.report.previous else None
+        road = _road(plan, previous, show)
+        pages = Path(scratch) / "pages"
+        pages.mkdir()
+        store.write_json(pages / "report.json", road.report)
+        with show.stage("render", " and ".join(settings.report.formats)):
+            made = render(road.report, pages, formats=settings.report.formats, lang=settings.report.lang, progress=show)
+        troubles = [f"{row['by']}: {row['reason']} ({row['stage']})" for row in road.report["skipped"] if row["kind"] == "failed"]
+        troubles += [f"{row.by}: {row.reason} ({row.stage})" for row in made.skipped]
+        name = road.report["audit"]["id"]
+        folder = output or Path(name)
+        written = place(pages, folder, road.inputs, name, timings(show.seconds, road.seconds), show.lines)
+    return Done(folder, exit_code(road.assessments, failed=bool(troubles)), road.report, written, (*troubles, *made.notes))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Road:
+    """The report and what does not stand in it: input digests by role, seconds by candidate."""
+
+    report: Json
+    assessments: tuple[Assessment, ...]
+    inputs: Mapping[str, str]
+    seconds: Mapping[str, float]
+
+
+def _road(plan: Prepared, previous: tuple[Json, str] | None, show: Reporter) -> _Road:
+    """load -> quantize -> evaluate -> explain -> find -> assess -> report."""
+    settings, seed, picked = plan.settings, plan.settings.run.seed, plan.selections
+    many = functools.partial(runner.run_many, jobs=settings.run.jobs)
+    bits = settings.run.bits or None
+    with show.stage("load", plan.request.name):
+        subject = load(plan.request, plan.plugins["format"], progress=show)
+    with show.stage("quantize", f"{len(plan.plugins['quantizer'])} quantizers"):
+        candidates = quantize(
+            subject, plan.plugins["quantizer"], picked["quantizer"], bits=bits, seed=seed, run=many, progress=show
+        )
+    judged = judged_of(settings.policy.judge, candidates)
+    also = chosen(settings.policy.explain, candidates)
+    with show.stage("evaluate", f"{len(candidates.all)} candidates"):
+        measured = evaluate(subject, candidates, judged, also=[each.id for each in also], progress=show)
+    with show.stage("explain", f"{len(plan.plugins['explainer'])} explainers"):
+        refits = Variants(subject, plan.plugins["quantizer"], many, seed=seed, progress=show)
+        explained = explain(
+            subject,
+            judged,
+            also,
+            plan.plugins["explainer"],
+            picked["explainer"],
+            run_many=many,
+            refits=refits,
+            seed=seed,
+            progress=show,
+        )
+    with show.stage("report", "findings, limits, frameworks"):
+        name, inputs = identity(plan, subject.report["data"]["roles"], subject.digest)
+        where = environment()
+        evidence = evidence_table(subject, candidates, measured, explained, judged, where, plan.policy)
+        lists, unlisted = frameworks(plan.plugins["framework"], None, evidence, settings.author, runner.run)
+        skipped = [*plan.skipped, *subject.skipped, *candidates.skipped, *measured.skipped, *explained.skipped, *refits.skipped]
+        skipped += unlisted
+        assessments = assess(plan.policy, evidence, judged.id if judged else None)
+        report = assemble(
+            audit={"id": name, "date": plan.date, "seed": seed, "bits": list(bits) if bits else None},
+            subject=subject,
+            candidates=candidates,
+            judged=judged,
+            evidence=evidence,
+            explained=explained,
+            findings=find(subject, candidates, evidence, judged, skipped),
+            assessments=assessments,
+            skipped=skipped,
+            plugins=roster(plan, subject, lists, unlisted),
+            environment=where,
+            frameworks=lists,
+            author=settings.author,
+            policy=plan.policy,
+            previous=previous,
+        )
+    return _Road(report, assessments, inputs, measured.seconds)

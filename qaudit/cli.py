@@ -1,0 +1,273 @@
+"""The command line: parses, prints, exits. What it prints on standard output is the result and nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from qaudit.core.__about__ import VERSION
+from qaudit.errors import Refused
+from qaudit.host import PluginHost
+
+F = TypeVar("F", bound=Callable[..., Any])
+LISTED = click.option("--json", "as_json", is_flag=True, help="print JSON")
+
+
+class Commands(click.Group):
+    """Commands whose refusals are one line on standard error and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; Refused and a closed pipe end it without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except Refused as error:
+            stop(str(error))
+        except BrokenPipeError:
+            sys.exit(2)
+
+
+def stop(reason: str) -> NoReturn:
+    """One line on standard error, exit code 2."""
+    click.echo(f"qaudit: {' '.join(reason.split())}", err=True)
+    sys.exit(2)
+
+
+def split(text: str | None) -> list[str]:
+    """A comma-separated option as a list."""
+    return [part.strip() for part in text.split(",") if part.strip()] if text else []
+
+
+def model_options(command: F) -> F:
+    """The options that say what a model's rows are; the same for `register` and `run`."""
+    for option in reversed(
+        (
+            click.option("--target", help="column that the model predicts"),
+            click.option("--train", type=click.Path(), help="training rows (CSV or Parquet); refits need them"),
+            click.option("--calibration", type=click.Path(), help="calibration rows; else a seeded sample of the training rows"),
+            click.option("--positive", help="label of the positive class"),
+            click.option("--groups", help="columns to compare groups by, separated by commas"),
+            click.option("--trust", multiple=True, help="sha256:DIGEST of a model file whose code may run"),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="qaudit")
+def main() -> None:
+    """Audit a model before its quantized or converted form goes live."""
+
+
+@main.command()
+@click.argument("name")
+@click.argument("model", type=click.Path())
+@click.option("--holdout", required=True, type=click.Path(), help="rows the model has never seen (CSV or Parquet)")
+@click.option("--parent", help="registered model that this one comes from, NAME@V")
+@model_options
+def register(name: str, model: str, **options: Any) -> None:
+    """Put a model file and its rows into the registry as the next version of NAME."""
+    from qaudit import commands
+
+    if not options["target"]:
+        raise Refused("--target COLUMN: missing; the column that the model predicts is wanted")
+    holdout = Path(options.pop("holdout"))
+    given = {**options, "groups": split(options["groups"]), "trust": list(options["trust"])}
+    click.echo(commands.register(name, Path(model), holdout, **given))
+
+
+@main.command()
+@click.argument("target_", metavar="NAME[@V] | AUDIT.toml | MODEL HOLDOUT")
+@click.argument("holdout", required=False, type=click.Path())
+@model_options
+@click.option("-o", "--output", type=click.Path(), help="folder of the report [./<audit id>]")
+@click.option("--quantizers", help="names, separated by commas [all]")
+@click.option("--explainers", help="names, separated by commas [all]")
+@click.option("--bits", help="bit widths to sweep, such as 2,4,8")
+@click.option("--judge", help="id of the candidate that the limits judge")
+@click.option("--policy", type=click.Path(), help="policy file with the author's limits")
+@click.option("--framework", multiple=True, help="id of an evidence list to append; may be repeated")
+@click.option("--lang", type=click.Choice(["en", "zh"]), help="language of the report [en]")
+@click.option("--format", "formats", help="html,pdf or one of them [both]")
+@click.option("--cutoff", type=float, help="cut-off of a binary decision [0.5]")
+@click.option("--calibration-share", type=float, help="share of the holdout to set apart for calibration")
+@click.option("--seed", type=int, help="seed of every draw [0]")
+@click.option("--date", help="date of the audit, YYYY-MM-DD [SOURCE_DATE_EPOCH, else today]")
+@click.option("--jobs", type=int, help="units at a time [2]")
+@click.option("--plugin", multiple=True, type=click.Path(), help="a plugin that is a single file; may be repeated")
+@click.option("--timings", is_flag=True, help="print the timings, which are not sealed")
+@click.option("--quiet", is_flag=True, help="no progress")
+def run(target_: str, holdout: str | None, **options: Any) -> None:
+    """Audit a model and write report.json, report.html, report.pdf and their seal.
+
+    Exit code 0: no limit exceeded; 1: a limit exceeded; 2: refused, or sealed with a failed plugin or without its PDF.
+    """
+    from qaudit import auditing
+    from qaudit.progress import Reporter
+    from qaudit.settings import settings_of
+
+    settings = settings_of(target_, holdout, flags(options))
+    output = Path(options["output"]) if options["output"] else None
+    done = auditing.run(settings, output=output, reporter=Reporter(quiet=options["quiet"]))
+    for path in done.written:
+        click.echo(str(path))
+    for line in done.notes:
+        click.echo(f"qaudit: {line}", err=True)
+    if options["timings"]:
+        click.echo((done.folder / "timings.json").read_text("utf-8").strip(), err=True)
+    sys.exit(done.exit_code)
+
+
+def flags(given: dict[str, Any]) -> dict[str, Any]:
+    """The options of `run` in the shape of audit.toml; what was not given is None or empty."""
+    try:
+        bits = [int(each) for each in split(given["bits"])]
+    except ValueError:
+        raise Refused(f"--bits {given['bits']}: whole numbers separated by commas are wanted, such as 2,4,8") from None
+    return {
+        "subject": {
+            "target": given["target"],
+            "positive": given["positive"],
+            "cutoff": given["cutoff"],
+            "trust": list(given["trust"]),
+        },
+        "data": {
+            "train": given["train"],
+            "calibration": given["calibration"],
+            "groups": split(given["groups"]),
+            "calibration_share": given["calibration_share"],
+        },
+        "quantizers": split(given["quantizers"]),
+        "explainers": split(given["explainers"]),
+        "policy": {"file": given["policy"], "judge": given["judge"]},
+        "report": {
+            "frameworks": list(given["framework"]),
+            "lang": given["lang"],
+            "formats": split(given["formats"]),
+            "date": given["date"],
+        },
+        "run": {"bits": bits, "seed": given["seed"], "jobs": given["jobs"], "plugins": list(given["plugin"])},
+    }
+
+
+@main.command()
+@LISTED
+def models(as_json: bool) -> None:
+    """List the registered models."""
+    from qaudit import commands
+
+    rows = commands.models()
+    listed(rows, as_json, ("name", "version", "digest", "parent", "file"))
+
+
+@main.command()
+@click.argument("model", type=click.Path())
+@click.option("--trust", multiple=True, help="sha256:DIGEST of a model file whose code may run")
+@LISTED
+def inspect(model: str, trust: tuple[str, ...], as_json: bool) -> None:
+    """Say what a model file or registered model holds: format, features, classes, parameters."""
+    from qaudit import commands
+
+    facts = commands.inspect(model, list(trust))
+    if as_json:
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    for key, value in facts.items():
+        click.echo(f"{key}: {_one_line(value)}")
+
+
+def _one_line(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_one_line(item) for item in value) or "none"
+    if isinstance(value, dict):
+        return " ".join(str(item) for item in value.values() if item is not None)
+    return "none" if value is None else str(value)
+
+
+@main.group(invoke_without_command=True)
+@click.option("--plugin", multiple=True, type=click.Path(), help="a plugin that is a single file; may be repeated")
+@LISTED
+@click.pass_context
+def plugins(ctx: click.Context, plugin: tuple[str, ...], as_json: bool) -> None:
+    """List the plugins that are installed, without importing any."""
+    if ctx.invoked_subcommand is None:
+        _list_plugins(plugin, as_json)
+
+
+@plugins.command("list")
+@click.option("--plugin", multiple=True, type=click.Path(), help="a plugin that is a single file; may be repeated")
+@LISTED
+def list_(plugin: tuple[str, ...], as_json: bool) -> None:
+    """List the plugins that are installed, without importing any."""
+    _list_plugins(plugin, as_json)
+
+
+def _list_plugins(files: tuple[str, ...], as_json: bool) -> None:
+    host = PluginHost.discover([Path(file) for file in files])
+    listed(host.listing(), as_json, ("kind", "name", "distribution", "version", "digest", "status"))
+
+
+def listed(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -> None:
+    """Rows as JSON, or as aligned columns; digests are cut to 12 digits for the eye."""
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    cells = [[_cell(row, name) for name in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    for line in [list(columns), *cells]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(row: dict[str, Any], name: str) -> str:
+    text = "" if row.get(name) is None else str(row[name])
+    return text.removeprefix("sha256:")[:12] if name == "digest" else text
+
+
+@main.command()
+@click.argument("report", type=click.Path())
+@click.option("-o", "--output", type=click.Path(), help="folder of the pages [the report's own]")
+@click.option("--format", "formats", help="html,pdf or one of them [both]")
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+def render(report: str, output: str | None, formats: str | None, lang: str) -> None:
+    """Make report.html and report.pdf from a report.json alone; nothing is sealed."""
+    from qaudit import commands
+
+    written, notes = commands.render_again(
+        Path(report), Path(output) if output else None, split(formats) or ["html", "pdf"], lang
+    )
+    for path in written:
+        click.echo(str(path))
+    for line in notes:
+        click.echo(f"qaudit: {line}", err=True)
+    sys.exit(2 if notes else 0)
+
+
+@main.command()
+@click.argument("target", type=click.Path())
+@LISTED
+def verify(target: str, as_json: bool) -> None:
+    """Repeat the digests of a sealed report. Exit code 0: verified; 1: does not match; 2: could not verify."""
+    from qaudit.stages.seal import EXITS
+    from qaudit.stages.seal import verify as repeat
+
+    status, lines = repeat(Path(target))
+    if as_json:
+        click.echo(json.dumps({"status": status, "lines": lines}, indent=2))
+    else:
+        for line in [status, *lines]:
+            click.echo(line)
+    sys.exit(EXITS[status])
+
+
+@main.command()
+@click.argument("which", type=click.Choice(["audit", "report"]), default="report")
+def schema(which: str) -> None:
+    """Print the JSON Schema of audit.toml or of report.json."""
+    from qaudit.schemas import schema_text
+
+    click.echo(schema_text(which).strip())

@@ -1,0 +1,119 @@
+"""What the commands besides `run` do: register, list, inspect, render again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from qaudit import registry, store
+from qaudit.data import need, open_source
+from qaudit.errors import Refused
+from qaudit.host import PluginHost
+from qaudit.prepare import registered_request
+from qaudit.settings import audit_date, validated
+from qaudit.stages.load_model import Opened, loaded_by, open_file, parameters
+from qaudit.stages.previous import read_report
+from qaudit.stages.render import render
+from qaudit.units import runner
+from qaudit.units.job import Json
+
+OPTIONS = ("target", "positive", "cutoff", "groups", "types", "trust", "missing")
+
+
+def register(name: str, model: Path, holdout: Path, *, target: str, parent: str | None = None, **given: Any) -> str:
+    """Register a model file with its rows as the next version; returns "name@version".
+
+    `given`: train, calibration (paths), positive, cutoff, groups, types, trust, missing. The model is read once, in a child, and
+    the columns are looked up, so that nothing is registered that no audit could open. Raises Refused.
+    """
+    registry.check_name(name)
+    with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
+        opened = opened_model(model, given.get("trust") or (), Path(scratch))
+    positive = given.get("positive")
+    if positive is not None and str(positive) not in opened.classes:
+        raise Refused(f"positive = {positive!r}: the classes of the model are {', '.join(opened.classes) or 'none (regression)'}")
+    files: dict[str, Path | tuple[str, bytes]] = {"model": model, "holdout": holdout}
+    files |= {
+        role: Path(path) for role, path in (("training", given.get("train")), ("calibration", given.get("calibration"))) if path
+    }
+    groups = list(given.get("groups") or ())
+    for role in ("holdout", "training"):
+        path = files.get(role)
+        if isinstance(path, Path):
+            source = open_source(path)
+            need([target, *groups] if role == "holdout" else [target], source.names, source.file)
+    settings = {"target": target, "groups": groups, **given}
+    options = {key: settings[key] for key in OPTIONS if settings.get(key)}
+    return registry.register(name, files, options, parent, audit_date(validated({}, "register")))
+
+
+def opened_model(model: Path, trust: Collection[str], scratch: Path) -> Opened:
+    """What a model file holds, read in a child. Raises Refused."""
+    return open_file(model, tuple(trust), PluginHost.discover().select("format"), runner.run, scratch / "copy")
+
+
+def models() -> list[Json]:
+    """A row for every registered version."""
+    return [
+        {
+            "name": each.name,
+            "version": each.version,
+            "digest": each.digests["model"],
+            "parent": each.parent,
+            "created": each.created,
+            "file": each.names["model"],
+            "files": dict(each.names),
+            "options": dict(each.options),
+        }
+        for each in registry.models()
+    ]
+
+
+def inspect(model: str, trust: Sequence[str]) -> Json:
+    """Facts of a model file, or of a registered model. Raises Refused."""
+    with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
+        path, trusted = Path(model), list(trust)
+        if not path.exists():
+            request = registered_request(registry.resolve(model), Path(scratch))
+            path, trusted = request.model, [*trusted, *request.trust]
+        opened = opened_model(path, trusted, Path(scratch))
+    return {
+        "file": opened.shown,
+        "digest": opened.digest,
+        "size_bytes": opened.size,
+        "format": opened.format.name,
+        "tier": opened.tier,
+        "loaded_by": loaded_by(opened),
+        "family": opened.family,
+        "output": opened.output,
+        "classes": list(opened.classes),
+        "features": [{"name": each.name, "kind": each.kind} for each in opened.features],
+        "parameters": [{"name": p["name"], "shape": "x".join(map(str, p["shape"]))} for p in parameters(opened.program)],
+        "why_not_lowered": opened.why_not,
+        "refittable": opened.refittable,
+    }
+
+
+def render_again(report: Path, folder: Path | None, formats: Sequence[str], lang: str) -> tuple[tuple[Path, ...], list[str]]:
+    """Make the pages of a report.json; returns the files and what could not be made. Raises Refused.
+
+    Pages of a sealed folder are only replaced by the same bytes: report.* never change after the seal.
+    """
+    content, _ = read_report(report)
+    target = store.output_folder(folder or report.parent)
+    with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
+        made = render(content, Path(scratch), formats=formats, lang=lang)
+        pages = {path.name: path.read_bytes() for path in made.files}
+        for name, data in pages.items():
+            if (target / "seal.json").exists() and not _same(target / name, data):
+                raise Refused(f"{target / name}: is sealed and would change; choose another folder with -o")
+        for name, data in pages.items():
+            store.write_bytes(target / name, data)
+    notes = [f"{row.by}: {row.reason}" for row in made.skipped]
+    return tuple(target / name for name in pages), notes
+
+
+def _same(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data

@@ -1,0 +1,64 @@
+"""The end of the road: the roster of plugins, the timings, and the folder that is sealed last."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from qaudit import store
+from qaudit.core.__about__ import VERSION
+from qaudit.core.evidence import Skipped
+from qaudit.prepare import Prepared
+from qaudit.stages.road import Audited
+from qaudit.stages.seal import SEALED, seal, unseal
+from qaudit.units import runner
+from qaudit.units.job import Json
+
+
+def roster(plan: Prepared, subject: Audited, lists: Sequence[Json], skipped: Sequence[Skipped]) -> list[Json]:
+    """A row for every discovered plugin; the rows that quantize and explain made of theirs replace these."""
+    used = {("format", subject.format.name), *(("framework", str(entry["id"])) for entry in lists)}
+    failed = {("framework", row.by): row.reason for row in skipped}
+    failed |= {
+        ("format", row.by): row.reason for row in subject.skipped if row.by in {ref.name for ref in plan.plugins["format"]}
+    }
+    rows: list[Json] = []
+    for ref in plan.host.refs:
+        key = (ref.kind, ref.name)
+        status = "ran" if key in used else "failed" if key in failed else "unselected"
+        reason = failed.get(key, "") if status == "failed" else ""
+        if ref.kind == "format" and status == "unselected":
+            reason = "another format read the model file"
+        owner = {"kind": ref.kind, "name": ref.name, "distribution": ref.distribution, "version": ref.version}
+        rows.append({**owner, "digest": ref.digest, "summary": "", "status": status, "reason": reason, "settings": {}})
+    return rows
+
+
+def timings(stages: Mapping[str, float], candidates: Mapping[str, float]) -> Json:
+    """What depends on the machine and the moment; written beside the report and not sealed."""
+    return {
+        "host": platform.node(),
+        "network_of_units": runner.network_state(),
+        "stage_seconds": {name: round(seconds, 3) for name, seconds in stages.items()},
+        "candidate_seconds": {name: float(f"{seconds:.3g}") for name, seconds in candidates.items()},
+        "note": "not sealed",
+    }
+
+
+def place(pages: Path, folder: Path, inputs: Mapping[str, str], audit: str, times: Json, log: Sequence[str]) -> tuple[Path, ...]:
+    """Put the finished pages into `folder`: the old seal goes first, the new one comes last. Raises Refused."""
+    store.output_folder(folder)
+    written: list[Path] = []
+    with store.locked(folder):
+        unseal(folder)
+        for name in SEALED:
+            if (pages / name).is_file():
+                store.write_bytes(folder / name, (pages / name).read_bytes())
+                written.append(folder / name)
+            else:
+                store.remove(folder / name)
+        store.write_json(folder / "timings.json", times)
+        store.write_text(folder / "log.txt", "".join(f"{line}\n" for line in log))
+        written.append(seal(folder, inputs, audit=audit, version=VERSION))
+    return tuple(written)
