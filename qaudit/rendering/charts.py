@@ -12,7 +12,7 @@ from qaudit.rendering.svg import SIZE, VERDICT_SHAPE, Drawing, Scale, longest, t
 from qaudit.rendering.text import width
 
 WIDE = 672.0
-ROW = 19.0
+ROW = 17.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ def _columns(draw: Drawing, heads: Sequence[str], rows: Sequence[Sequence[str]],
     """Right-aligned columns ending at `right`, drawn from the last to the first; returns where they begin."""
     for index in reversed(range(len(heads))):
         cells = [row[index] if index < len(row) else "" for row in rows]
-        draw.text(right, top - 8, heads[index], "tm", "end")
+        draw.text(right, top - 6, heads[index], "tm", "end")
         for i, cell in enumerate(cells):
-            draw.text(right, top + ROW * i + 13, cell, "t" if index == 0 else "tm", "end")
+            draw.text(right, top + ROW * i + 12.3, cell, "t" if index == 0 else "tm", "end")
         right -= max([width(t, SIZE) for t in [*cells, heads[index]]]) + 14
     return right
 
@@ -82,7 +82,9 @@ def _range(values: Sequence[float | None], zero: bool) -> tuple[float, float]:
     known = [v for v in values if v is not None]
     if zero or not known:
         known.append(0.0)
-    return min(known), max(known)
+    low, high = min(known), max(known)
+    # an interval that ends a hair below 0 is no reason for a whole step of empty axis
+    return (0.0 if low < 0 and -low < 0.06 * high else low), high
 
 
 def dots(

@@ -15,15 +15,15 @@ Row = Mapping[str, Any]
 
 MEASURES: dict[str, tuple[str, str]] = {
     "accuracy": ("Accuracy", "high"),
-    "roc_auc": ("Area under the ROC curve", "high"),
+    "roc_auc": ("AUC (ROC)", "high"),
     "log_loss": ("Log loss", "low"),
     "brier": ("Brier score", "low"),
     "ece": ("Calibration error (ECE)", "low"),
     "r2": ("R²", "high"),
     "mae": ("Mean absolute error", "low"),
     "rmse": ("Root mean squared error", "low"),
-    "flips": ("Decisions changed", "low"),
-    "flip_rate": ("Share of decisions changed", "low"),
+    "flips": ("Decisions changed, rows", "low"),
+    "flip_rate": ("Decisions changed", "low"),
     "flips_fixed": ("Changed to the right decision", ""),
     "flips_broken": ("Changed to the wrong decision", "low"),
     "max_abs_error": ("Largest score change", "low"),
@@ -34,12 +34,12 @@ MEASURES: dict[str, tuple[str, str]] = {
     "size_bytes": ("Size of the parameters", "low"),
     "importance": ("Feature importance", ""),
     "kendall_tau": ("Rank agreement (Kendall τ)", "high"),
-    "fidelity": ("Agreement of the surrogate tree", "high"),
+    "fidelity": ("Surrogate agreement", "high"),
     "base_rate_fidelity": ("Base rate of the decision", ""),
     "added_nodes": ("Nodes added by the tree", "low"),
     "added_parameters": ("Parameters added by the tree", "low"),
     "accuracy_change": ("Change of accuracy", "high"),
-    "auc_change": ("Change of the area under the ROC curve", "high"),
+    "auc_change": ("Change of AUC", "high"),
     "brier_change": ("Change of the Brier score", "low"),
     "log_loss_change": ("Change of log loss", "low"),
     "ece_change": ("Change of calibration error", "low"),
@@ -208,3 +208,14 @@ def same_decimals(rows: Sequence[Row | None], sign: bool = False) -> list[str]:
     """Values of rows of one measure, decimals aligned."""
     unit = next((row.get("unit", "") for row in rows if row), "")
     return column([value(row) for row in rows], unit, sign)
+
+
+def spans(rows: Sequence[Row | None]) -> list[str]:
+    """Intervals of rows of one measure as "a to b", decimals aligned down the column."""
+    unit = next((row.get("unit", "") for row in rows if row), "")
+    ends = [interval(row) for row in rows]
+    cells = column([end for pair in ends for end in pair], unit)
+    return [
+        NONE if low is None or high is None else f"{a} to {b}"
+        for (low, high), a, b in zip(ends, cells[::2], cells[1::2], strict=True)
+    ]

@@ -21,8 +21,22 @@ from qaudit.rendering.text import visible
 from qaudit.rendering.view import build
 
 LANGUAGES = ("en",)
-LIGHT = {"within": "#0b62a4", "near": "#b87500", "outside": "#8e1230", "undecided": "#4b5663", "grey": "#6b7785", "mark": "#ffffff"}
-DARK = {"within": "#6db3ee", "near": "#f0b13c", "outside": "#ff8da3", "undecided": "#b9c4cf", "grey": "#a3afbc", "mark": "#12181f"}
+LIGHT = {
+    "within": "#0b62a4",
+    "near": "#b87500",
+    "outside": "#8e1230",
+    "undecided": "#4b5663",
+    "grey": "#6b7785",
+    "mark": "#ffffff",
+}
+DARK = {
+    "within": "#6db3ee",
+    "near": "#f0b13c",
+    "outside": "#ff8da3",
+    "undecided": "#b9c4cf",
+    "grey": "#a3afbc",
+    "mark": "#12181f",
+}
 
 
 @dataclass(slots=True)

@@ -16,13 +16,15 @@ def whole(value: float) -> str:
     return f"{value:,.0f}".replace("-", MINUS)
 
 
-def decimals(values: Iterable[float | None], floor: int = 2, most: int = 6) -> int:
-    """Decimals that show two digits of the smallest value that is not 0, between `floor` and `most`; 0 for whole numbers."""
-    known = [abs(v) for v in values if v is not None and v != 0 and math.isfinite(v)]
+def decimals(values: Iterable[float | None]) -> int:
+    """Decimals for numbers that stand together, from the largest: 0 for whole numbers, 4 for ordinary metrics."""
+    known = [abs(v) for v in values if v is not None and math.isfinite(v)]
     if all(v == round(v) for v in known):
-        return 0 if known else min(floor, 2)
-    small = min((v for v in known if v >= max(known) * 1e-4), default=1.0)
-    return max(floor, min(most, 1 - math.floor(math.log10(small))))
+        return 0
+    top = max(known)
+    if top >= 1:
+        return max(1, 3 - math.floor(math.log10(top)))
+    return 4 if top >= 0.002 else min(9, 1 - math.floor(math.log10(top)))
 
 
 def fixed(value: float | None, places: int, sign: bool = False) -> str:
@@ -41,15 +43,17 @@ def is_percent(unit: str) -> bool:
 
 
 def column(values: Sequence[float | None], unit: str = "", sign: bool = False) -> list[str]:
-    """Every value of a column, with the same decimals; the unit "share" prints as per cent."""
+    """Every value of a column, with the same decimals; shares print as per cent, their signed changes as percentage points."""
     if is_percent(unit):
-        places = max(1, min(4, decimals([v * 100 for v in values if v is not None], 1, 4)))
-        return [fixed(None if v is None else v * 100, places, sign) + ("%" if v is not None else "") for v in values]
+        top = max((abs(v) for v in values if v is not None), default=0.0)
+        places = 2 if top >= 1e-4 or top == 0 else 4
+        mark = " pp" if sign else "%"
+        return [NONE if v is None else fixed(v * 100, places, sign) + mark for v in values]
     if unit in WHOLE and all(v is None or v == round(v) for v in values):
         return [fixed(v, 0, sign) for v in values]
     if unit == "bytes":
         return [NONE if v is None else size(v) for v in values]
-    places = decimals(values, 1, 1) if unit == "dB" else decimals(values)
+    places = 1 if unit == "dB" else 2 if unit == "bits" else decimals(values)
     return [fixed(v, places, sign) for v in values]
 
 

@@ -140,7 +140,7 @@ def _key(limit: Row | None, verdict: str, row: Row) -> Json:
         "limit": limit_text({**limit, "use": None}, unit) if limit else "",
         "note": f"{end}; value {shown(row)}" if end else (f"{shown_span(row)}" if row.get("interval") else ""),
         "previous": _previous(row, unit),
-        "bullet": _bullet(number, limit or {}, verdict, f"{name}: {one(number, unit)}", 118),
+        "bullet": _bullet(number, limit, verdict, f"{name}: {one(number, unit)}", 118) if limit else None,
     }
 
 

@@ -1,7 +1,7 @@
 """HTML -> PDF/A-3a and PDF/UA-1 in one file, with report.json attached and the same bytes every time.
 
-WeasyPrint writes one variant a file; ISO 14289-1 asks for its own identification in the metadata beside that of ISO 19005-3, with the
-schema that declares it. The rest of what both ask for is in the structure tree that WeasyPrint makes.
+WeasyPrint writes one variant a file; ISO 14289-1 asks for its own identification in the metadata beside that of ISO 19005-3, with
+the schema that declares it. The rest of what both ask for is in the structure tree that WeasyPrint makes.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def make_pdf(html: str, attachment: bytes, day: str | None) -> Made:
         document = weasyprint.HTML(string=html, url_fetcher=fetcher, base_url=None).render(pdf_variant=VARIANT)
         document.metadata.__class__ = _metadata_class(type(document.metadata))
         found = weasyprint.Attachment(
-            string=attachment, name="report.json", description="Every number of the report, machine-readable", relationship="Data",
-            created=stamp, modified=stamp,
+            string=attachment, name="report.json", description="Every number of the report, machine-readable",
+            relationship="Data", created=stamp, modified=stamp,
         )  # fmt: skip
         data = document.write_pdf(finisher=_finish, pdf_variant=VARIANT, attachments=[found])
     glyphs = tuple(sorted({line for line in lines if "notdef" in line or "glyph" in line.lower()}))
@@ -144,7 +144,7 @@ def _with_ua(xmp: bytes) -> bytes:
     described = (("name", "part"), ("valueType", "Integer"), ("category", "internal"), ("description", "Part of ISO 14289"))
     for key, text in described:
         ET.SubElement(entry, f"{{{SPACES['pdfaProperty']}}}{key}").text = text
-    return ET.tostring(root, encoding="utf-8")
+    return bytes(ET.tostring(root, encoding="utf-8"))
 
 
 def _finish(document: Any, pdf: Any) -> None:

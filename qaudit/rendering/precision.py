@@ -17,6 +17,7 @@ from qaudit.rendering.facts import (
     same_decimals,
     shown,
     shown_span,
+    spans,
     title,
     value,
 )
@@ -141,12 +142,12 @@ def groups(facts: Facts) -> Json | None:
         {
             "name": d.name,
             "value": cell,
-            "interval": shown_span(row),
+            "interval": cell_span,
             "n": row.get("n"),
             "more": _group_more(facts, row),
             "reason": visible(row.get("reason") or "", 120),
         }
-        for d, row, cell in zip(data, shown_rows, cells, strict=True)
+        for d, row, cell, cell_span in zip(data, shown_rows, cells, spans(shown_rows), strict=True)
     ]
     return {"finding": finding, "chart": chart, "table": table, "measure": title(measure), "left_out": len(rows) - len(kept),
             "level": _method(next((r for r in shown_rows if r.get("interval")), None))}  # fmt: skip
@@ -220,10 +221,16 @@ def sweep(facts: Facts) -> Json | None:
                     visible(row["id"], 70), visible(row["by"], 40), float(row["effective_bits"]), loss, row["id"] == facts.judged
                 )
             )
-    table = [_candidate(facts, row, measure) for row in candidates[:MOST_CANDIDATES]]
+    table = _candidates(facts, candidates[:MOST_CANDIDATES], measure)
     unit = next((r.get("unit", "") for c in candidates if measure and (r := facts.whole(measure, c["id"]))), "")
-    out: Json = {"table": table, "left_out": len(candidates) - len(table), "measure": title(measure) if measure else "", "chart": None,
-                 "metric": title(_second(facts)) if _second(facts) else ""}  # fmt: skip
+    second = _second(facts)
+    out: Json = {
+        "table": table,
+        "left_out": len(candidates) - len(table),
+        "measure": title(measure) if measure else "",
+        "chart": None,
+        "metric": title(second) if second else "",
+    }
     if points:
         best = min(points, key=lambda p: (p.y, p.x, p.name))
         finding = f"{len(points)} candidates: least loss {one(best.y, unit)} at {one(best.x, 'bits')}"
@@ -239,25 +246,33 @@ def _second(facts: Facts) -> str | None:
     return next((m for m in names if facts.whole(m, facts.judged) or any(facts.rows(m))), None)
 
 
-def _candidate(facts: Facts, row: Row, measure: str | None) -> Json:
+def _candidates(facts: Facts, candidates: Sequence[Row], measure: str | None) -> list[Json]:
     second = _second(facts)
-    found = facts.whole(second, row["id"]) if second else None
-    loss = facts.whole(measure, row["id"]) if measure else None
-    worst = min((t["sqnr_db"] for t in row.get("tensors") or () if t.get("sqnr_db") is not None), default=None)
-    return {
-        "id": visible(row["id"], 110),
-        "by": visible(row["by"], 40),
-        "judged": row["id"] == facts.judged,
-        "bits": fixed(row.get("effective_bits"), 2),
-        "sort": row.get("effective_bits"),
-        "size": NONE if row.get("size_bytes") is None else size(row["size_bytes"]),
-        "loss": shown(loss),
-        "loss_sort": value(loss),
-        "interval": shown_span(loss),
-        "metric": one(value(found), (found or {}).get("unit", ""), True),
-        "sqnr": one(worst, "dB"),
-        "explained": bool(row.get("explained")),
-    }
+    losses = [facts.whole(measure, row["id"]) if measure else None for row in candidates]
+    others = [facts.whole(second, row["id"]) if second else None for row in candidates]
+    worst = [
+        min((t["sqnr_db"] for t in row.get("tensors") or () if t.get("sqnr_db") is not None), default=None) for row in candidates
+    ]
+    cells = [same_decimals(losses), spans(losses), same_decimals(others, True), column(worst, "dB")]
+    return [
+        {
+            "id": visible(row["id"], 110),
+            "judged": row["id"] == facts.judged,
+            "bits": fixed(row.get("effective_bits"), 2),
+            "sort": row.get("effective_bits"),
+            "size": NONE if row.get("size_bytes") is None else size(row["size_bytes"]),
+            "loss": cells[0][i],
+            "loss_sort": value(losses[i]),
+            "interval": cells[1][i],
+            "metric": cells[2][i],
+            "sqnr": cells[3][i],
+        }
+        for i, row in enumerate(candidates)
+    ]
+
+
+def _least(found: Sequence[Row]) -> float | None:
+    return min((t["sqnr_db"] for t in found if t.get("sqnr_db") is not None), default=None)
 
 
 def tensors(facts: Facts) -> Json | None:

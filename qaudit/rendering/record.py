@@ -100,9 +100,9 @@ def _column(row: Row) -> Json:
     numbers = [row.get(key) for key in ("low", "mean", "high")]
     cells = [NONE if v is None else compact(float(v)) for v in numbers]
     top = ", ".join(f"{visible(v, 24)} ({whole(n)})" for v, n in list(row.get("top") or ())[:3])
-    return {"name": visible(row.get("name"), 60), "kind": row.get("kind") or "", "role": visible(row.get("role") or "", 24),
-            "missing": NONE if row.get("missing") is None else whole(row["missing"]),
-            "distinct": NONE if row.get("distinct") is None else whole(row["distinct"]), "numbers": cells, "top": top}  # fmt: skip
+    counts = {key: NONE if row.get(key) is None else whole(row[key]) for key in ("missing", "distinct")}
+    named = {"name": visible(row.get("name"), 60), "kind": row.get("kind") or "", "role": visible(row.get("role") or "", 24)}
+    return {**named, **counts, "numbers": cells, "top": top}
 
 
 def _target(rows: Any) -> list[Json]:

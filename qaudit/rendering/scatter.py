@@ -27,7 +27,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Upward:
-    """The y axis: linear, or logarithmic with the value 0 on its own line at the base where positive values span more than 30 fold."""
+    """The y axis: linear; or logarithmic, 0 on its own line at the base, where positive values span more than 30 fold."""
 
     marks: tuple[float, ...]
     labels: tuple[str, ...]
@@ -72,9 +72,10 @@ def scatter(
 ) -> Markup:
     """One mark a point, shape and colour by series, judged ringed and named, dotted line = best at each size."""
     series = sorted({p.series for p in points})
-    top, tall, left, right = 34.0 + 16 * _legend_rows(series), 190.0, 56.0, WIDE - 16
+    judged = next((p.name for p in points if p.judged), None)
+    top, tall, left, right = 46.0 + 16 * _legend_rows(series, judged), 190.0, 56.0, WIDE - 16
     draw = Drawing(WIDE, top + tall + 38, title)
-    _legend(draw, series)
+    _legend(draw, series, judged)
     y = upward([p.y for p in points], unit, top + tall, top, near)
     draw.text(0, top - 14, up, "tm")
     for mark, label in zip(y.marks, y.labels, strict=True):
@@ -91,17 +92,8 @@ def scatter(
         if point.judged:
             draw.mark("circle", "o", x(point.x), y(point.y), 8)
         draw.mark(SHAPES[index % 6], f"s{index % 6}", x(point.x), y(point.y), 4)
-        if point.judged:
-            _name(draw, point.name, x(point.x), y(point.y), right, top)
     draw.text((left + right) / 2, top + tall + 33, across, "tm", "middle")
     return draw.done()
-
-
-def _name(draw: Drawing, name: str, x: float, y: float, right: float, top: float) -> None:
-    label = "judged: " + cut(name, 260, SIZE, "600")
-    above = y - 13 if y - 22 > top else y + 20
-    flip = x + 12 + width(label, SIZE, "600") > right
-    draw.text(x - 12 if flip else x + 12, above, label, "t", "end" if flip else "start", "600")
 
 
 def _front(draw: Drawing, spots: Sequence[tuple[float, float]]) -> None:
@@ -111,23 +103,30 @@ def _front(draw: Drawing, spots: Sequence[tuple[float, float]]) -> None:
         draw.path("front", "".join(steps))
 
 
-def _legend_rows(series: Sequence[str]) -> int:
-    room, rows = 0.0, 1
-    for name in series:
-        step = 34 + width(cut(name, 180, SIZE), SIZE)
+def _entries(series: Sequence[str], judged: str | None) -> list[tuple[str, float]]:
+    names = [cut(name, 180, SIZE) for name in series] + ([cut(f"judged: {judged}", 300, SIZE, "600")] if judged else [])
+    return [(name, 34 + width(name, SIZE, "600")) for name in names]
+
+
+def _legend_rows(series: Sequence[str], judged: str | None) -> int:
+    """Rows of the legend beyond the first."""
+    room, rows = 0.0, 0
+    for _, step in _entries(series, judged):
         if room + step > WIDE and room:
             rows, room = rows + 1, 0.0
         room += step
-    return rows - 1
+    return rows
 
 
-def _legend(draw: Drawing, series: Sequence[str]) -> None:
+def _legend(draw: Drawing, series: Sequence[str], judged: str | None) -> None:
     x, y = 0.0, 12.0
-    for index, name in enumerate(series):
-        shown = cut(name, 180, SIZE)
-        step = 34 + width(shown, SIZE)
+    for index, (name, step) in enumerate(_entries(series, judged)):
         if x + step > WIDE and x:
             x, y = 0.0, y + 16
-        draw.mark(SHAPES[index % 6], f"s{index % 6}", x + 5, y - 3.6, 4)
-        draw.text(x + 14, y, shown, "tm")
+        if index < len(series):
+            draw.mark(SHAPES[index % 6], f"s{index % 6}", x + 6, y - 3.6, 4)
+            draw.text(x + 16, y, name, "tm")
+        else:
+            draw.mark("circle", "o", x + 7, y - 3.6, 6)
+            draw.text(x + 18, y, name, "t", weight="600")
         x += step

@@ -13,7 +13,7 @@ from qaudit.rendering.svg import SIZE, Drawing
 from qaudit.rendering.text import cut, visible, width
 
 WIDE = 1000.0
-TABLE = 318.0
+TABLE = 300.0
 MOST = 26
 WEAK = 0.8
 
@@ -49,14 +49,14 @@ def leaves(nodes: Sequence[Mapping[str, Any]]) -> list[Leaf]:
 
 
 def question(node: Mapping[str, Any], missing: bool = False) -> str:
-    """ "income ≤ 32.7k" or "purpose is car, home"; with `missing` also where empty cells go."""
+    """ "income ≤ 32.7k" or "purpose is car, home"; with `missing` a star where empty cells go this way too."""
     name = visible(node.get("feature"), 40)
     if node.get("categories") is not None:
         values = [visible(c, 24) for c in node["categories"]]
         text = f"{name} is {', '.join(values[:3])}" + (f" or {len(values) - 3} more" if len(values) > 3 else "")
     else:
         text = f"{name} ≤ {compact(float(node['threshold']))}"
-    return text + (" or missing" if missing and node.get("missing_left") else "")
+    return text + (" *" if missing and node.get("missing_left") else "")
 
 
 def tree(nodes: Sequence[Mapping[str, Any]], classes: Sequence[str], title: str) -> Markup:
@@ -121,8 +121,8 @@ def _table(draw: Drawing, rows: Sequence[Leaf], classes: Sequence[str], edge: fl
     for x, head, anchor in (
         (8, "Leaf", "start"),
         (38, "Tree says", "start"),
-        (206, "Rows", "end"),
-        (218, "Agrees with model", "start"),
+        (200, "Rows", "end"),
+        (296, "Agrees with model", "end"),
     ):
         draw.text(edge + x, 12, head, "tm", anchor)
     for index, leaf in enumerate(rows):
@@ -138,9 +138,9 @@ def _table(draw: Drawing, rows: Sequence[Leaf], classes: Sequence[str], edge: fl
         draw.text(edge + 52, mid, leaf.label, "t", weight="600", room=72)
         if leaf.share is not None:
             draw.text(edge + 160, mid, f"{fixed(100 * leaf.share, 0)}%", "tm", "end")
-        draw.text(edge + 206, mid, "–" if leaf.rows is None else whole(leaf.rows), "t", "end")
+        draw.text(edge + 200, mid, "–" if leaf.rows is None else whole(leaf.rows), "t", "end")
         if leaf.agreement is not None:
-            draw.rect("track", edge + 218, mid - 6, 58, 5)
-            draw.rect("weak" if leaf.agreement < WEAK else "q", edge + 218, mid - 6, 58 * leaf.agreement, 5)
+            draw.rect("track", edge + 214, mid - 6, 48, 5)
+            draw.rect("weak" if leaf.agreement < WEAK else "q", edge + 214, mid - 6, 48 * leaf.agreement, 5)
             weight = "600" if leaf.agreement < WEAK else "400"
-            draw.text(edge + 312, mid, f"{fixed(100 * leaf.agreement, 0)}%", "t", "end", weight)
+            draw.text(edge + 296, mid, f"{fixed(100 * leaf.agreement, 0)}%", "t", "end", weight)

@@ -79,7 +79,12 @@ def _day(text: object, lang: str) -> str:
 
 def _findings(report: Mapping[str, Any]) -> list[Json]:
     return [
-        {"code": visible(f["code"], 24), "statement": visible(f["statement"], 600), "section": f["section"], "number": _number(f["section"])}
+        {
+            "code": visible(f["code"], 24),
+            "statement": visible(f["statement"], 600),
+            "section": f["section"],
+            "number": _number(f["section"]),
+        }
         for f in report.get("findings") or ()
         if f.get("section") in SECTIONS
     ]
@@ -94,7 +99,11 @@ def _section(facts: Facts, anchor: str, rules: list[Json], shown: Json) -> Json:
     pool = rules if anchor in ("result", "rules") else own
     verdict = worst(rule["verdict"] for rule in pool)
     found = [visible(f["statement"], 600) for f in facts.report.get("findings") or () if f.get("section") == anchor]
-    counted = [f"{sum(r['verdict'] == v for r in own)} {word.lower()}" for v, (word, _) in VERDICTS.items() if any(r["verdict"] == v for r in own)]
+    counted = [
+        f"{sum(r['verdict'] == v for r in own)} {word.lower()}"
+        for v, (word, _) in VERDICTS.items()
+        if any(r["verdict"] == v for r in own)
+    ]
     text = f"Limits of this section: {', '.join(counted)}. Rules {', '.join(r['id'] for r in own)}." if own else ""
     return {
         "anchor": anchor,
