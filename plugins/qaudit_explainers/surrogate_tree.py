@@ -3,11 +3,11 @@
     H(S) = -sum_c p_c log2 p_c          IG(S, A) = H(S) - sum_v |S_v|/|S| H(S_v)
 
 S are the model's decisions on the background and on extra queries; for regression, variance stands in place of H. The split
-of the largest |S| * IG grows next, until `max_leaves`, `max_depth`, `min_rows` in a leaf, or no gain is left. A query is a
-background row of which each value is redrawn, with probability 1/2, from its column. Text splits by category sets: categories
-are ordered by their mean output in the node (their share of the node's most frequent class, where there are more than two),
-which for two classes and for regression finds the best set (Breiman et al., CART, 1984, theorem 4.5). Missing values try both
-sides. Ties between columns are broken by the seed.
+of the largest |S| * IG grows next, until `max_leaves`, `max_depth`, `min_rows` in a leaf, or no gain is left; splits whose
+leaves say the same class are then taken back. A query is a background row of which each value is redrawn, with probability
+1/2, from its column. Text splits by category sets: categories are ordered by their mean output in the node (their share of
+the node's most frequent class, where there are more than two), which for two classes and for regression finds the best set
+(Breiman et al., CART, 1984, theorem 4.5). Missing values try both sides. Ties between columns are broken by the seed.
 
 Craven, Shavlik, Extracting Tree-Structured Representations of Trained Networks, NIPS 8 (1995) 24-30; Bastani, Kim, Bastani,
 Interpretability via Model Extraction, 2017; information gain: Mitchell, Machine Learning, 1997.
@@ -188,7 +188,29 @@ def grow(
         leaves += 1
         for child in pair:
             consider(child)
+    if not regression:
+        undo_idle(made, y, classes)
     return finished(made, y, classes)
+
+
+def undo_idle(made: Growing, y: Array, classes: int) -> None:
+    """Take back, from the bottom, every split whose two leaves say the same class; nodes keep their order."""
+    labels = [int(np.argmax(np.bincount(y[rows], minlength=classes))) for rows in made.rows]
+    for node in reversed(range(len(made.rows))):
+        left, right = made.children[node]
+        if left >= 0 and made.split[left] is None and made.split[right] is None and labels[left] == labels[right]:
+            made.split[node], made.children[node] = None, (-1, -1)
+    alive, waiting = set[int](), [0]
+    while waiting:
+        node = waiting.pop()
+        alive.add(node)
+        waiting += [child for child in made.children[node] if child >= 0]
+    kept = sorted(alive)
+    number = {node: place for place, node in enumerate(kept)} | {-1: -1}
+    made.rows = [made.rows[node] for node in kept]
+    made.depth = [made.depth[node] for node in kept]
+    made.split = [made.split[node] for node in kept]
+    made.children = [(number[made.children[node][0]], number[made.children[node][1]]) for node in kept]
 
 
 def finished(made: Growing, y: Array, classes: int) -> TreeModel:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from qaudit.core import agreement
 from qaudit.core.explanation import Attributions, LocalModels
@@ -28,6 +29,17 @@ def test_tau_b_is_its_definition_over_pairs(data, a):
     left, right = np.array(a), np.array(b)
     expected = 1.0 if a == b else slow_tau_b(a, b)
     assert agreement.kendall_tau(left, right) == (None if expected is None else pytest.approx(expected, abs=1e-12))
+    if expected is not None and a != b:
+        assert agreement.kendall_tau(left, right) == pytest.approx(stats.kendalltau(a, b).statistic, abs=1e-12)
+        assert agreement.spearman(left, right) == pytest.approx(stats.spearmanr(a, b).statistic, abs=1e-12)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=2, max_size=9))
+def test_vectors_in_one_order_agree_exactly(values):
+    a = np.array(values, dtype=float)
+    if np.ptp(a):
+        assert agreement.kendall_tau(a, np.exp(a)) == 1.0
+        assert agreement.spearman(a, np.exp(a)) == 1.0
 
 
 def test_rank_measures_on_hand_computed_vectors():

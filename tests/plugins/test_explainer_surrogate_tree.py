@@ -184,3 +184,18 @@ def test_equal_columns_are_told_apart_by_the_seed_alone():
         for seed in range(12)
     }
     assert set(picked.values()) == {"p", "q"}
+
+
+def test_no_split_is_left_whose_two_leaves_say_the_same_and_taking_them_back_changes_no_decision(monkeypatch):
+    chosen = {"max_depth": 6, "max_leaves": 24, "min_rows": 5, "queries_drawn": 400}
+    found = plugin.explain(context(noisy, background()), **chosen)
+    label = found.value.argmax(axis=1)
+    for node in np.flatnonzero(found.left >= 0):
+        pair = found.left[node], found.right[node]
+        assert found.left[pair[0]] >= 0 or found.left[pair[1]] >= 0 or label[pair[0]] != label[pair[1]]
+    monkeypatch.setattr(plugin, "undo_idle", lambda made, y, classes: None)
+    whole = plugin.explain(context(noisy, background()), **chosen)
+    assert size(whole)["leaves"] > size(found)["leaves"]
+    rows = background(500, seed=4)
+    said = [tree_answers(tree, apply_tree(tree, rows, tuple(rows)), False) for tree in (found, whole)]
+    assert np.array_equal(*said)
