@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit.core.program import Dense, Parameter, Program, Step
+from qaudit.core.program import Dense, Parameter, Program, Step, Trees
 from qaudit.core.records import Decline
 from qaudit.core.settings import derived_seed
 from qaudit.core.tensor import Calibration, Floats
+from qaudit.engine.links import predictions
 from qaudit.engine.sweep import predict
+from qaudit.engine.trees import by_tree, gather, leaf_indices
 from qaudit.units.job import Json
 
 NEEDS_ROWS = "needs calibration rows: give --calibration FILE, --train FILE or --calibration-share 0.1"
@@ -52,6 +54,12 @@ class Bench:
     _base: Floats | None = None
     _known: dict[bytes, float] = field(default_factory=dict)
     _inputs: dict[int, Floats] = field(default_factory=dict)
+    _parameters: dict[str, Parameter] = field(default_factory=dict)
+    _leaves: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        # large ensembles take a tenth of a second to list their parameters: once
+        self._parameters = self.program.parameters()
 
     def calibrations(self) -> dict[str, Calibration]:
         """One a parameter (biases too), arrays read-only.
@@ -59,7 +67,7 @@ class Bench:
         `low` and `high`: what meets the parameter on the calibration rows (its layer's inputs, or the feature of a threshold;
         missing values aside); its own values for a leaf, a bias, or without calibration rows.
         """
-        return {name: self._calibration(parameter) for name, parameter in self.program.parameters().items()}
+        return {name: self._calibration(parameter) for name, parameter in self._parameters.items()}
 
     def _calibration(self, parameter: Parameter) -> Calibration:
         inputs = self.inputs(parameter.layer) if self.rows is not None and parameter.role == "weight" else None
@@ -105,7 +113,7 @@ class Bench:
 
     def spoken(self, names: list[str]) -> str:
         """One name for several parameters."""
-        layers = {self.program.parameters()[name].layer for name in names}
+        layers = {self._parameters[name].layer for name in names}
         if len(names) == 1:
             return names[0]
         return f"layer {min(layers)}" if len(layers) == 1 and len(self.program.steps) > 1 else "all parameters"
@@ -121,6 +129,21 @@ class Bench:
         if key not in self._known:
             if self._base is None:
                 self._base = predict(self.program, self.rows)
-            after = predict(self.program.with_parameters(values), self.rows)
+            after = self._replaced(values)
             self._known[key] = float(np.abs(after - self._base).mean()) if after.size else 0.0
         return self._known[key]
+
+    def _replaced(self, values: dict[str, Floats]) -> Floats:
+        """Predictions with some parameters replaced. Where only leaves change, the rows keep their leaf nodes: no second walk."""
+        assert self.rows is not None
+        step = self.program.steps[0] if self.program.steps else None
+        fits = all(name in self._parameters and self._parameters[name].values.shape == values[name].shape for name in values)
+        only_leaves = fits and all(self._parameters[name].role == "leaf" for name in values)
+        if not only_leaves or not isinstance(step, Trees) or len(self.program.steps) > 1:
+            return predict(self.program.with_parameters(values), self.rows)
+        if self._leaves is None:
+            self._leaves = by_tree(leaf_indices(self.program, self.rows))
+        table, ends = step.value.copy(), step.left < 0
+        for name in values:
+            table[ends, int(name.removeprefix("leaf[").removesuffix("]"))] = values[name]
+        return predictions(self.program.link, self.program.link_scale, gather(replace(step, value=table), self._leaves))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,21 @@ def test_effect_is_the_mean_change_on_calibration_rows():
     ]
     with pytest.raises(ValueError, match="shape"):
         known["layer0.weight"].effect(np.zeros(2))
+
+
+@pytest.mark.parametrize("link", ["identity", "logistic"])
+def test_effect_of_leaves_equals_a_whole_prediction(link):
+    program = replace(stump(), link=link, output="binary" if link == "logistic" else "regression")
+    bench = Bench(program, ROWS, 5, "q")
+    base = predict(program, ROWS)
+    for values in (np.array([0.5, 3.0]), np.array([0.0, 0.0])):
+        expected = np.abs(predict(program.with_parameters({"leaf[0]": values}), ROWS) - base).mean()
+        assert bench.calibrations()["leaf[0]"].effect(values) == expected > 0
+    both = {"leaf[0]": np.array([0.5, 3.0]), "threshold[b]": np.array([-0.5])}
+    expected = np.abs(predict(program.with_parameters(both), ROWS) - base).mean()
+    assert bench.calibrations()["leaf[0]"].effect(both) == expected
+    with pytest.raises(ValueError, match="shape"):
+        bench.calibrations()["leaf[0]"].effect(np.zeros(3))
 
 
 def test_an_answer_unpacks_to_what_was_made():
