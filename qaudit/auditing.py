@@ -97,8 +97,8 @@ def _road(plan: Prepared, previous: tuple[Json, str] | None, show: Reporter) -> 
         refits = Variants(subject, plan.plugins["quantizer"], many, seed=seed, progress=show)
         explained = explain(
             subject,
-            judged,
-            also,
+            judged if judged and judged.id in measured.predictions else None,  # what the engine cannot run is a row already
+            [each for each in also if each.id in measured.predictions],
             plan.plugins["explainer"],
             picked["explainer"],
             run_many=many,
