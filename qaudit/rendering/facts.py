@@ -88,7 +88,7 @@ SECTIONS: dict[str, str] = {
     "local": "Local explanations",
     "drift": "Explanation drift",
     "frameworks": "Regulatory evidence lists",
-    "evidence": "Evidence and limits of the audit",
+    "evidence": "Evidence and limits",
     "signoff": "Sign-off and exceptions",
 }
 
@@ -156,12 +156,12 @@ def value(row: Row | None) -> float | None:
 
 def shown(row: Row | None) -> str:
     """Value with its unit, or a dash."""
-    return NONE if row is None else one(value(row), row.get("unit", ""))
+    return NONE if row is None else one(value(row), row.get("unit", ""), signed(row))
 
 
 def shown_span(row: Row | None) -> str:
     """Interval of a row as "a to b"."""
-    return span(*interval(row), (row or {}).get("unit", ""))
+    return span(*interval(row), (row or {}).get("unit", ""), signed(row or {}))
 
 
 def judged_number(limit: Row, row: Row | None) -> float | None:
@@ -171,12 +171,17 @@ def judged_number(limit: Row, row: Row | None) -> float | None:
     return value(row) if end is None else float(end)
 
 
+def signed(row: Row) -> bool:
+    """Whether a measure is a change, printed with its sign."""
+    return str(row.get("measure", "")).endswith("_change")
+
+
 def limit_text(limit: Row, unit: str) -> str:
     """ "at most 1.0%", "at least 0.90" or both."""
     parts = []
     for word, key in (("at least", "at_least"), ("at most", "at_most")):
         if limit.get(key) is not None:
-            parts.append(f"{word} {one(float(limit[key]), unit)}")
+            parts.append(f"{word} {one(float(limit[key]), unit, signed(limit))}")
     end = {"lower": " (lower end)", "upper": " (upper end)"}.get(limit.get("use") or "", "")
     return (" and ".join(parts) or NONE) + end
 

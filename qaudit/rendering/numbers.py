@@ -63,11 +63,6 @@ def one(value: float | None, unit: str = "", sign: bool = False) -> str:
     return text if value is None or unit not in ("dB", "bits") else f"{text} {unit}"
 
 
-def together(values: Sequence[float | None], unit: str = "", sign: bool = False) -> list[str]:
-    """Numbers that stand in one sentence: same decimals."""
-    return column(values, unit, sign)
-
-
 def span(low: float | None, high: float | None, unit: str = "", sign: bool = False) -> str:
     """An interval as "a to b"."""
     if low is None or high is None:

@@ -19,6 +19,7 @@ from qaudit.rendering.facts import (
     limit_text,
     shown,
     shown_span,
+    signed,
     title,
     value,
     where_text,
@@ -48,12 +49,14 @@ def _rule(facts: Facts, found: Row) -> Json:
         "id": visible(limit["id"], 24),
         "anchor": f"rule-{limit['id']}",
         "title": name + (f", {where}" if where and not limit.get("title") else ""),
-        "measured": one(number, unit),
+        "measured": one(number, unit, signed(limit)),
         "sort": "" if number is None else repr(number),
         "interval": shown_span(row),
         "n": (row or {}).get("n"),
         "limit": text,
-        "bullet": _bullet(number, limit, verdict, f"{name}: {one(number, unit)}, limit {text}, {VERDICTS[verdict][0]}"),
+        "bullet": _bullet(
+            number, limit, verdict, f"{name}: {one(number, unit, signed(limit))}, limit {text}, {VERDICTS[verdict][0]}"
+        ),
         "verdict": verdict,
         "word": VERDICTS[verdict][0],
         "rank": ORDER.index(verdict),
@@ -134,7 +137,7 @@ def _key(limit: Row | None, verdict: str, row: Row) -> Json:
     end = {"lower": "lower end", "upper": "upper end"}.get((limit or {}).get("use") or "")
     return {
         "name": name + (f", {where}" if where else ""),
-        "value": one(number, unit),
+        "value": one(number, unit, signed(row)),
         "verdict": verdict,
         "word": VERDICTS[verdict][0],
         "limit": limit_text({**limit, "use": None}, unit) if limit else "",

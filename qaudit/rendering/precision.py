@@ -21,7 +21,7 @@ from qaudit.rendering.facts import (
     title,
     value,
 )
-from qaudit.rendering.numbers import NONE, column, fixed, one, size, span, together, whole
+from qaudit.rendering.numbers import NONE, column, decimals, fixed, is_percent, one, size, span, whole
 from qaudit.rendering.scatter import Point, scatter, upward
 from qaudit.rendering.text import visible
 
@@ -60,14 +60,19 @@ def metrics(facts: Facts) -> list[Json]:
         if before is None and after is None and change is None:
             continue
         unit = next((row.get("unit", "") for row in (after, before, change) if row), "")
-        first = together([value(before), value(after)], unit)
+        levels, moved = [value(before), value(after)], [value(change), *interval(change)]
+        if is_percent(unit):
+            first, cells = column(levels, unit), column(moved, unit, True)
+        else:
+            places = decimals(levels) or decimals(moved)
+            first, cells = [fixed(v, places) for v in levels], [fixed(v, places, True) for v in moved]
         found.append(
             {
                 "name": title(name),
                 "before": first[0],
                 "after": first[1],
-                "change": one(value(change), (change or {}).get("unit", unit), True),
-                "interval": span(*interval(change), (change or {}).get("unit", unit), True),
+                "change": cells[0],
+                "interval": f"{cells[1]} to {cells[2]}" if moved[1] is not None else NONE,
                 "method": _method(change),
                 "n": (after or before or change or {}).get("n"),
                 "reason": visible(next((r["reason"] for r in (change, after, before) if r and r.get("reason")), ""), 160),

@@ -121,7 +121,7 @@ def _table(draw: Drawing, rows: Sequence[Leaf], classes: Sequence[str], edge: fl
     for x, head, anchor in (
         (8, "Leaf", "start"),
         (38, "Tree says", "start"),
-        (200, "Rows", "end"),
+        (190, "Rows", "end"),
         (296, "Agrees with model", "end"),
     ):
         draw.text(edge + x, 12, head, "tm", anchor)
@@ -137,8 +137,8 @@ def _table(draw: Drawing, rows: Sequence[Leaf], classes: Sequence[str], edge: fl
         )
         draw.text(edge + 52, mid, leaf.label, "t", weight="600", room=72)
         if leaf.share is not None:
-            draw.text(edge + 160, mid, f"{fixed(100 * leaf.share, 0)}%", "tm", "end")
-        draw.text(edge + 200, mid, "–" if leaf.rows is None else whole(leaf.rows), "t", "end")
+            draw.text(edge + 152, mid, f"{fixed(100 * leaf.share, 0)}%", "tm", "end")
+        draw.text(edge + 190, mid, "–" if leaf.rows is None else whole(leaf.rows), "t", "end")
         if leaf.agreement is not None:
             draw.rect("track", edge + 214, mid - 6, 48, 5)
             draw.rect("weak" if leaf.agreement < WEAK else "q", edge + 214, mid - 6, 48 * leaf.agreement, 5)
