@@ -307,12 +307,12 @@ def settings_of(target: str, holdout: str | None, flags: Mapping[str, Any]) -> S
     return validated({**laid_over(base, {**flags, "quantizers": None, "explainers": None}), **plugins}, source)
 
 
-def _chosen(base: Any, names: Sequence[str]) -> Any:
-    """The plugins named on the command line, with the settings that the audit file has for them."""
+def _chosen(base: Any, names: Sequence[Any]) -> Any:
+    """The plugins named on the command line, with the settings that the audit file has for them; a table stands for itself."""
     if not names:
         return base
     written = {part.get("name"): part for part in base if isinstance(part, dict)} if isinstance(base, list) else {}
-    return [written.get(name, {"name": name}) for name in names]
+    return [name if isinstance(name, dict) else written.get(name, {"name": name}) for name in names]
 
 
 def audit_date(settings: Settings) -> str:

@@ -1,0 +1,233 @@
+"""The two calls of a Python user: `register` and `audit`, for a fitted estimator and the rows it is held to."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from qaudit import auditing, commands
+from qaudit.errors import Refused
+from qaudit.estimators import save_estimator, save_rows
+from qaudit.progress import Reporter
+from qaudit.settings import author_texts, settings_of, validated
+from qaudit.units.job import Json
+
+Rows = Any
+"""A pandas frame, or an array (n, d) whose columns are then named x0, x1 ..."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """A finished audit. `exit_code` 0: no limit exceeded; 1: a limit exceeded; 2: a plugin failed or there is no PDF."""
+
+    folder: Path
+    exit_code: int
+    content: Json
+    notes: tuple[str, ...]
+
+    @property
+    def json(self) -> Path:
+        """The report as data; html and pdf are drawn from it."""
+        return self.folder / "report.json"
+
+    @property
+    def html(self) -> Path | None:
+        """The report as one page; None where it was not asked for."""
+        return self._there("report.html")
+
+    @property
+    def pdf(self) -> Path | None:
+        """The report on paper; None where it was not asked for or could not be made."""
+        return self._there("report.pdf")
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """Verdict by the id of the limit."""
+        return {str(each["limit"]["id"]): str(each["verdict"]) for each in self.content["assessments"]}
+
+    @property
+    def findings(self) -> list[str]:
+        """The findings as sentences."""
+        return [str(each["statement"]) for each in self.content["findings"]]
+
+    @property
+    def evidence(self) -> pd.DataFrame:
+        """Everything that was measured, a row a number; the parts of `about` and of the interval as columns."""
+        rows = []
+        for each in self.content["evidence"]:
+            plain = {key: value for key, value in each.items() if key not in ("about", "interval")}
+            interval = each["interval"] or {}
+            rows.append({**plain, **each["about"], "low": interval.get("low"), "high": interval.get("high")})
+        return pd.DataFrame(rows)
+
+    def _there(self, name: str) -> Path | None:
+        path = self.folder / name
+        return path if path.is_file() else None
+
+
+def register(name: str, estimator: Any, X: Rows, y: Any, *, parent: str | None = None, **options: Any) -> str:
+    """Register a fitted estimator with its holdout X, y; returns "name@version". Raises Refused.
+
+    Options: X_train, y_train (or train=(X, y)), calibration (rows without target), positive, cutoff, groups (names of columns of
+    X, or a mapping of name to values that are no input of the model), types, missing, target (name of the target's column).
+    """
+    _known(options)
+    with _files(estimator, X, y, options) as (files, target, groups, trust):
+        given = {key: options[key] for key in ("positive", "cutoff", "types", "missing") if options.get(key) is not None}
+        return commands.register(
+            name,
+            files["model"],
+            files["holdout"],
+            target=target,
+            parent=parent,
+            groups=groups,
+            trust=trust,
+            train=files.get("train"),
+            calibration=files.get("calibration"),
+            **given,
+        )
+
+
+def audit(model: Any, X: Rows = None, y: Any = None, *, output: str | Path | None = None, **options: Any) -> Report:
+    """Audit a registered name, an audit file, or a fitted estimator on the holdout X, y. Raises Refused.
+
+    Options besides those of `register`: quantizers and explainers (names, or a mapping of name to settings), bits, judge, policy,
+    frameworks, lang, formats, calibration_share, seed, date, jobs, plugins, author, id, quiet.
+    """
+    _known(options)
+    folder = Path(output) if output is not None else None
+    show = Reporter(quiet=bool(options.get("quiet", True)))
+    if isinstance(model, str | Path):
+        if X is not None or y is not None:
+            raise Refused("audit: a registered model or an audit file brings its own rows; X and y go with a fitted estimator")
+        settings = settings_of(str(model), None, _flags(options, None, _columns(options.get("groups")), ()))
+        return _report(auditing.run(settings, output=folder, reporter=show))
+    if X is None or y is None:
+        raise Refused("audit: X and y are wanted with a fitted estimator: the rows it has never seen")
+    with _files(model, X, y, options) as (files, target, groups, trust):
+        table = _flags(options, target, groups, trust)
+        table["subject"] |= {"model": str(files["model"]), "name": options.get("name") or type(model).__name__}
+        table["data"] |= {role: str(files[role]) for role in ("holdout", "train", "calibration") if role in files}
+        settings = validated(_filled(table), "audit")
+        return _report(auditing.run(settings, output=folder, reporter=show))
+
+
+def _report(done: auditing.Done) -> Report:
+    return Report(done.folder, done.exit_code, done.report, done.notes)
+
+
+_OPTIONS = (
+    *("X_train", "y_train", "train", "calibration", "positive", "cutoff", "groups", "types", "missing", "target", "name"),
+    *("quantizers", "explainers", "bits", "judge", "policy", "frameworks", "lang", "formats", "calibration_share", "seed"),
+    *("date", "jobs", "plugins", "author", "id", "quiet"),
+)
+
+
+def _known(options: Mapping[str, Any]) -> None:
+    for name in options:
+        if name not in _OPTIONS:
+            raise Refused(f"audit: unknown option {name!r}; known: {', '.join(sorted(_OPTIONS))}")
+
+
+def _flags(options: Mapping[str, Any], target: str | None, groups: Sequence[str], trust: Sequence[str]) -> dict[str, Any]:
+    """The options in the shape of audit.toml."""
+    policy = options.get("policy")
+    return {
+        "subject": {"target": target, "positive": options.get("positive"), "cutoff": options.get("cutoff"), "trust": list(trust)},
+        "data": {
+            "groups": list(groups),
+            "types": dict(options.get("types") or {}),
+            "missing": list(options.get("missing") or ()),
+            "calibration_share": options.get("calibration_share"),
+        },
+        "quantizers": _plugins(options.get("quantizers")),
+        "explainers": _plugins(options.get("explainers")),
+        "policy": {"file": str(policy) if policy is not None else None, "judge": options.get("judge")},
+        "author": author_texts(options.get("author") or {}, Path("author")),
+        "report": {
+            "id": options.get("id"),
+            "date": options.get("date"),
+            "frameworks": list(options["frameworks"]) if options.get("frameworks") is not None else None,
+            "lang": options.get("lang"),
+            "formats": list(options.get("formats") or ()),
+        },
+        "run": {
+            "bits": list(options.get("bits") or ()),
+            "seed": options.get("seed"),
+            "jobs": options.get("jobs"),
+            "plugins": [str(file) for file in options.get("plugins") or ()],
+        },
+    }
+
+
+def _plugins(chosen: Any) -> list[dict[str, Any]] | None:
+    if chosen is None:
+        return None
+    named = chosen.items() if isinstance(chosen, Mapping) else ((name, {}) for name in chosen)
+    return [{"name": name, **settings} for name, settings in named]
+
+
+def _filled(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table without what was not given."""
+    inner = {key: _filled(value) if isinstance(value, Mapping) else value for key, value in table.items()}
+    return {key: value for key, value in inner.items() if value is not None and value != []}
+
+
+@contextlib.contextmanager
+def _files(
+    estimator: Any, X: Rows, y: Any, options: Mapping[str, Any]
+) -> Iterator[tuple[dict[str, Path], str, list[str], list[str]]]:
+    """The estimator and its rows as files: paths by role, the target's name, the groups' names, trust in our own joblib file."""
+    with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
+        folder = Path(scratch)
+        data, tier, digest = save_estimator(estimator)
+        files = {"model": folder / ("model.skops" if tier == "checked" else "model.joblib")}
+        files["model"].write_bytes(data)
+        target = _target(X, y, options.get("target"))
+        extra = options.get("groups")
+        holdout = _with_groups(X, extra) if isinstance(extra, Mapping | pd.DataFrame) else X
+        files["holdout"] = _rows(folder / "holdout.parquet", save_rows(holdout, y, target))
+        X_train, y_train = options.get("train") or (options.get("X_train"), options.get("y_train"))
+        if (X_train is None) != (y_train is None):
+            raise Refused("X_train and y_train: give both")
+        if X_train is not None:
+            files["train"] = _rows(folder / "train.parquet", save_rows(X_train, y_train, target))
+        if options.get("calibration") is not None:
+            rows = _frame(options["calibration"])
+            files["calibration"] = _rows(
+                folder / "calibration.parquet", save_rows(rows.iloc[:, 1:], rows.iloc[:, 0], rows.columns[0])
+            )
+        yield files, target, _columns(extra), [digest] if tier == "code" else []
+
+
+def _rows(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def _frame(rows: Rows) -> pd.DataFrame:
+    if isinstance(rows, pd.DataFrame):
+        return rows.reset_index(drop=True)
+    frame = pd.DataFrame(rows)
+    return frame.set_axis([f"x{number}" for number in range(frame.shape[1])], axis="columns")
+
+
+def _with_groups(X: Rows, extra: Any) -> pd.DataFrame:
+    frame = _frame(X)
+    return frame.assign(**{str(name): pd.Series(list(extra[name]), index=frame.index) for name in extra})
+
+
+def _columns(groups: Any) -> list[str]:
+    return [str(name) for name in groups] if groups is not None else []
+
+
+def _target(X: Rows, y: Any, given: str | None) -> str:
+    name = given or getattr(y, "name", None)
+    taken = set(X.columns) if isinstance(X, pd.DataFrame) else set()
+    return name if isinstance(name, str) and (given is not None or name not in taken) else "target"
