@@ -92,10 +92,10 @@ class Program:
             for index in np.unique(step.feature[step.feature >= 0]):
                 name = f"threshold[{self.inputs[index]}]"
                 found[name] = Parameter(name, "threshold", layer, step.threshold[step.feature == index], None)
-            leaves = step.left < 0
-            for output in range(step.value.shape[1]):
+            leaves = np.ascontiguousarray(step.value[step.left < 0].T)  # by output: a column of a large table is slow to take
+            for output, values in enumerate(leaves):
                 name = f"leaf[{output}]"
-                found[name] = Parameter(name, "leaf", layer, step.value[leaves, output], None)
+                found[name] = Parameter(name, "leaf", layer, values, None)
         return found
 
     def problems(self) -> list[str]:
