@@ -75,13 +75,28 @@ def canonical(data: bytes) -> bytes | None:
         renaming = _Renaming()
         if not renaming.visit(schema):
             return None
-        members = [(new, archive.read(old)) for old, new in renaming.files.items()]
+        members = [(new, _unpadded(archive.read(old))) for old, new in renaming.files.items()]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in [*members, ("schema.json", json.dumps(schema, separators=(",", ":")).encode())]:
             info = zipfile.ZipInfo(name, DATE)
             info.create_system, info.external_attr = 3, 0o600 << 16
             archive.writestr(info, content)
+    return buffer.getvalue()
+
+
+def _unpadded(data: bytes) -> bytes:
+    """A .npy member with zeros between the fields of a structured array: there the memory of a tree's nodes is arbitrary."""
+    if not data.startswith(b"\x93NUMPY"):
+        return data
+    array = np.load(io.BytesIO(data), allow_pickle=False)
+    if array.dtype.names is None:
+        return data
+    clean = np.zeros(array.shape, array.dtype)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    buffer = io.BytesIO()
+    np.save(buffer, clean, allow_pickle=False)
     return buffer.getvalue()
 
 

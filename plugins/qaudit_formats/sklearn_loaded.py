@@ -122,6 +122,17 @@ def _program(model: Model, classes: tuple[str, ...]) -> tuple[Program | None, st
         return None, str(reason)
 
 
+def _several_targets(final: Any) -> bool:
+    if is_classifier(final):
+        network = hasattr(final, "out_activation_")  # there n_outputs_ counts classes
+        outputs = 1 if network else getattr(final, "n_outputs_", 1)
+        labels = getattr(final, "_label_binarizer", None)
+        several = str(getattr(labels, "y_type_", "")).startswith("multilabel")
+        return several or isinstance(getattr(final, "classes_", None), list) or outputs > 1
+    coef = np.asarray(getattr(final, "coef_", 0))
+    return bool(getattr(final, "n_outputs_", 1) > 1 or (coef.ndim == 2 and len(coef) > 1))
+
+
 def _check(estimator: Any) -> None:
     kind = type(estimator).__name__
     if not hasattr(estimator, "predict"):
@@ -130,12 +141,7 @@ def _check(estimator: Any) -> None:
         check_is_fitted(estimator)
     except Exception as error:  # the estimator's own checks may raise anything
         raise Refused(f"model: this {kind} is not fitted") from error
-    outputs = getattr(_flat(estimator)[1], "n_outputs_", 1)
-    labels = getattr(_flat(estimator)[1], "classes_", None)
-    boosted = type(estimator).__name__.startswith("MLP") and isinstance(outputs, int)
-    many = isinstance(outputs, int) and outputs > 1 and not (boosted and labels is not None)
-    coef = np.asarray(getattr(_flat(estimator)[1], "coef_", 0))
-    if many or isinstance(labels, list) or (is_regressor(estimator) and coef.ndim == 2 and len(coef) > 1):
+    if _several_targets(_flat(estimator)[1]):
         raise Refused(f"model: this {kind} predicts several targets at once; one is wanted")
     if not (is_classifier(estimator) or is_regressor(estimator)):
         raise Refused(f"model: a {kind} is neither a classifier nor a regressor")
@@ -143,7 +149,8 @@ def _check(estimator: Any) -> None:
 
 def _single_job(estimator: Any) -> None:
     """One thread a model: sums in one order, and no pool inside a limited child."""
-    wanted = {name: 1 for name in estimator.get_params(deep=True) if re.search(r"(^|__)n_jobs$", name)}
+    given = estimator.get_params(deep=True)
+    wanted = {name: 1 for name, value in given.items() if re.search(r"(^|__)n_jobs$", name) and value is not None}
     if wanted:
         estimator.set_params(**wanted)
 

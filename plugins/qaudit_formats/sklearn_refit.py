@@ -68,10 +68,10 @@ def fresh_clone(fitted: Any, column: str | int | None, seed: int) -> Any:
         if isinstance(fresh, Pipeline) and not _prunable(fresh):
             _explicit_of_first(fresh, fitted, column)
     wanted: dict[str, Any] = {}
-    for name in fresh.get_params(deep=True):
+    for name, value in fresh.get_params(deep=True).items():
         if name == "random_state" or name.endswith("__random_state"):
             wanted[name] = int(np.uint32(seed))
-        if name == "n_jobs" or name.endswith("__n_jobs"):
+        if (name == "n_jobs" or name.endswith("__n_jobs")) and value is not None:
             wanted[name] = 1
     fresh.set_params(**wanted)
     return fresh
