@@ -41,6 +41,7 @@ RANK = {
 PART_OF = {
     "api": "audit",
     "auditing": "audit",
+    "commands": "audit",
     "prepare": "audit",
     "judged": "audit",
     "placing": "audit",
