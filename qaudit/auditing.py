@@ -121,7 +121,7 @@ def _road(plan: Prepared, previous: tuple[Json, str] | None, show: Reporter) -> 
             judged=judged,
             evidence=evidence,
             explained=explained,
-            findings=find(subject, candidates, evidence, judged, skipped),
+            findings=find(subject, candidates, evidence, judged, skipped, policy=plan.policy, frameworks=lists, date=plan.date),
             assessments=assessments,
             skipped=skipped,
             plugins=roster(plan, subject, lists, unlisted),

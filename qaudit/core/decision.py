@@ -28,7 +28,7 @@ class Decision:
         if self.output == "regression":
             return None
         if self.output == "multiclass":
-            return np.argmax(predictions, axis=1)
+            return np.asarray(np.argmax(predictions, axis=1))
         if predictions.shape[1] == 1:
             return (predictions[:, 0] > self.cutoff).astype(np.int64)
         taken = predictions[:, self.positive] >= self.cutoff

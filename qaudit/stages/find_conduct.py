@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 
 from qaudit.core.evidence import Finding
 from qaudit.stages.find_facts import Facts
 from qaudit.stages.find_words import named, number
+
+FRESH = datetime.timedelta(days=183)
+"""A framework's list that is older than this on the day of the audit may have been overtaken."""
 
 
 def lowering(facts: Facts) -> Iterator[Finding]:
@@ -71,3 +75,22 @@ def not_judged(facts: Facts) -> Iterator[Finding]:
     elif facts.one("mean_abs_error", facts.judged) is None:
         text = f"The judged candidate {facts.judged} could not be evaluated; no limit on it is assessed."
         yield Finding("QA-019", text, (), "rules", "attention")
+
+
+def late_policy(facts: Facts) -> Iterator[Finding]:
+    """QA-020: limits are worth something where they were set before the run."""
+    if facts.policy is not None and facts.date is not None and facts.policy.set > facts.date:
+        text = f"The policy was set on {facts.policy.set}, after this audit of {facts.date}: its limits did not precede the run."
+        yield Finding("QA-020", text, (), "rules", "attention")
+
+
+def old_lists(facts: Facts) -> Iterator[Finding]:
+    """QA-021: a list of a framework that is more than half a year old."""
+    if facts.date is None:
+        return
+    day = datetime.date.fromisoformat(facts.date)
+    old = [one for one in facts.frameworks if day - datetime.date.fromisoformat(one["dated"]) > FRESH]
+    if old:
+        names = ", ".join(f"{named(one['id'])} ({one['dated']})" for one in old)
+        text = f"These lists of regulatory items are more than six months old on {facts.date}; check them first: {names}."
+        yield Finding("QA-021", text, (), "frameworks", "attention")

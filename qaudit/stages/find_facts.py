@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qaudit.core.evidence import Evidence, Skipped
+from qaudit.policy import Policy
 from qaudit.stages.road import Audited, Candidates
+from qaudit.units.job import Json
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,6 +20,9 @@ class Facts:
     evidence: Sequence[Evidence]
     judged: str | None
     skipped: Sequence[Skipped]
+    policy: Policy | None = None
+    frameworks: Sequence[Json] = ()
+    date: str | None = None
 
     def rows(self, measure: str, candidate: str | None, *extra: str) -> list[int]:
         """Rows of a measure of a candidate whose about has exactly the `extra` keys beside candidate and against."""

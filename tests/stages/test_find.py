@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from subjects import candidate, subject
 
 from qaudit.core.evidence import Evidence, Finding, Interval, Skipped
+from qaudit.policy import Policy
 from qaudit.stages import find as stage
 from qaudit.stages.evaluate import evaluate
 from qaudit.stages.find import find
@@ -151,6 +152,16 @@ def test_a_judged_candidate_that_failed_is_said() -> None:
     assert found["QA-019"].severity == "attention"
 
 
+def test_limits_set_after_the_run_and_old_lists_are_said() -> None:
+    of, limits = subject(), Policy("p", "1", "2026-11-25", "sha256:0", ())
+    lists = [{"id": "old", "dated": "2026-05-01"}, {"id": "new", "dated": "2026-11-01"}]
+    found = told(of, (), None, policy=limits, frameworks=lists, date="2026-11-24")
+    assert found["QA-020"].statement.startswith("The policy was set on 2026-11-25, after this audit of 2026-11-24")
+    assert found["QA-021"].statement.endswith("check them first: old (2026-05-01).")
+    later = told(of, (), None, policy=limits, frameworks=lists[1:], date="2026-11-25")
+    assert not {"QA-020", "QA-021"} & set(later)
+
+
 def test_no_word_that_is_never_used() -> None:
     sources = [f for f in (files("qaudit") / "stages").iterdir() if f.name.startswith(("find", "assess", "report"))]
     texts = [string for f in sources for string in re.findall(r'"([^"\n]*)"', f.read_text("utf-8"))]
@@ -163,7 +174,7 @@ def test_every_code_has_its_page() -> None:
     page = (Path(__file__).parents[2] / "docs" / "findings.md").read_text("utf-8")
     sources = "".join(f.read_text("utf-8") for f in (files("qaudit") / "stages").iterdir() if f.name.startswith("find"))
     codes = sorted(set(re.findall(r"QA-\d{3}", sources)))
-    assert len(codes) == 19
+    assert len(codes) == 21
     assert sorted(re.findall(r"^## (QA-\d{3})", page, re.MULTILINE)) == codes
 
 
@@ -196,4 +207,4 @@ def test_findings_are_in_the_order_of_their_codes() -> None:
     found = find(of, Candidates((two,)), evaluate(of, Candidates((two,)), two).evidence, two)
     codes = [finding.code for finding in found]
     assert codes == sorted(codes)
-    assert len(stage.FINDERS) == 17
+    assert len(stage.FINDERS) == 19
