@@ -17,7 +17,7 @@ Format of report.json (FORMAT below; raise it with any change of shape, and keep
     candidates    [{id, by, settings, formulas: {role or parameter: text}, effective_bits, size_bytes, explained: bool,
                    tensors: [{parameter, role, bits, shape, sqnr_db, max_abs_error, saturated, zeros, distinct}]}]
     judged        candidate id or null
-    evidence      [Evidence]
+    evidence      [Evidence, with `previous`: the earlier report's value, where there is one]
     explanations  [{explainer, settings, candidate, kind: importance|attributions|local_models|tree, seed, floor_seeds, ...}]
                    importance: of, rows: [{feature, values: [..], mean, low, high, rank}]
                    tree: names, classes, nodes: [{feature, threshold, categories, missing_left, left, right,
@@ -35,7 +35,9 @@ Format of report.json (FORMAT below; raise it with any change of shape, and keep
     author        {field of mapping: text}
     policy        {name, version, set, digest, limits: [Limit]} or null
     next_steps    [{text, limit, section}]
-    previous      {id, digest, moved: [...], kept} or null
+    previous      {id, digest, moved: [{limit, title, before, after}], kept, inputs: [text]} or null
+
+Digests are "sha256:" and 64 hex digits. The schema ships as qaudit/schemas/report.schema.json.
 """
 
 from __future__ import annotations
