@@ -6,14 +6,11 @@ import ast
 import difflib
 import hashlib
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from qaudit.core.records import Setting, Value
 from qaudit.errors import Refused
-
-FIXED = ("reference", "twin", "scores")
-"""Candidate ids that have no settings."""
 
 Chosen = Mapping[str, Any]
 """What the author wrote for a plugin: setting name to one value or a list of values."""
@@ -32,9 +29,10 @@ def candidate_id(name: str, settings: Mapping[str, Value]) -> str:
 
 def written(value: Value) -> str:
     """A value as it stands in an id."""
-    if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return repr(value)
+    text = repr(value)
+    if text.startswith('"'):  # Python's choice where the text holds a single quote
+        return "'" + text[1:-1].replace("'", "\\'") + "'"
+    return text
 
 
 def parse_id(text: str) -> tuple[str, dict[str, Value]]:
@@ -43,7 +41,7 @@ def parse_id(text: str) -> tuple[str, dict[str, Value]]:
     >>> parse_id("symmetric( bits = 8, axis = tensor )")
     ('symmetric', {'bits': 8, 'axis': 'tensor'})
     """
-    wanted = f"candidate id {text!r}: expected name(key=value,...), for example symmetric(axis='tensor',bits=8)"
+    wanted = f"candidate id {text[:200]!r}: expected name(key=value,...), for example symmetric(axis='tensor',bits=8)"
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
@@ -65,23 +63,11 @@ def _literal(node: ast.expr, wanted: str) -> Value:
         return node.id
     try:
         value = ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError, MemoryError, RecursionError):
         raise Refused(wanted) from None
     if value is not None and not isinstance(value, int | float | str):
         raise Refused(wanted)
     return value
-
-
-def find_id(text: str, ids: Iterable[str]) -> str:
-    """The id among `ids` that `text` means (spaces and key order ignored); Refused with the nearest one where there is none."""
-    known = list(ids)
-    name, settings = parse_id(text)
-    meant = name if name in FIXED and not settings else candidate_id(name, settings)
-    if meant in known:
-        return meant
-    near = difflib.get_close_matches(meant, known, n=1, cutoff=0.0)
-    hint = f"; the nearest is {near[0]}" if near else "; there are no candidates"
-    raise Refused(f"no candidate {meant}{hint}")
 
 
 def check(name: str, declared: Mapping[str, Setting], chosen: Chosen) -> dict[str, tuple[Value, ...]]:
