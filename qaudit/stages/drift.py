@@ -24,6 +24,8 @@ from qaudit.units.job import Json
 TOPIC = "explain.drift"
 HIGH = 0.95
 """The quantile of the floor that a drift must pass to be told from it."""
+UNUSABLE = 0.2
+"""An explainer that says something else between reruns on more than this share of rows cannot carry a verdict."""
 MEANS = {
     "rank": "1 - tau-b of the importances",
     "size": "mean absolute difference of the importances",
@@ -152,6 +154,11 @@ def entries(found: Sequence[Drift]) -> list[Json]:
         }
         for one in found
     ]
+
+
+def unusable(found: Sequence[Drift]) -> bool:
+    """Whether trees of the reference differ from rerun to rerun on more than UNUSABLE of the rows."""
+    return any(one.distance == "decision" and one.mean > UNUSABLE for one in found)
 
 
 def verdict(found: Sequence[Drift], changed: bool, unusable: bool) -> str:

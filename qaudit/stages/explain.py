@@ -25,7 +25,7 @@ from qaudit.units.runner import Call
 Refits = Callable[[Candidate | None, NDArray[np.int64]], Mapping[str, Sequence[Floats]]]
 """Column -> one prediction (n, k) a repeat of the model trained without it, on those holdout rows, quantized as the candidate is
 (None: not at all). Raises Decline where the model cannot be trained again."""
-REFERENCE = "reference"
+REFERENCE = entries.REFERENCE
 
 
 @dataclass(slots=True)
@@ -205,9 +205,14 @@ def _tell_part(part: _Part, judged: str | None, book: _Book) -> None:
             rows = drift.evidence(drifts, about, part.plan.name)
             if isinstance(found, Importance) and isinstance(part.draws[0], Importance):
                 rows += entries.rank_evidence(part.draws[0], found, about, part.plan.name)
+            if isinstance(found, TreeModel) and isinstance(part.draws[0], TreeModel):
+                rows += entries.tree_drift_evidence(part.draws[0], found, part.ground, about, part.plan.name)
             changed, unusable, more = _reasons(part, who, about)
             book.evidence += rows + more
-            made |= {"drift": drift.entries(drifts), "verdict": drift.verdict(drifts, changed, unusable)}
+            made |= {
+                "drift": drift.entries(drifts),
+                "verdict": drift.verdict(drifts, changed, unusable or drift.unusable(drifts)),
+            }
         book.explanations.append(made)
 
 
@@ -283,6 +288,5 @@ def _reasons(part: _Part, who: str, about: Mapping[str, str]) -> tuple[bool, boo
     changed = reasons.changes(first, second, signs, kept)
     again = [made for each in part.draws[1:] if (made := _contributions(part, each)) is not None]
     floors = [reasons.changes(first, each, signs, kept) for each in again]
-    rate = float(np.mean([each.sum() for each in floors])) / max(int(kept.sum()), 1) if floors else 0.0
     rows = reasons.rate_evidence(changed, floors, kept, about, part.plan.name)
-    return bool(changed.any()), rate > reasons.UNUSABLE, rows
+    return bool(changed.any()), reasons.unusable(floors, kept), rows

@@ -16,7 +16,7 @@ from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
 from qaudit.errors import Refused
 from qaudit.stages.road import Audited, Candidate
-from qaudit.units.job import Json, Outcome, PluginRef
+from qaudit.units.job import Json, Limits, Outcome, PluginRef
 from qaudit.units.pack_explanation import unpack_explanation
 from qaudit.units.pack_program import pack_program, pack_quantized
 from qaudit.units.pack_table import pack_table
@@ -25,6 +25,8 @@ from qaudit.units.runner import Call
 RunMany = Callable[[Sequence[Call]], Sequence[Outcome]]
 BUDGET = 5_000_000
 """Model rows that one run of an explainer may ask for."""
+LIMITS = Limits(seconds=900.0)
+"""One unit explains up to sixteen times: seed, floor, depths."""
 SWEPT = "max_depth"
 DEPTHS = (2, 3, 4, 5, 6)
 
@@ -143,7 +145,7 @@ def call(
         "runs": runs,
         "refits": [[column, len(refits[column])] for column in refits],
     }
-    return Call("explain", request, arrays, (subject.format, plan.plugin))
+    return Call("explain", request, arrays, (subject.format, plan.plugin), LIMITS)
 
 
 def _variant(subject: Audited, candidate: Candidate | None) -> tuple[Json, dict[str, NDArray[Any]]]:

@@ -19,7 +19,8 @@ from qaudit.units.job import Json
 
 SHOWN = 10
 """Columns of a case, by the largest contribution of any explained variant."""
-TREE, LOCAL, GLOBAL = "explain.surrogate_tree", "explain.local", "explain.importance"
+TREE, LOCAL, GLOBAL, DRIFT = "explain.surrogate_tree", "explain.local", "explain.importance", "explain.drift"
+REFERENCE = "reference"
 COUNTS = ("leaves", "depth", "added_parameters")
 
 
@@ -52,7 +53,7 @@ def rank_evidence(reference: Importance, other: Importance, about: Mapping[str, 
     """`kendall_tau`, `spearman`, `rank_biased_overlap` and `top_k_overlap` of two importances."""
     a, b = reference.values.mean(axis=0), other.values.mean(axis=0)
     k = min(5, len(a))
-    where = {**about, "against": "reference", "value_of": reference.of}
+    where = {**about, "against": REFERENCE, "value_of": reference.of}
     undefined = "undefined where all importances of one variant are equal"
     found: list[tuple[str, float | None, str]] = [
         ("kendall_tau", agreement.kendall_tau(a, b), reference.of),
@@ -61,9 +62,7 @@ def rank_evidence(reference: Importance, other: Importance, about: Mapping[str, 
         ("top_k_overlap", agreement.top_k_overlap(a, b, k), f"{reference.of} top {k}"),
     ]
     return [
-        Evidence(
-            name, value, "", None, len(a), where | {"value_of": of}, by, "explain.drift", None if value is not None else undefined
-        )
+        Evidence(name, value, "", None, len(a), where | {"value_of": of}, by, DRIFT, None if value is not None else undefined)
         for name, value, of in found
     ]
 
@@ -97,6 +96,19 @@ def tree_evidence(tree: TreeModel, ground: Ground, about: Mapping[str, str], by:
     size = surrogate.size(tree)
     rows += [Evidence(name, float(size[name]), "", None, None, about, by, TREE) for name in COUNTS]
     rows.append(Evidence("added_nodes", float(len(tree.left)), "", None, None, about, by, TREE))
+    return rows
+
+
+def tree_drift_evidence(
+    reference: TreeModel, tree: TreeModel, ground: Ground, about: Mapping[str, str], by: str
+) -> list[Evidence]:
+    """`cross_fidelity`, the reference's tree held against the variant, and `split_overlap` of the columns they split on."""
+    where = {**about, "against": REFERENCE}
+    value, span, n, _ = fidelity(reference, ground, about["candidate"])
+    rows = [Evidence("split_overlap", surrogate.split_overlap(reference, tree), "share", None, None, where, by, DRIFT)]
+    if value is not None:
+        unit = "R2" if ground.subject.decision.output == "regression" else "share"
+        rows.append(Evidence("cross_fidelity", value, unit, span, n, where, by, DRIFT))
     return rows
 
 

@@ -16,10 +16,9 @@ from qaudit.core.decision import Decision
 from qaudit.core.evidence import Evidence, Interval
 from qaudit.core.measures_intervals import clopper_pearson
 from qaudit.core.tensor import Floats
+from qaudit.stages.drift import UNUSABLE
 
 TOPIC = "explain.drift"
-UNUSABLE = 0.2
-"""An explainer whose top reason changes between reruns on more than this share of rows cannot carry a verdict."""
 
 
 def explained_output(decision: Decision, reference: Floats) -> NDArray[np.int64]:
@@ -43,6 +42,11 @@ def toward(decision: Decision, predictions: Floats, output: NDArray[np.int64]) -
 def changes(a: Floats, b: Floats, signs: Floats | None, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Among `rows`, where the top reason of contributions `a` and `b` (n, d) differs; False elsewhere (n,)."""
     return rows & reasons_changed(reason_scores(a, signs), reason_scores(b, signs))
+
+
+def unusable(floors: Sequence[NDArray[np.bool_]], rows: NDArray[np.bool_]) -> bool:
+    """Whether the top reason changes between reruns on more than UNUSABLE of the rows."""
+    return bool(floors) and float(np.mean([each.sum() for each in floors])) > UNUSABLE * max(int(rows.sum()), 1)
 
 
 def rate_evidence(

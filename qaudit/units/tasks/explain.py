@@ -17,7 +17,7 @@ from qaudit.engine.sweep import predict as run_program
 from qaudit.errors import Refused
 from qaudit.units.frames import BrokenAnswer
 from qaudit.units.job import Job, Json
-from qaudit.units.pack_explanation import complaint, pack_explanation
+from qaudit.units.pack_explanation import complaint, pack_explanation, unpack_explanation
 from qaudit.units.pack_program import unpack_program, unpack_quantized
 from qaudit.units.pack_table import unpack_table
 from qaudit.units.subject_model import frame, open_model
@@ -96,10 +96,15 @@ def checked(found: Any, context: Context, prefix: str) -> tuple[list[Json], dict
     regression = context.decide(np.zeros((1, 2))) is None
     outputs = 1 if regression else tree_width(context)
     for place, part in enumerate(found if isinstance(found, tuple | list) else (found,)):
-        wrong = complaint(part, rows=len(context.output), names=len(context.names), outputs=outputs)
+        try:
+            text, more = pack_explanation(part, f"{prefix}.{place}")
+        except (TypeError, ValueError) as error:
+            raise BrokenAnswer(str(error)) from error
+        # Lists have become arrays here; the host sees what is checked.
+        given = unpack_explanation(text, more, f"{prefix}.{place}")
+        wrong = complaint(given, rows=len(context.output), names=len(context.names), outputs=outputs)
         if wrong is not None:
             raise BrokenAnswer(wrong)
-        text, more = pack_explanation(part, f"{prefix}.{place}")
         packed.append(text)
         arrays |= more
     if not packed:
