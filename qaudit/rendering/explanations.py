@@ -1,14 +1,13 @@
-"""Sections 3 to 6: importance, surrogate tree, local explanations, drift beside its floor."""
+"""Sections 3 and 4: importance and the surrogate tree, reference beside judged."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from qaudit.rendering.cases import Bar, case
-from qaudit.rendering.charts import Dot, Pair, drift, dumbbell
-from qaudit.rendering.facts import Facts, Row, interval, shown, shown_span, title, value
-from qaudit.rendering.numbers import NONE, column, fixed, one, span, whole
+from qaudit.rendering.charts import Pair, dumbbell
+from qaudit.rendering.facts import Facts, Row, shown, shown_span, title, value
+from qaudit.rendering.numbers import NONE, column, fixed, one, whole
 from qaudit.rendering.scatter import Point, scatter
 from qaudit.rendering.text import visible
 from qaudit.rendering.tree import MOST, leaves, tree
@@ -174,33 +173,23 @@ def numbers(facts: Facts) -> list[Json]:
 
 
 def trade(facts: Facts) -> Json | None:
-    """Explanation size (leaves) or cost against fidelity: a point a setting."""
+    """Size of the explanation against its fidelity: a point a setting."""
     found = []
-    for row in facts.rows("fidelity"):
-        key = {k: v for k, v in row["about"].items() if k != "against"}
-        if value(row) is None:
-            continue
-        for measure in ("leaves", "explain_cost"):
-            twin = next(
-                (r for r in facts.rows(measure, **key) if value(r) is not None and len(r["about"]) == len(row["about"])), None
-            )
-            if twin is not None:
-                found.append((measure, row, twin))
-                break
-    found = [f for f in found if f[0] == found[0][0]] if found else []
+    for row in facts.rows("sweep_fidelity"):
+        twin = next((r for r in facts.rows("sweep_leaves") if r["about"] == row["about"]), None)
+        if value(row) is not None and value(twin) is not None:
+            found.append((row, twin))
     if len(found) < 2:
         return None
-    points = [
-        Point(_point(row), _series(facts, row), float(value(twin) or 0), float(value(row) or 0), False) for _, row, twin in found
-    ]
+    points = [Point(_point(row), _series(facts, row), float(value(twin) or 0), float(value(row) or 0)) for row, twin in found]
     best = max(points, key=lambda p: (p.y, -p.x, p.name))
-    unit = found[0][1].get("unit", "")
-    finding = f"Highest fidelity {one(best.y, unit)} at {one(best.x, found[0][2].get('unit', ''))}"
-    say = "; ".join(f"{p.name}: {one(p.x)}, {one(p.y, unit)}" for p in points)
-    across = "Leaves of the tree" if found[0][0] == "leaves" else title("explain_cost")
-    chart = scatter(points, f"{finding}. {say}", across, "Fidelity", unit, best_low=False, near=True)
-    table = [{"name": p.name, "series": p.series, "size": one(p.x, "count"), "fidelity": one(p.y, unit)} for p in points]
-    return {"finding": finding, "chart": chart, "table": table, "across": across}
+    unit = found[0][0].get("unit", "")
+    finding = f"Highest fidelity {one(best.y, unit)} with {one(best.x, 'count')} leaves"
+    say = "; ".join(f"{p.series} {p.name}: {one(p.x, 'count')} leaves, {one(p.y, unit)}" for p in points)
+    return {
+        "finding": finding,
+        "chart": scatter(points, f"{finding}. {say}", "Leaves of the tree", "Fidelity", unit, False, True),
+    }
 
 
 def _point(row: Row) -> str:
@@ -211,131 +200,3 @@ def _point(row: Row) -> str:
 def _series(facts: Facts, row: Row) -> str:
     found = row["about"].get("candidate")
     return "judged" if found == facts.judged else "reference" if found == "reference" else visible(found, 40)
-
-
-def local(facts: Facts) -> list[Json]:
-    """Cases of each local explainer, reference beside judged."""
-    out = []
-    for kind in ("local_models", "attributions"):
-        for before, after in pairs(facts, kind):
-            entry: Row = after or before or {}
-            old = {c["row"]: c for c in (before or {}).get("cases") or ()}
-            new = {c["row"]: c for c in (after or {}).get("cases") or ()}
-            order = [c["row"] for c in entry.get("cases") or ()][:4]
-            bars = {row: _bars(old.get(row), new.get(row)) for row in order}
-            reach = max(
-                (abs(x) for found in bars.values() for b in found for x in (b.before, b.after) if x is not None), default=1.0
-            )
-            cases = [_case(chr(65 + i), row, old.get(row), new.get(row), bars[row], reach) for i, row in enumerate(order)]
-            r2 = entry.get("r2") or {}
-            out.append(
-                {
-                    "explainer": visible(entry.get("explainer")),
-                    "settings": settings_text(entry),
-                    "cases": cases,
-                    "r2": span(r2.get("low"), r2.get("high")) if r2 else "",
-                    "r2_median": fixed(r2.get("median"), 2) if r2 else "",
-                }
-            )
-    return out
-
-
-def _bars(before: Row | None, after: Row | None) -> list[Bar]:
-    old = {f["column"]: f.get("contribution") for f in (before or {}).get("features") or ()}
-    new = {f["column"]: f.get("contribution") for f in (after or {}).get("features") or ()}
-    names = sorted({**old, **new}, key=lambda n: (-max(abs(new.get(n) or 0), abs(old.get(n) or 0)), str(n)))
-    return [Bar(visible(n, 60), old.get(n), new.get(n)) for n in names[:6]]
-
-
-def _case(letter: str, row: object, before: Row | None, after: Row | None, bars: Sequence[Bar], reach: float) -> Json:
-    entry: Row = after or before or {}
-    turned = [b.name for b in bars if b.before is not None and b.after is not None and b.before * b.after < 0]
-    say = "; ".join(f"{b.name} {one(b.before, '', True)} to {one(b.after, '', True)}" for b in bars)
-    head = f"{letter}  Row {row}: {visible(entry.get('why', ''), 40)}"
-    return {
-        "head": head,
-        "chart": case(bars, f"{head}. {say}", reach),
-        "foot": _foot(before, after) + (f"; sign turns: {', '.join(turned)}" if turned else ""),
-    }
-
-
-def _foot(before: Row | None, after: Row | None) -> str:
-    if not before or not after:
-        entry: Row = before or after or {}
-        return f"decision {visible(entry.get('decision', NONE), 40)}, score {_score(entry)}"
-    same = before.get("decision") == after.get("decision")
-    said = f"both say {visible(after.get('decision'), 40)}"
-    changed = f"decision changed from {visible(before.get('decision'), 40)} to {visible(after.get('decision'), 40)}"
-    return f"{said if same else changed}; score {_score(before)} → {_score(after)}"
-
-
-def _score(entry: Row) -> str:
-    found = entry.get("prediction")
-    return fixed(float(found), 4) if isinstance(found, int | float) else NONE
-
-
-def drifts(facts: Facts) -> Json:
-    """Drift of each explainer beside its floor; the share of rows whose top reason changed."""
-    rows = [
-        r
-        for r in facts.rows(("drift", "kendall_tau"), candidate=facts.judged)
-        if "feature" not in r["about"] and "row" not in r["about"]
-    ]
-    table = [_drift(facts, r) for r in sorted(rows, key=lambda r: (r["measure"], str(sorted(r["about"].items()))))]
-    plot = [t for t in table if t["measure"] == "drift" and t["number"] is not None]
-    chart = None
-    if plot:
-        data = [Dot(t["name"], t["number"], t["low"], t["high"], (t["value"], t["floor"])) for t in plot]
-        say = "; ".join(f"{t['name']} {t['value']}, floor {t['floor']}" for t in plot)
-        above = sum(t["above"] for t in plot)
-        finding = f"{above} of {len(plot)} explanations drift beyond their floor"
-        chart = drift(data, [t["band"] for t in plot], f"{finding}. {say}", ("Drift", "Floor"))
-        return {"table": table, "chart": chart, "finding": finding, "reasons": reasons(facts)}
-    return {"table": table, "chart": chart, "finding": "", "reasons": reasons(facts)}
-
-
-def _key(row: Row) -> dict[str, str]:
-    return {k: v for k, v in row["about"].items() if k not in ("candidate", "against")}
-
-
-def _drift(facts: Facts, row: Row) -> Json:
-    floors = [r for r in facts.rows("drift_floor") if _key(r) == _key(row)] if row["measure"] == "drift" else []
-    floor = floors[0] if floors else None
-    low, high = interval(floor)
-    top = high if high is not None else value(floor)
-    number = value(row)
-    return {
-        "measure": row["measure"],
-        "name": ", ".join(visible(v, 50) for _, v in sorted(_key(row).items())) or title(row["measure"]),
-        "what": title(row["measure"]),
-        "number": number,
-        "value": one(number, row.get("unit", "")),
-        "low": interval(row)[0],
-        "high": interval(row)[1],
-        "interval": shown_span(row),
-        "floor": shown(floor),
-        "floor_span": shown_span(floor),
-        "band": None if top is None else (low if low is not None else 0.0, top),
-        "above": number is not None and top is not None and number > top,
-        "n": row.get("n"),
-        "reason": visible(row.get("reason") or (floor or {}).get("reason") or "", 160),
-    }
-
-
-def reasons(facts: Facts) -> list[Json]:
-    """The headline: share of unflipped rows whose top reason changed, with interval and floor."""
-    out = []
-    for row in facts.rows("reason_change_rate", candidate=facts.judged):
-        floor = next((r for r in facts.rows("reason_change_floor") if _key(r) == _key(row)), None)
-        out.append(
-            {
-                "explainer": ", ".join(visible(v, 50) for _, v in sorted(_key(row).items())),
-                "value": shown(row),
-                "interval": shown_span(row),
-                "floor": shown(floor),
-                "floor_span": shown_span(floor),
-                "n": row.get("n"),
-                "reason": visible(row.get("reason") or "", 160),
-            }
-        )
-    return out

@@ -177,13 +177,12 @@ def signed(row: Row) -> bool:
 
 
 def limit_text(limit: Row, unit: str) -> str:
-    """ "at most 1.0%", "at least 0.90" or both."""
+    """ "at most 1.00%", "at least 0.90" or both."""
     parts = []
     for word, key in (("at least", "at_least"), ("at most", "at_most")):
         if limit.get(key) is not None:
             parts.append(f"{word} {one(float(limit[key]), unit, signed(limit))}")
-    end = {"lower": " (lower end)", "upper": " (upper end)"}.get(limit.get("use") or "", "")
-    return (" and ".join(parts) or NONE) + end
+    return " and ".join(parts) or NONE
 
 
 def where_text(about: Mapping[str, str]) -> str:

@@ -54,6 +54,7 @@ def _rule(facts: Facts, found: Row) -> Json:
         "interval": shown_span(row),
         "n": (row or {}).get("n"),
         "limit": text,
+        "end": {"lower": "lower end", "upper": "upper end"}.get(limit.get("use") or "", ""),
         "bullet": _bullet(
             number, limit, verdict, f"{name}: {one(number, unit, signed(limit))}, limit {text}, {VERDICTS[verdict][0]}"
         ),
@@ -140,7 +141,7 @@ def _key(limit: Row | None, verdict: str, row: Row) -> Json:
         "value": one(number, unit, signed(row)),
         "verdict": verdict,
         "word": VERDICTS[verdict][0],
-        "limit": limit_text({**limit, "use": None}, unit) if limit else "",
+        "limit": limit_text(limit, unit) if limit else "",
         "note": f"{end}; value {shown(row)}" if end else (f"{shown_span(row)}" if row.get("interval") else ""),
         "previous": _previous(row, unit),
         "bullet": _bullet(number, limit, verdict, f"{name}: {one(number, unit)}", 118) if limit else None,

@@ -316,7 +316,7 @@ def formulas(facts: Facts) -> list[Json]:
 
 
 def _lines(text: str) -> list[str]:
-    return [visible(line, 240) for line in text.replace(";", "\n").splitlines()[:12] if line.strip()]
+    return [visible(line.strip(), 240) for line in text.replace(";", "\n").splitlines()[:12] if line.strip()]
 
 
 def contributions(facts: Facts) -> Json | None:

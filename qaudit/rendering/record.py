@@ -6,7 +6,7 @@ from typing import Any
 
 from qaudit.rendering.facts import SECTIONS, Facts, Row
 from qaudit.rendering.numbers import NONE, column, compact, one, whole
-from qaudit.rendering.text import visible
+from qaudit.rendering.text import prose, visible
 
 Json = dict[str, Any]
 STATES = {"here": "Here", "partial": "Partial", "not_here": "Not here"}
@@ -24,14 +24,25 @@ LIMITS = (
 )
 
 
+def statements(facts: Facts) -> list[Json]:
+    """The author's texts, each printed once: label A1, A2, ..., the field it was given for, its paragraphs."""
+    found = sorted((str(k), str(v).strip()) for k, v in (facts.report.get("author") or {}).items() if str(v).strip())
+    return [
+        {"label": f"A{i}", "anchor": f"author-{i}", "field": visible(key.replace(".", ": ").replace("_", " "), 60), "text": text,
+         "paragraphs": prose(text, 3000)}
+        for i, (key, text) in enumerate(found, 1)
+    ]  # fmt: skip
+
+
 def frameworks(facts: Facts) -> list[Json]:
     """Every framework: where evidence is, in the order of its items."""
-    return [_framework(found) for found in facts.report.get("frameworks") or ()]
+    texts = statements(facts)
+    return [_framework(found, texts) for found in facts.report.get("frameworks") or ()]
 
 
-def _framework(found: Row) -> Json:
+def _framework(found: Row, texts: list[Json]) -> Json:
     counts = found.get("counts") or {}
-    items = [_item(item) for item in found.get("items") or ()]
+    items = [_item(item, texts) for item in found.get("items") or ()]
     return {
         "title": visible(found.get("title"), 160),
         "id": visible(found.get("id"), 40),
@@ -46,8 +57,10 @@ def _framework(found: Row) -> Json:
     }
 
 
-def _item(item: Row) -> Json:
+def _item(item: Row, texts: list[Json]) -> Json:
     state = item.get("state") if item.get("state") in STATES else "not_here"
+    said = " ".join(str(item.get("author") or "").split())
+    cited = [text for text in texts if said and " ".join(text["text"].split()) in said]
     anchors = [a for a in item.get("sections") or () if a in SECTIONS]
     return {
         "ref": visible(item.get("ref"), 60),
@@ -55,7 +68,8 @@ def _item(item: Row) -> Json:
         "state": state,
         "word": STATES[str(state)],
         "sections": [{"anchor": a, "number": list(SECTIONS).index(a), "name": SECTIONS[a]} for a in anchors],
-        "author": visible(item["author"], 600) if item.get("author") else "",
+        "cited": cited,
+        "author": "" if cited else " ".join(prose(item.get("author") or "", 600)),
         "applies": visible(item.get("applies_if") or "", 200),
         "legacy": visible(item.get("legacy") or "", 80),
     }

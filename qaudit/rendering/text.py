@@ -32,6 +32,18 @@ def _advances(weight: str) -> dict[int, float]:
     return {code: widths[name][0] / unit for code, name in font.getBestCmap().items()}
 
 
+def prose(text: object, longest: int = 1200) -> list[str]:
+    """Paragraphs of an author's text: blank lines part them, other white space is one blank; cut at `longest` in all."""
+    out: list[str] = []
+    room = longest
+    for part in str(text).replace("\r\n", "\n").split("\n\n"):
+        shown = visible(" ".join(part.split()), max(room, 1))
+        if shown and room > 0:
+            out.append(shown)
+            room -= len(shown)
+    return out
+
+
 def width(text: str, size: float, weight: str = "400") -> float:
     """Width of `text` at `size`, from the shipped font's advance widths; other scripts count one em where wide, else 0.62."""
     table = _advances(weight)

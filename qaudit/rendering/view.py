@@ -8,7 +8,7 @@ from typing import Any
 
 from babel.dates import format_date
 
-from qaudit.rendering import explanations, page_one, precision, record
+from qaudit.rendering import drifting, explanations, page_one, precision, record
 from qaudit.rendering.facts import SECTIONS, VERDICTS, Facts, worst
 from qaudit.rendering.text import visible
 
@@ -31,9 +31,10 @@ def build(report: Mapping[str, Any], lang: str = "en") -> Json:
         "precision": precision.precision(facts),
         "importance": explanations.importance(facts),
         "surrogate": explanations.surrogate(facts),
-        "local": explanations.local(facts),
-        "drift": explanations.drifts(facts),
+        "local": drifting.local(facts),
+        "drift": drifting.drifts(facts),
         "frameworks": record.frameworks(facts),
+        "statements": record.statements(facts),
         "evidence": record.evidence(facts),
     }
     sections = [_section(facts, anchor, rules, shown) for anchor in SECTIONS]
@@ -124,6 +125,8 @@ def _has(anchor: str, shown: Json, rules: list[Json]) -> bool:
         return any(shown["precision"][key] for key in ("metrics", "flips", "sweep"))
     if anchor == "surrogate":
         return bool(shown["surrogate"]["trees"] or shown["surrogate"]["numbers"])
+    if anchor == "local":
+        return bool(shown["local"] or shown["drift"]["reasons"])
     if anchor == "drift":
         return bool(shown["drift"]["table"] or shown["drift"]["reasons"])
     return bool(shown.get(anchor, True))

@@ -83,8 +83,8 @@ def evidence() -> list[dict[str, Any]]:
         rows.append(row("leaves", 14, "leaves", topic="explain.surrogate_tree", candidate=candidate, explainer="surrogate_tree"))
         for depth in (2, 3, 4, 5, 6):
             where = {"candidate": candidate, "explainer": "surrogate_tree", "value_of": f"max_depth={depth}"}
-            rows.append(row("fidelity", 0.80 + 0.016 * depth + (0.004 if candidate == "reference" else 0), "share", n=238, topic="explain.surrogate_tree", **where))
-            rows.append(row("leaves", min(2**depth, 4 * depth + 2), "leaves", topic="explain.surrogate_tree", **where))
+            rows.append(row("sweep_fidelity", 0.80 + 0.016 * depth + (0.004 if candidate == "reference" else 0), "share", n=238, topic="explain.surrogate_tree", **where))
+            rows.append(row("sweep_leaves", min(2**depth, 4 * depth + 2), "leaves", topic="explain.surrogate_tree", **where))
     for explainer, what, value, low, high in (("drop_column", "loss_change rank", 0.021, 0.01, 0.06), ("drop_column", "loss_change size", 0.0004, 0.0002, 0.0011),
                                               ("permutation", "prediction_change rank", 0.044, 0.0, 0.03), ("surrogate_tree", "decision", 0.034, 0.0, 0.0),
                                               ("local_surrogate", "direction", 0.012, 0.006, 0.02)):  # fmt: skip
