@@ -6,6 +6,7 @@ Boosting: learning rate folded into the leaves (the same product that scikit-lea
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -200,7 +201,7 @@ def leaf_function(estimator: Any, program: Program) -> Callable[[NDArray[np.floa
         return None
 
     def leaves(encoded: NDArray[np.float64]) -> NDArray[np.int32]:
-        reached = np.asarray(estimator.apply(encoded)).reshape(len(encoded), -1)
+        reached = np.asarray(_nameless(estimator.apply)(encoded)).reshape(len(encoded), -1)
         return (reached + step.roots).astype(np.int32)
 
     return leaves
@@ -209,9 +210,23 @@ def leaf_function(estimator: Any, program: Program) -> Callable[[NDArray[np.floa
 def raw_function(estimator: Any, output: Output) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
     """The model's own margins (n, k) before the link, where it has them; the predictions of a regressor."""
     if output == "regression":
-        return lambda encoded: _floats(estimator.predict(encoded)).reshape(len(encoded), -1)
-    if hasattr(estimator, "decision_function"):
-        return lambda encoded: _floats(estimator.decision_function(encoded)).reshape(len(encoded), -1)
-    if type(estimator) in SINGLE_TREES + FORESTS:
-        return lambda encoded: _floats(estimator.predict_proba(encoded))
-    return None
+        ask = estimator.predict
+    elif hasattr(estimator, "decision_function"):
+        ask = estimator.decision_function
+    elif type(estimator) in SINGLE_TREES + FORESTS:
+        ask = estimator.predict_proba
+    else:
+        return None
+    quiet = _nameless(ask)
+    return lambda encoded: _floats(quiet(encoded)).reshape(len(encoded), -1)
+
+
+def _nameless(ask: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The question without scikit-learn's warning that an array has no column names: encoded rows have none on purpose."""
+
+    def quiet(encoded: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            return ask(encoded)
+
+    return quiet

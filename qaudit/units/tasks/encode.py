@@ -34,22 +34,23 @@ def _role(job: Job, model: Loaded, role: str, table: Table) -> dict[str, NDArray
     found: dict[str, NDArray[Any]] = {}
     if model.encode is not None:
         job.phase("encode")
-        found[f"encoded.{role}"] = encoded = _named(model.encode, role, table)
+        found[f"encoded.{role}"] = encoded = _named(model.encode, model, role, table)
         if role == "holdout" and model.leaves is not None:
             found["leaves.holdout"] = model.leaves(encoded)
         if role == "holdout" and model.raw is not None:
             found["raw.holdout"] = model.raw(encoded)
     job.phase("predict")
-    found[f"native.{role}"] = _named(model.predict, role, table)
+    found[f"native.{role}"] = _named(model.predict, model, role, table)
     return found
 
 
-def _named(step: Callable[[Any], Any], role: str, table: Table) -> NDArray[np.float64]:
+def _named(step: Callable[[Any], Any], model: Loaded, role: str, table: Table) -> NDArray[np.float64]:
     """step(rows); where it raises, the refusal names the first row and the column that it does not take."""
     try:
         return np.asarray(step(frame(table)), dtype=np.float64)
     except (ValueError, TypeError, KeyError) as error:
-        raise Refused(_blame(step, role, table, str(error).splitlines()[0][:200] if str(error) else "")) from error
+        said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise Refused(_blame(step, model, role, table, said)) from error
 
 
 def _takes(step: Callable[[Any], Any], table: Table) -> bool:
@@ -60,21 +61,35 @@ def _takes(step: Callable[[Any], Any], table: Table) -> bool:
     return True
 
 
-def _blame(step: Callable[[Any], Any], role: str, table: Table, said: str) -> str:
-    """One line for the first row that is refused, by bisection, and the column whose value is to blame, by exchange."""
+def _blame(step: Callable[[Any], Any], model: Loaded, role: str, table: Table, said: str) -> str:
+    """One line for the first row that is refused, by bisection, and the column whose value is to blame: a text that the
+    encoder does not know, else the column that a taken row can lend."""
     good, bad = 0, table.rows
     while bad - good > 1:
         middle = (good + bad) // 2
         good, bad = (middle, bad) if _takes(step, table.take(slice(0, middle))) else (good, middle)
     row, first = bad - 1, table.take(slice(bad - 1, bad))
+    name = _culprit(step, model, table, first)
+    if name is None:
+        return f"{role}: row {row + 1}: the model does not take this row ({said})"
+    value = first.columns[name][0]
+    shown = "a missing value" if value is None or value != value else repr(value)
+    return f"{role}: column {name!r}, row {row + 1}: the model does not take {shown} ({said})"
+
+
+def _culprit(step: Callable[[Any], Any], model: Loaded, table: Table, row: Table) -> str | None:
+    if _takes(step, row):  # it fails among others only: no single value is to blame
+        return None
     donor = _donor(step, table)
-    if donor is not None and not _takes(step, first):
+    if donor is not None:
         for name in table.names:
-            if _takes(step, first.replaced(**{name: donor.columns[name]})):
-                value = first.columns[name][0]
-                shown = "a missing value" if value is None or value != value else repr(value)
-                return f"{role}: column {name!r}, row {row + 1}: the model does not take {shown} ({said})"
-    return f"{role}: row {row + 1}: the model does not take this row ({said})"
+            if _takes(step, row.replaced(**{name: donor.columns[name]})):
+                return name
+    for name, known in model.categories.items():
+        value = row.columns[name][0] if name in row.columns else None
+        if value is not None and value not in known:
+            return name
+    return None
 
 
 def _donor(step: Callable[[Any], Any], table: Table) -> Table | None:
