@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qaudit.core.program import Program, Trees
 from qaudit.core.tensor import Floats
 
-CELLS = 2**18
+CELLS = 2**16
 """Rows x trees walked at once: what bounds memory."""
 
 
@@ -23,9 +23,9 @@ CELLS = 2**18
 class Walk:
     """A Trees step laid out for walking: children as (nodes, 2) flat pairs [right, left]; a leaf has itself as both children."""
 
-    feature: NDArray[np.int64]
+    feature: NDArray[np.intp]
     threshold: Floats
-    children: NDArray[np.int32]
+    children: NDArray[np.intp]
     missing_left: NDArray[np.bool_]
     leaf: NDArray[np.bool_]
     roots: NDArray[np.int32]
@@ -35,8 +35,8 @@ def walk_of(step: Trees) -> Walk:
     """The layout of a step's structure and thresholds; leaf values play no part."""
     leaf = step.left < 0
     itself = np.arange(len(step.left), dtype=np.int32)
-    children = np.stack([np.where(leaf, itself, step.right), np.where(leaf, itself, step.left)], axis=1).astype(np.int32).ravel()
-    feature = np.where(leaf, 0, step.feature).astype(np.int64)
+    children = np.stack([np.where(leaf, itself, step.right), np.where(leaf, itself, step.left)], axis=1).astype(np.intp).ravel()
+    feature = np.where(leaf, 0, step.feature).astype(np.intp)
     return Walk(feature, step.threshold, children, step.missing_left, leaf, step.roots)
 
 
@@ -54,20 +54,21 @@ def _descend(walk: Walk, x: NDArray[np.float32], found: NDArray[np.int32]) -> No
     """Fills `found` (n, T). Rows x trees that have reached a leaf are dropped from the walk level by level."""
     n, trees = found.shape
     values, width = x.ravel(), x.shape[1]
+    any_missing = bool(np.isnan(values).any())
     flat = found.reshape(-1)
     flat[:] = np.tile(walk.roots, n)
-    cell = np.flatnonzero(~walk.leaf[flat])
-    node, base = flat[cell], (cell // trees) * width
+    cell = np.flatnonzero(~walk.leaf.take(flat))
+    node, base = flat.take(cell).astype(np.intp), (cell // trees) * width
     while cell.size:
-        value = values[base + walk.feature[node]]
-        goes_left = value <= walk.threshold[node]
-        missing = np.isnan(value)
-        if missing.any():
-            goes_left = np.where(missing, walk.missing_left[node], goes_left)
-        node = walk.children[2 * node + goes_left]
-        flat[cell] = node
-        inner = ~walk.leaf[node]
-        if not inner.all():
+        value = values.take(base + walk.feature.take(node))
+        goes_left = value <= walk.threshold.take(node)
+        if any_missing:
+            goes_left = np.where(np.isnan(value), walk.missing_left.take(node), goes_left)
+        node = walk.children.take(2 * node + goes_left)
+        at_leaf = walk.leaf.take(node)
+        if at_leaf.any():
+            flat[cell[at_leaf]] = node[at_leaf]
+            inner = ~at_leaf
             cell, node, base = cell[inner], node[inner], base[inner]
 
 
