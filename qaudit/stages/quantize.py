@@ -180,7 +180,7 @@ def _candidate(ref: PluginRef, told: Mapping[str, Any], quantized: Quantized) ->
         "tensors": [_tensor_row(known[p], quantized.tensors[p], facts[p]) for p in quantized.tensors],
     }
     evidence = [
-        *_size_rows(name, ref.name, effective, size, sum(t.codes.size for t in quantized.tensors.values())),
+        *_size_rows(name, ref.name, effective, size, _elements(quantized)),
         *(line for p in quantized.tensors for line in _tensor_evidence(name, ref.name, p, facts[p])),
     ]
     return Candidate(name, ref.name, dict(told["settings"]), quantized, row), evidence
@@ -224,21 +224,25 @@ def _tensor_evidence(name: str, by: str, parameter: str, facts: TensorFacts) -> 
 
 
 def sizes(quantized: Quantized) -> tuple[float | None, int]:
-    """Effective bits an element over the quantized parameters (None where there are none), and bytes of all parameters.
+    """Effective bits an element of the quantized weights, thresholds and leaves (None where there are none), and bytes of all.
 
-    Scales, zero points, masks and tables count; a parameter that is not quantized takes 64 bits an element, an input grid 32 bits
-    and one code. The structure of trees is the same in every candidate and does not count.
+    Scales, zero points, masks and tables count in both. Biases count in the bytes alone, 32 bits an element where they are
+    integers: the bits of candidates that treat them differently stay comparable. So do input grids, 32 bits and one code each. A
+    parameter that is not quantized takes 64 bits an element. The structure of trees is the same in all and does not count.
     """
     known = quantized.program.parameters()
-    bits = {
-        name: BIAS_BITS * tensor.codes.size if known[name].role == "bias" else tensor.size_bits
-        for name, tensor in quantized.tensors.items()
-    }
+    bits = {name: tensor.size_bits for name, tensor in quantized.tensors.items() if known[name].role != "bias"}
     elements = sum(known[name].values.size for name in bits)
-    grids = sum(32 + grid.qtype.bits for grid in quantized.grids.values())
-    rest = sum(FLOAT_BITS * parameter.values.size for name, parameter in known.items() if name not in bits)
-    quantized_bits = sum(bits.values()) + grids
-    return (quantized_bits / elements if elements else None), -(-(quantized_bits + rest) // 8)
+    whole = sum(bits.values()) + sum(32 + grid.qtype.bits for grid in quantized.grids.values())
+    for name, parameter in known.items():
+        if name not in bits:
+            whole += (BIAS_BITS if name in quantized.tensors else FLOAT_BITS) * parameter.values.size
+    return (sum(bits.values()) / elements if elements else None), -(-whole // 8)
+
+
+def _elements(quantized: Quantized) -> int:
+    known = quantized.program.parameters()
+    return sum(tensor.codes.size for name, tensor in quantized.tensors.items() if known[name].role != "bias")
 
 
 def _size_rows(name: str, by: str, effective: float | None, size: int, elements: int) -> list[Evidence]:
@@ -252,7 +256,7 @@ def _size_rows(name: str, by: str, effective: float | None, size: int, elements:
 
 def _reference(program: Program) -> list[Evidence]:
     """The float model beside its candidates."""
-    elements = sum(parameter.values.size for parameter in program.parameters().values())
+    elements = sum(parameter.values.size for parameter in program.parameters().values() if parameter.role != "bias")
     return _size_rows("reference", "quantize", float(FLOAT_BITS), sizes(Quantized(program, {}))[1], elements)
 
 

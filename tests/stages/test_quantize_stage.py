@@ -111,6 +111,10 @@ def test_rows_hold_formulas_laws_sizes_and_tensors(whole):
         ("layer0.weight", 8, [4, 3]),
         ("layer1.weight", 8, [1, 4]),
     ]
+    # in integers: 5 scales, 5 biases of 32 bits, two grids of a scale and a code
+    integers = rows["fully_connected(bits=8,input_bits=8,mode='full')"]
+    assert integers["effective_bits"] == (16 * 8 + 5 * 32) / 16
+    assert integers["size_bytes"] == (16 * 8 + 5 * 32 + 5 * 32 + 2 * 40) // 8
     whole_layer = rows["fully_connected(bits=4,input_bits=8,mode='full')"]
     assert whole_layer["formulas"]["law of input"] == "values = (codes - zero_point) * scale"
     assert "bias / (weight_scale * input_scale)" in whole_layer["formulas"]["bias"]
