@@ -94,8 +94,8 @@ def tree_evidence(tree: TreeModel, ground: Ground, about: Mapping[str, str], by:
     if n:
         rows.append(Evidence("base_rate_fidelity", base, unit, None, n, about, by, TREE))
     size = surrogate.size(tree)
-    rows += [Evidence(name, float(size[name]), "", None, None, about, by, TREE) for name in COUNTS]
-    rows.append(Evidence("added_nodes", float(len(tree.left)), "", None, None, about, by, TREE))
+    rows += [Evidence(name, float(size[name]), "count", None, None, about, by, TREE) for name in COUNTS]
+    rows.append(Evidence("added_nodes", float(len(tree.left)), "count", None, None, about, by, TREE))
     return rows
 
 
@@ -125,7 +125,7 @@ def sweep_evidence(plan: Plan, told: Told, ground: Ground, about: Mapping[str, s
             unit = "R2" if ground.subject.decision.output == "regression" else "share"
             rows.append(Evidence("sweep_fidelity", value, unit, span, n, where, plan.name, TREE))
             size = surrogate.size(tree)
-            rows += [Evidence(f"sweep_{name}", float(size[name]), "", None, None, where, plan.name, TREE) for name in COUNTS]
+            rows += [Evidence(f"sweep_{name}", float(size[name]), "count", None, None, where, plan.name, TREE) for name in COUNTS]
     return rows
 
 
