@@ -40,6 +40,7 @@ PRELOAD = (
     "sklearn.tree",
     "sklearn.ensemble",
     "sklearn.neural_network",
+    "skops.io",
     "qaudit.engine.sweep",
 )
 MEMORY_EVERY = 0.1
