@@ -5,7 +5,7 @@
 
 Each formula is evaluated in three ways: numpy with temporaries (the line one would write), numpy with `out=` into arrays made
 before, and numexpr. Times are medians of interleaved rounds; the ratios are medians of the ratios within each round, so that a
-busy machine slows both sides of a ratio. Memory is the peak that tracemalloc sees during one call, the result included, beyond
+busy machine slows both sides of a ratio. Memory is the peak that tracemalloc sees during one call, result included, beyond the
 inputs and the arrays made before. Ratios below 1 mean numexpr is faster.
 """
 
