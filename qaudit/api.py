@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from qaudit import auditing, commands
+from qaudit.core.evidence import ABOUT
 from qaudit.errors import Refused
 from qaudit.estimators import save_estimator, save_rows
 from qaudit.progress import Reporter
@@ -63,7 +64,8 @@ class Report:
         for each in self.content["evidence"]:
             plain = {key: value for key, value in each.items() if key not in ("about", "interval")}
             interval = each["interval"] or {}
-            rows.append({**plain, **each["about"], "low": interval.get("low"), "high": interval.get("high")})
+            about = dict.fromkeys(ABOUT) | each["about"]
+            rows.append({**plain, **about, "low": interval.get("low"), "high": interval.get("high")})
         return pd.DataFrame(rows)
 
     def _there(self, name: str) -> Path | None:

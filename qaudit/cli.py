@@ -92,7 +92,7 @@ def register(name: str, model: str, **options: Any) -> None:
 @click.option("--judge", help="id of the candidate that the limits judge")
 @click.option("--policy", type=click.Path(), help="policy file with the author's limits")
 @click.option("--framework", multiple=True, help="id of an evidence list to append; may be repeated")
-@click.option("--lang", type=click.Choice(["en", "zh"]), help="language of the report [en]")
+@click.option("--lang", type=click.Choice(["en"]), help="language of the report [en]")
 @click.option("--format", "formats", help="html,pdf or one of them [both]")
 @click.option("--cutoff", type=float, help="cut-off of a binary decision [0.5]")
 @click.option("--calibration-share", type=float, help="share of the holdout to set apart for calibration")
@@ -232,7 +232,7 @@ def _cell(row: dict[str, Any], name: str) -> str:
 @click.argument("report", type=click.Path())
 @click.option("-o", "--output", type=click.Path(), help="folder of the pages [the report's own]")
 @click.option("--format", "formats", help="html,pdf or one of them [both]")
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+@click.option("--lang", type=click.Choice(["en"]), default="en", show_default=True)
 def render(report: str, output: str | None, formats: str | None, lang: str) -> None:
     """Make report.html and report.pdf from a report.json alone; nothing is sealed."""
     from qaudit import commands

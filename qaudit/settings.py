@@ -123,7 +123,7 @@ class ReportPart(_Part):
     date: str | None = None
     frameworks: tuple[str, ...] | None = None
     previous: str | None = None
-    lang: Literal["en", "zh"] = "en"
+    lang: Literal["en"] = "en"
     formats: tuple[Literal["html", "pdf"], ...] = ("html", "pdf")
 
     @field_validator("id")
