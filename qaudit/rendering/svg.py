@@ -151,7 +151,9 @@ def tick_labels(values: Sequence[float], percent: bool = False, sign: bool = Fal
     if not percent and max((abs(v) for v in shown), default=0) >= 1e4:
         return [compact(v) for v in shown]
     steps = [b - a for a, b in itertools.pairwise(shown)] or [1.0]
-    places = next((p for p in range(9) if all(abs(round(s, p) - s) < abs(s) * 1e-6 for s in steps)), 9)
+    places = next((p for p in range(9) if all(abs(round(s, p) - s) < abs(s) * 1e-6 for s in steps)), None)
+    if places is None:
+        return [compact(v) + ("%" if percent else "") for v in shown]
     labels = [(f"{v:+.{places}f}" if sign and v else f"{v:.{places}f}").replace("-", MINUS) for v in shown]
     return [label + "%" if percent else label for label in labels]
 

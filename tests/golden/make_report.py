@@ -1,5 +1,6 @@
 """Makes tests/golden/report.json: a plausible report with invented numbers, for tests of the pages only."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import hashlib
@@ -9,7 +10,21 @@ from pathlib import Path
 from typing import Any
 
 JUDGED = "symmetric(axis='tensor',bits=8)"
-FEATURES = ["dir", "hir", "lvr", "ccs", "mcs", "pbcr", "dmi", "self", "uria", "comdominiom", "tenure_months", "客户年龄", "region_risk"]
+FEATURES = [
+    "dir",
+    "hir",
+    "lvr",
+    "ccs",
+    "mcs",
+    "pbcr",
+    "dmi",
+    "self",
+    "uria",
+    "comdominiom",
+    "tenure_months",
+    "客户年龄",
+    "region_risk",
+]
 FEATURES += ["debt_to_income_ratio_at_application_date", "channel", "product", "weekday"]
 
 
@@ -24,8 +39,22 @@ def wave(*parts: object) -> float:
 
 def row(measure: str, value: float | None, unit: str = "", low: float | None = None, high: float | None = None, n: int | None = 714,
         topic: str = "quantization.precision_loss", reason: str | None = None, **about: str) -> dict[str, Any]:  # fmt: skip
-    level = None if low is None else {"low": low, "high": high, "level": 0.95, "method": "Clopper-Pearson" if unit == "share" else "paired bootstrap"}
-    return {"measure": measure, "value": value, "unit": unit, "interval": level, "n": n, "about": about, "by": "evaluate", "topic": topic, "reason": reason}
+    level = (
+        None
+        if low is None
+        else {"low": low, "high": high, "level": 0.95, "method": "Clopper-Pearson" if unit == "share" else "paired bootstrap"}
+    )
+    return {
+        "measure": measure,
+        "value": value,
+        "unit": unit,
+        "interval": level,
+        "n": n,
+        "about": about,
+        "by": "evaluate",
+        "topic": topic,
+        "reason": reason,
+    }
 
 
 def candidates() -> list[dict[str, Any]]:
@@ -57,10 +86,20 @@ def evidence() -> list[dict[str, Any]]:
         rows.append(row(name, after, unit, after - 0.02, after + 0.02, topic="metrics.performance", candidate=JUDGED))
         change = "auc_change" if name == "roc_auc" else f"{name}_change"
         low, high = (after - before - 0.004, after - before + 0.003)
-        rows.append(row(change, after - before, unit, low if name in ("accuracy", "roc_auc") else None, high, candidate=JUDGED, against="reference"))
+        rows.append(
+            row(
+                change,
+                after - before,
+                unit,
+                low if name in ("accuracy", "roc_auc") else None,
+                high,
+                candidate=JUDGED,
+                against="reference",
+            )
+        )
     for made in candidates():
         bits, name = made["settings"]["bits"], made["id"]
-        rate = 0 if bits == 8 and made["by"] == "affine" else round(714 * (0.9 * 2.0 ** -bits * (0.5 + wave(name)))) / 714
+        rate = 0 if bits == 8 and made["by"] == "affine" else round(714 * (0.9 * 2.0**-bits * (0.5 + wave(name)))) / 714
         if name == JUDGED:
             rate = 6 / 714
         rows.append(row("flip_rate", rate, "share", max(0, rate - 0.006), rate + 0.009, candidate=name, against="reference"))
@@ -69,21 +108,81 @@ def evidence() -> list[dict[str, Any]]:
     for name, value, unit in (("flips", 6, "rows"), ("flips_fixed", 2, "rows"), ("flips_broken", 4, "rows"), ("max_abs_error", 0.0412, ""), ("mean_abs_error", 0.0021, ""),
                               ("mcnemar_p", 0.6875, ""), ("effective_bits", 8.1, "bits"), ("size_bytes", 441, "bytes")):  # fmt: skip
         rows.append(row(name, value, unit, candidate=JUDGED, against="reference"))
-    for group, rate, n in (("afam=no", 0.0049, 612), ("afam=yes", 0.0294, 102), ("single=no", 0.0069, 437), ("single=yes", 0.0108, 277), ("region=<b>&\u202eNorth", 0.0, 12)):
+    for group, rate, n in (
+        ("afam=no", 0.0049, 612),
+        ("afam=yes", 0.0294, 102),
+        ("single=no", 0.0069, 437),
+        ("single=yes", 0.0108, 277),
+        ("region=<b>&\u202eNorth", 0.0, 12),
+    ):
         reason = "fewer than 50 rows" if n < 50 else None
-        rows.append(row("flip_rate", rate, "share", max(0, rate - 0.01), rate + 0.04, n, reason=reason, candidate=JUDGED, against="reference", group=group))
+        rows.append(
+            row(
+                "flip_rate",
+                rate,
+                "share",
+                max(0, rate - 0.01),
+                rate + 0.04,
+                n,
+                reason=reason,
+                candidate=JUDGED,
+                against="reference",
+                group=group,
+            )
+        )
         rows.append(row("accuracy_change", -rate / 2, "share", n=n, candidate=JUDGED, against="reference", group=group))
     for i in range(21):
         low, high = -0.0525 + 0.005 * i, -0.0475 + 0.005 * i
         count = round(230 * math.exp(-((low + 0.003) ** 2) / 0.0002))
-        rows.append(row("score_change_histogram", count, "rows", candidate=JUDGED, against="reference", bin=str(i), range=f"{low!r} to {high!r}"))
+        rows.append(
+            row(
+                "score_change_histogram",
+                count,
+                "rows",
+                candidate=JUDGED,
+                against="reference",
+                bin=str(i),
+                range=f"{low!r} to {high!r}",
+            )
+        )
     for candidate, fidelity in (("reference", 0.874), (JUDGED, 0.861)):
-        rows.append(row("fidelity", fidelity, "share", fidelity - 0.03, fidelity + 0.025, 238, "explain.surrogate_tree", candidate=candidate, explainer="surrogate_tree"))
-        rows.append(row("base_rate_fidelity", 0.79, "share", topic="explain.surrogate_tree", n=238, candidate=candidate, explainer="surrogate_tree"))
+        rows.append(
+            row(
+                "fidelity",
+                fidelity,
+                "share",
+                fidelity - 0.03,
+                fidelity + 0.025,
+                238,
+                "explain.surrogate_tree",
+                candidate=candidate,
+                explainer="surrogate_tree",
+            )
+        )
+        rows.append(
+            row(
+                "base_rate_fidelity",
+                0.79,
+                "share",
+                topic="explain.surrogate_tree",
+                n=238,
+                candidate=candidate,
+                explainer="surrogate_tree",
+            )
+        )
         rows.append(row("leaves", 14, "leaves", topic="explain.surrogate_tree", candidate=candidate, explainer="surrogate_tree"))
         for depth in (2, 3, 4, 5, 6):
             where = {"candidate": candidate, "explainer": "surrogate_tree", "value_of": f"max_depth={depth}"}
-            rows.append(row("sweep_fidelity", 0.80 + 0.016 * depth + (0.004 if candidate == "reference" else 0), "share", n=238, topic="explain.surrogate_tree", **where))
+            rows.append(
+                row(
+                    "sweep_fidelity",
+                    0.80 + 0.016 * depth + (0.004 if candidate == "reference" else 0),
+                    "share",
+                    n=238,
+                    topic="explain.surrogate_tree",
+                    **where,
+                )
+            )
             rows.append(row("sweep_leaves", min(2**depth, 4 * depth + 2), "leaves", topic="explain.surrogate_tree", **where))
     for explainer, what, value, low, high in (("drop_column", "loss_change rank", 0.021, 0.01, 0.06), ("drop_column", "loss_change size", 0.0004, 0.0002, 0.0011),
                                               ("permutation", "prediction_change rank", 0.044, 0.0, 0.03), ("surrogate_tree", "decision", 0.034, 0.0, 0.0),
@@ -104,10 +203,33 @@ def importances() -> list[dict[str, Any]]:
     found = []
     for explainer, of in (("drop_column", "loss_change"), ("permutation", "prediction_change")):
         for candidate in ("reference", JUDGED):
-            base = {f: 0.12 * math.exp(-0.35 * i) * (0.9 + 0.2 * wave(f, candidate if i > 3 else "")) for i, f in enumerate(FEATURES)}
+            base = {
+                f: 0.12 * math.exp(-0.35 * i) * (0.9 + 0.2 * wave(f, candidate if i > 3 else "")) for i, f in enumerate(FEATURES)
+            }
             order = sorted(FEATURES, key=lambda f: -base[f])
-            rows = [{"feature": f, "values": [base[f]] * 5, "mean": base[f], "low": base[f] - 0.004, "high": base[f] + 0.004, "rank": order.index(f) + 1} for f in FEATURES]
-            found.append({"explainer": explainer, "settings": {"repeats": 5}, "candidate": candidate, "kind": "importance", "seed": 7, "floor_seeds": [], "of": of, "rows": rows})
+            rows = [
+                {
+                    "feature": f,
+                    "values": [base[f]] * 5,
+                    "mean": base[f],
+                    "low": base[f] - 0.004,
+                    "high": base[f] + 0.004,
+                    "rank": order.index(f) + 1,
+                }
+                for f in FEATURES
+            ]
+            found.append(
+                {
+                    "explainer": explainer,
+                    "settings": {"repeats": 5},
+                    "candidate": candidate,
+                    "kind": "importance",
+                    "seed": 7,
+                    "floor_seeds": [],
+                    "of": of,
+                    "rows": rows,
+                }
+            )
     return found
 
 
@@ -140,7 +262,10 @@ def trees() -> list[dict[str, Any]]:
         nodes: list[dict[str, Any]] = []
         grown(5, "root", 476, nodes)
         leaves = sum(n["left"] < 0 for n in nodes)
-        rules = [f"dir ≤ {0.1 * i:.1f} and ccs ≤ {i} and lvr > 0.8: {'yes' if i % 3 == 0 else 'no'} ({10 * i + 3} rows)" for i in range(leaves)]
+        rules = [
+            f"dir ≤ {0.1 * i:.1f} and ccs ≤ {i} and lvr > 0.8: {'yes' if i % 3 == 0 else 'no'} ({10 * i + 3} rows)"
+            for i in range(leaves)
+        ]
         found.append({"explainer": "surrogate_tree", "settings": {"depth": 5}, "candidate": candidate, "kind": "tree", "seed": 7, "floor_seeds": [], "names": FEATURES,
                       "classes": ["no", "yes"], "nodes": nodes, "depth": 5, "leaves": leaves, "rules": rules})  # fmt: skip
     return found
@@ -151,14 +276,38 @@ def cases() -> list[dict[str, Any]]:
     for candidate in ("reference", JUDGED):
         listed = []
         for number, (index, why) in enumerate(((104, "median"), (201, "worst flip"), (330, "changed reason"), (417, "stable"))):
-            features = [{"column": f, "value": 1.5, "contribution": (0.5 - wave(f, index)) * 1.6 / (i + 1) + (0.06 * (0.5 - wave(f, index, candidate)))} for i, f in enumerate(FEATURES[number:number + 6])]
-            listed.append({"row": index, "why": why, "decision": "yes" if candidate != "reference" and number == 1 else "no", "prediction": 0.14 + 0.02 * number, "features": features})
+            features = [
+                {
+                    "column": f,
+                    "value": 1.5,
+                    "contribution": (0.5 - wave(f, index)) * 1.6 / (i + 1) + (0.06 * (0.5 - wave(f, index, candidate))),
+                }
+                for i, f in enumerate(FEATURES[number : number + 6])
+            ]
+            listed.append(
+                {
+                    "row": index,
+                    "why": why,
+                    "decision": "yes" if candidate != "reference" and number == 1 else "no",
+                    "prediction": 0.14 + 0.02 * number,
+                    "features": features,
+                }
+            )
         found.append({"explainer": "local_surrogate", "settings": {"samples": 200}, "candidate": candidate, "kind": "local_models", "seed": 7, "floor_seeds": [1, 2],
                       "cases": listed, "r2": {"median": 0.83, "low": 0.61, "high": 0.94}})  # fmt: skip
     return found
 
 
-def limit(key: str, measure: str, title: str, most: float | None = None, least: float | None = None, use: str | None = "value", near: float | None = None, **where: str) -> dict[str, Any]:
+def limit(
+    key: str,
+    measure: str,
+    title: str,
+    most: float | None = None,
+    least: float | None = None,
+    use: str | None = "value",
+    near: float | None = None,
+    **where: str,
+) -> dict[str, Any]:
     return {"id": key, "measure": measure, "where": where, "use": use, "at_most": most, "at_least": least, "near": near,
             "reason": "Agreed by the model risk committee before the run." if key == "Q1" else "", "title": title, "todo": ""}  # fmt: skip
 
@@ -167,7 +316,13 @@ def report() -> dict[str, Any]:
     rows = evidence()
 
     def at(measure: str, **about: str) -> int:
-        return next(i for i, r in enumerate(rows) if r["measure"] == measure and r["about"].get("candidate") == JUDGED and all(r["about"].get(k) == v for k, v in about.items()))
+        return next(
+            i
+            for i, r in enumerate(rows)
+            if r["measure"] == measure
+            and r["about"].get("candidate") == JUDGED
+            and all(r["about"].get(k) == v for k, v in about.items())
+        )
 
     held = [
         (limit("Q1", "accuracy_change", "Loss of accuracy", least=-0.01), at("accuracy_change"), "within", "precision", ""),
@@ -179,15 +334,48 @@ def report() -> dict[str, Any]:
         (limit("L1", "reason_change_rate", "Top reason changed", most=0.05), at("reason_change_rate"), "outside", "drift", ""),
         (limit("L2", "local_r2", "Fit of local models", least=0.7), None, "not_assessed", "local", "nothing was measured for local_r2"),
     ]  # fmt: skip
-    assessments = [{"limit": found, "evidence": index, "verdict": verdict, "section": section, "reason": reason} for found, index, verdict, section, reason in held]
+    assessments = [
+        {"limit": found, "evidence": index, "verdict": verdict, "section": section, "reason": reason}
+        for found, index, verdict, section, reason in held
+    ]
     listed = [
-        {"id": f"aiv-{i}", "ref": ref, "paraphrase": text, "evidence": [], "also": [], "coverage": "direct", "applies_if": None, "legacy": None, "state": state, "sections": sections, "author": author}
+        {
+            "id": f"aiv-{i}",
+            "ref": ref,
+            "paraphrase": text,
+            "evidence": [],
+            "also": [],
+            "coverage": "direct",
+            "applies_if": None,
+            "legacy": None,
+            "state": state,
+            "sections": sections,
+            "author": author,
+        }
         for i, (ref, text, state, sections, author) in enumerate(
             [
-                ("Annex IV 1(a)", "Purpose, provider, version and its relation to earlier versions", "partial", ["result", "evidence"], "Supports the decision of a loan officer on mortgage applications."),
-                ("Annex IV 2(d)", "Data sheets: provenance, scope, characteristics, selection, labelling and cleaning of the data", "partial", ["evidence"], None),
+                (
+                    "Annex IV 1(a)",
+                    "Purpose, provider, version and its relation to earlier versions",
+                    "partial",
+                    ["result", "evidence"],
+                    "Supports the decision of a loan officer on mortgage applications.",
+                ),
+                (
+                    "Annex IV 2(d)",
+                    "Data sheets: provenance, scope, characteristics, selection, labelling and cleaning of the data",
+                    "partial",
+                    ["evidence"],
+                    None,
+                ),
                 ("Annex IV 2(e)", "Measures of human oversight", "not_here", [], None),
-                ("Annex IV 2(g)", "Validation and testing: data, metrics of accuracy and robustness, potentially discriminatory impact, dated and signed logs", "here", ["precision", "local", "drift"], None),
+                (
+                    "Annex IV 2(g)",
+                    "Validation and testing: data, metrics of accuracy and robustness, potentially discriminatory impact, dated and signed logs",
+                    "here",
+                    ["precision", "local", "drift"],
+                    None,
+                ),
                 ("Annex IV 3", "Capabilities and limits, accuracy for groups of persons", "here", ["precision"], None),
                 ("Annex IV 5", "Risk management system", "not_here", [], None),
                 ("Annex IV 9", "Post-market evaluation and its plan", "not_here", [], None),
@@ -202,8 +390,33 @@ def report() -> dict[str, Any]:
             ("sr_26_2", "SR 26-2: model risk management", "Federal Reserve SR 26-2, OCC Bulletin 2026-13", "Guidance since 17 April 2026, in place of SR 11-7", False),
         )
     ]  # fmt: skip
-    columns = [{"name": f, "kind": "number", "role": "input", "missing": i % 3, "distinct": 20 + i, "low": 0.0, "mean": 0.33 * i, "high": 3.2 * i, "top": []} for i, f in enumerate(FEATURES)]
-    columns.append({"name": "afam", "kind": "text", "role": "group", "missing": 0, "distinct": 2, "low": None, "mean": None, "high": None, "top": [["no", 612], ["yes", 102]]})
+    columns = [
+        {
+            "name": f,
+            "kind": "number",
+            "role": "input",
+            "missing": i % 3,
+            "distinct": 20 + i,
+            "low": 0.0,
+            "mean": 0.33 * i,
+            "high": 3.2 * i,
+            "top": [],
+        }
+        for i, f in enumerate(FEATURES)
+    ]
+    columns.append(
+        {
+            "name": "afam",
+            "kind": "text",
+            "role": "group",
+            "missing": 0,
+            "distinct": 2,
+            "low": None,
+            "mean": None,
+            "high": None,
+            "top": [["no", 612], ["yes", 102]],
+        }
+    )
     plugins = [{"kind": kind, "name": name, "distribution": "qaudit", "version": "0.1.0", "digest": digest(name), "summary": text, "status": status, "reason": reason, "settings": {}}
                for kind, name, text, status, reason in (
                    ("explainer", "drop_column", "the model trained again without each column", "ran", ""),
@@ -246,4 +459,6 @@ def report() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("report.json").write_text(json.dumps(report(), ensure_ascii=False, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+    Path(__file__).with_name("report.json").write_text(
+        json.dumps(report(), ensure_ascii=False, sort_keys=True, indent=1) + "\n", encoding="utf-8"
+    )

@@ -1,0 +1,209 @@
+"""The HTML: whole without a network or a script, every name escaped, nothing vanishes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from qaudit.errors import Refused
+from qaudit.rendering.assets import templates
+from qaudit.rendering.facts import SECTIONS, VERDICTS
+from qaudit.rendering.html import page
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "report.json"
+BANNED = ("compliant", "certified", "guaranteed", "safe", "approved")
+RENDERING = Path(sys.modules[page.__module__].__file__ or "").parent
+
+
+def golden() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    return found
+
+
+def empty() -> dict[str, Any]:
+    """The least a report can hold."""
+    audit = {"id": "x", "date": "2026-01-31", "seed": 0}
+    return {
+        "format": 1,
+        "qaudit": "0",
+        "audit": audit,
+        "subject": {"name": "m"},
+        "judged": None,
+        "policy": None,
+        "previous": None,
+    }
+
+
+class Seen(HTMLParser):
+    """What a reader meets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.headings: list[int] = []
+        self.text: dict[str, list[str]] = {"": [], "style": [], "script": []}
+        self.where = ""
+        self.bdi = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.tags.append(tag)
+        self.attributes |= set(named)
+        if named.get("id"):
+            self.ids.append(named["id"] or "")
+        if tag == "a":
+            self.links.append(named.get("href") or "")
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag in ("style", "script"):
+            self.where = tag
+            self.text[tag].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self.where:
+            self.where = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.where:
+            self.text[self.where][-1] += data
+        else:
+            self.text[""].append(data)
+
+
+def seen(text: str) -> Seen:
+    parser = Seen()
+    parser.feed(text)
+    return parser
+
+
+@pytest.fixture(scope="module")
+def full() -> str:
+    return page(golden())
+
+
+def test_every_section_every_rule_every_link(full: str) -> None:
+    found = seen(full)
+    assert set(SECTIONS) <= set(found.ids)
+    assert len(found.ids) == len(set(found.ids))
+    rules = {f"rule-{a['limit']['id']}" for a in golden()["assessments"]}
+    assert rules <= set(found.ids)
+    first = full[full.index('id="result"') : full.index('id="rules"')]
+    assert {link[1:] for link in re.findall(r'href="(#rule-[^"]+)"', first)} <= rules
+    assert all(link.startswith("#") and link[1:] in found.ids for link in found.links)
+    assert all(b - a <= 1 for a, b in itertools.pairwise(found.headings))
+
+
+def test_no_network_no_style_attribute_hashes_match(full: str) -> None:
+    found = seen(full)
+    assert "style" not in found.attributes
+    assert not any(name.startswith("on") for name in found.attributes)
+    assert not {"src", "srcset", "action"} & found.attributes
+    assert "link" not in found.tags
+    addresses = set(re.findall(r"https?://[^\s\"'<)]+", unquote(full)))
+    assert addresses <= {"http://www.w3.org/2000/svg"}
+    policy = full[full.index('content="default-src') : full.index('">', full.index('content="default-src'))]
+    for kind in ("style", "script"):
+        for text in found.text[kind]:
+            digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+            assert f"sha256-{digest}" in policy.replace("&#39;", "'").replace("&#43;", "+")
+    assert "unsafe" not in policy
+    assert full.index("Content-Security-Policy") < full.index("<style")
+
+
+def test_small_and_readable_without_a_script(full: str) -> None:
+    assert len(full.encode()) < 1_000_000
+    words = " ".join(seen(full).text[""])
+    for must in (
+        "2 of 8 limits exceeded in policy retail-credit 1.3",
+        "HMDA-2026-11",
+        "24 November 2026",
+        "to be completed by the author",
+        "pow2",
+    ):
+        assert must in " ".join(words.split())
+    assert "hidden" not in re.sub(
+        r"<style.*?</style>|<script.*?</script>|<button[^>]*>|<div class=\"filters\"[^>]*>", "", full, flags=re.S
+    )
+
+
+def test_names_are_escaped_and_shown() -> None:
+    report = golden()
+    evil = '"><script>alert(1)</script>\u202e{{ 7*7 }}'
+    report["subject"]["name"] = report["policy"]["name"] = report["audit"]["id"] = evil
+    report["skipped"][0]["reason"] = report["frameworks"][0]["title"] = evil
+    for entry in report["explanations"]:
+        if entry["kind"] == "importance":
+            entry["rows"][0]["feature"] = evil
+        if entry["kind"] == "tree":
+            entry["nodes"][0]["feature"] = entry["rules"][0] = evil
+    text = page(report)
+    assert "<script>alert" not in text
+    assert "\u202e" not in text
+    assert "&lt;U+202E&gt;" in text
+    assert "49" not in re.findall(r"alert\(1\).{0,60}", text)[0]
+
+
+@pytest.mark.parametrize("pdf", [False, True])
+def test_nothing_measured_is_said_aloud(pdf: bool) -> None:
+    text = " ".join(page(empty(), pdf=pdf).split())
+    assert set(SECTIONS) <= set(seen(text).ids)
+    assert "No policy: no limit set" in text
+    assert text.count("Not assessed:</b>") >= 6
+    assert "No earlier report was given" in text
+    assert "None" not in " ".join(seen(text).text[""])
+
+
+def test_each_verdict_has_a_word_and_no_overall_verdict() -> None:
+    assert {word for word, _ in VERDICTS.values()} == {"Within", "Near", "Outside", "Undecided", "No limit set", "Not assessed"}
+    report = golden()
+    for found in report["assessments"]:
+        found["verdict"] = "within"
+    assert "None of 8 limits exceeded in policy retail-credit 1.3" in page(report)
+
+
+def test_banned_words_are_absent_from_our_own_text() -> None:
+    files = [*templates().rglob("*.j2"), *templates().glob("*.js"), *RENDERING.glob("*.py")]
+    assert len(files) > 20
+    for path in files:
+        text = re.sub(r"autoescape|unsafe", "", path.read_text(encoding="utf-8").lower())
+        for word in BANNED:
+            assert not re.search(rf"\b{word}\b", text), f"{path}: {word}"
+
+
+def test_forty_features_are_capped_and_said() -> None:
+    report = golden()
+    for entry in report["explanations"]:
+        if entry["kind"] == "importance":
+            entry["rows"] = [
+                {"feature": f"f{i}", "values": [1.0], "mean": 1 / (i + 1), "low": None, "high": None, "rank": i + 1}
+                for i in range(40)
+            ]
+    assert "15 of 40 features, all in report.json." in page(report)
+
+
+def test_unknown_language_is_refused() -> None:
+    with pytest.raises(Refused, match="lang: 'xx'"):
+        page(golden(), lang="xx")
+
+
+def test_same_bytes_under_another_hash_seed_and_time_zone(full: str) -> None:
+    code = "import json,hashlib,sys;from qaudit.rendering.html import page;"
+    code += "print(hashlib.sha256(page(json.load(open(sys.argv[1],encoding='utf-8'))).encode()).hexdigest())"
+    environment = {**os.environ, "PYTHONHASHSEED": "99", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    out = subprocess.run([sys.executable, "-c", code, str(GOLDEN)], env=environment, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == hashlib.sha256(full.encode()).hexdigest()
