@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 
 def _flat(estimator: Any) -> tuple[list[Any], Any]:
     """Preprocessing steps and the final estimator, nested pipelines opened."""
+    if isinstance(estimator, GridSearchCV | RandomizedSearchCV) and hasattr(estimator, "best_estimator_"):
+        return _flat(estimator.best_estimator_)
     if not isinstance(estimator, Pipeline):
         return [], estimator
     steps = [step for _, step in estimator.steps]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import json
 import pickle
 
@@ -11,11 +12,13 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor, RandomForestClassifier
+from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
@@ -235,6 +238,33 @@ def test_a_category_that_every_row_has_is_still_named(credit, tmp_path):
     request.holdout.write_text(rows)
     with pytest.raises(Refused, match="holdout: column 'hschool', row 1: the model does not take 'some'"):
         load(request, FORMATS, here)
+
+
+def test_a_missing_value_that_no_step_takes_is_named(credit, hmda, tmp_path):
+    request = credit(LogisticRegression(max_iter=500))
+    skops.io.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(hmda[NUMBERS], hmda["deny"]), tmp_path / "m.skops")
+    with pytest.raises(Refused, match="holdout: column 'lvrat', row 1: the model does not take a missing value"):
+        load(dataclasses.replace(request, model=tmp_path / "m.skops"), FORMATS, here)
+
+
+@pytest.mark.parametrize(
+    "final", [GradientBoostingClassifier(n_estimators=3, init="zero"), GridSearchCV(Ridge(), {"alpha": [1, 2]})]
+)
+def test_other_shapes_of_pipelines_are_lowered(final, hmda, tmp_path):
+    union = FeatureUnion([("best", SelectKBest(k=3)), ("scaled", StandardScaler())])
+    steps = make_column_transformer((OneHotEncoder(sparse_output=False), TEXTS), remainder="passthrough")
+    target = hmda["deny"] if isinstance(final, GradientBoostingClassifier) else hmda["pirat"]
+    before = make_pipeline(steps.set_output(transform="pandas"), union) if target.name == "deny" else steps
+    rows = hmda[[*TEXTS, *NUMBERS[1:]]].iloc[:300]
+    fitted = make_pipeline(before, final).fit(rows, target.iloc[:300])
+    path = tmp_path / "m.joblib"
+    joblib.dump(fitted, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    rows.assign(**{target.name: target}).to_csv(tmp_path / "h.csv", index=False)
+    positive = "yes" if target.name == "deny" else None
+    subject = load(LoadRequest(path, tmp_path / "h.csv", target.name, positive=positive, trust={digest}), FORMATS, here)
+    assert subject.program is not None
+    assert len(subject.features) == rows.shape[1]
 
 
 def _with(path, lines, cells):

@@ -34,13 +34,13 @@ def _role(job: Job, model: Loaded, role: str, table: Table) -> dict[str, NDArray
     found: dict[str, NDArray[Any]] = {}
     if model.encode is not None:
         job.phase("encode")
-        found[f"encoded.{role}"] = encoded = _named(model.encode, model, role, table)
-        if role == "holdout" and model.leaves is not None:
-            found["leaves.holdout"] = model.leaves(encoded)
-        if role == "holdout" and model.raw is not None:
-            found["raw.holdout"] = model.raw(encoded)
+        found[f"encoded.{role}"] = _named(model.encode, model, role, table)
     job.phase("predict")
-    found[f"native.{role}"] = _named(model.predict, model, role, table)
+    found[f"native.{role}"] = _named(model.predict, model, role, table)  # names a bad value; leaves and raw would not
+    if role == "holdout" and model.encode is not None:
+        for name, ask in (("leaves", model.leaves), ("raw", model.raw)):
+            if ask is not None:
+                found[f"{name}.{role}"] = ask(found[f"encoded.{role}"])
     return found
 
 
