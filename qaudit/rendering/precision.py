@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from qaudit.rendering.candidates import sweep
 from qaudit.rendering.charts import Dot, dots, histogram
 from qaudit.rendering.facts import (
     CHANGES,
@@ -21,13 +22,11 @@ from qaudit.rendering.facts import (
     title,
     value,
 )
-from qaudit.rendering.numbers import NONE, column, decimals, fixed, is_percent, one, size, span, whole
-from qaudit.rendering.scatter import Point, scatter, upward
+from qaudit.rendering.numbers import NONE, column, decimals, fixed, is_percent, one, span, whole
 from qaudit.rendering.text import visible
 
 Json = dict[str, Any]
-LOSSES = ("flip_rate", "mean_abs_error", "max_abs_error")
-MOST_TENSORS, MOST_GROUPS, MOST_CANDIDATES = 30, 24, 40
+MOST_TENSORS, MOST_GROUPS = 30, 24
 
 
 def precision(facts: Facts) -> Json:
@@ -209,75 +208,6 @@ def score_changes(facts: Facts) -> Json | None:
         else "Judged minus reference, score of the decision"
     )
     return {"finding": finding, "chart": histogram(edges, shares, f"{finding}; {len(edges)} bins", axis), "n": rows[0].get("n")}
-
-
-def sweep(facts: Facts) -> Json | None:
-    """Bits against loss over all candidates: chart and table."""
-    candidates = list(facts.report.get("candidates") or ())
-    if not candidates:
-        return None
-    measure = next((m for m in LOSSES if any(value(facts.whole(m, c["id"])) is not None for c in candidates)), None)
-    points = []
-    for row in candidates:
-        loss = value(facts.whole(measure, row["id"])) if measure else None
-        if loss is not None and row.get("effective_bits") is not None:
-            points.append(
-                Point(
-                    visible(row["id"], 70), visible(row["by"], 40), float(row["effective_bits"]), loss, row["id"] == facts.judged
-                )
-            )
-    table = _candidates(facts, candidates[:MOST_CANDIDATES], measure)
-    unit = next((r.get("unit", "") for c in candidates if measure and (r := facts.whole(measure, c["id"]))), "")
-    second = _second(facts)
-    out: Json = {
-        "table": table,
-        "left_out": len(candidates) - len(table),
-        "measure": title(measure) if measure else "",
-        "chart": None,
-        "metric": title(second) if second else "",
-    }
-    if points:
-        best = min(points, key=lambda p: (p.y, p.x, p.name))
-        finding = f"{len(points)} candidates: least loss {one(best.y, unit)} at {one(best.x, 'bits')}"
-        log = upward([p.y for p in points], unit, 0, 0).log
-        say = "; ".join(f"{p.name} {one(p.x, 'bits')} {one(p.y, unit)}" for p in points[:40])
-        chart = scatter(points, f"{finding}. {say}", "Effective bits a parameter", title(measure or ""), unit)
-        out |= {"chart": chart, "finding": finding, "log": log}
-    return out
-
-
-def _second(facts: Facts) -> str | None:
-    names = ("accuracy_change", "r2_change", "mae_change")
-    return next((m for m in names if facts.whole(m, facts.judged) or any(facts.rows(m))), None)
-
-
-def _candidates(facts: Facts, candidates: Sequence[Row], measure: str | None) -> list[Json]:
-    second = _second(facts)
-    losses = [facts.whole(measure, row["id"]) if measure else None for row in candidates]
-    others = [facts.whole(second, row["id"]) if second else None for row in candidates]
-    worst = [
-        min((t["sqnr_db"] for t in row.get("tensors") or () if t.get("sqnr_db") is not None), default=None) for row in candidates
-    ]
-    cells = [same_decimals(losses), spans(losses), same_decimals(others, True), column(worst, "dB")]
-    return [
-        {
-            "id": visible(row["id"], 110),
-            "judged": row["id"] == facts.judged,
-            "bits": fixed(row.get("effective_bits"), 2),
-            "sort": row.get("effective_bits"),
-            "size": NONE if row.get("size_bytes") is None else size(row["size_bytes"]),
-            "loss": cells[0][i],
-            "loss_sort": value(losses[i]),
-            "interval": cells[1][i],
-            "metric": cells[2][i],
-            "sqnr": cells[3][i],
-        }
-        for i, row in enumerate(candidates)
-    ]
-
-
-def _least(found: Sequence[Row]) -> float | None:
-    return min((t["sqnr_db"] for t in found if t.get("sqnr_db") is not None), default=None)
 
 
 def tensors(facts: Facts) -> Json | None:

@@ -136,7 +136,8 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     if not (math.isfinite(low) and math.isfinite(high)):
         low, high = 0.0, 1.0
     low, high = min(low, high), max(low, high)
-    if high - low <= 1e-12 * max(abs(low), abs(high)) or high == low:
+    if high - low <= max(1e-12 * max(abs(low), abs(high)), 1e-300):
+        high = 0.0 if abs(high) < 1e-300 else high
         low, high = (0.0, 1.0) if high == 0 else (min(0.0, 2 * low), max(0.0, 2 * high))
     rough = (high - low) / max(count, 1)
     power = 10.0 ** math.floor(math.log10(rough))
