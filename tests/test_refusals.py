@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from commandline import Answer, qaudit
+from click.testing import CliRunner
+from commandline import Answer
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from skops.io import dump
+
+from qaudit.cli import main
 
 pytestmark = pytest.mark.slow
 RUN = ("model.skops", "holdout.csv", "--target", "y")
@@ -51,7 +54,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def call(folder: Path) -> Callable[..., Answer]:
-    return partial(qaudit, home=folder / "registry", cwd=folder)
+    """The command line in this process, from inside the folder: the children's server starts once for all cases."""
+
+    def run(*words: str) -> Answer:
+        before = Path.cwd()
+        os.chdir(folder)
+        try:
+            done = CliRunner(env={"QAUDIT_HOME": str(folder / "registry")}).invoke(main, words)
+        finally:
+            os.chdir(before)
+        return Answer(done.exit_code, done.stdout, done.stderr)
+
+    return run
 
 
 CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -95,8 +109,8 @@ def report(answer: Answer, at: Path) -> dict[str, Any]:
 
 def test_a_family_that_cannot_be_lowered_is_a_black_box(call: Callable[..., Answer], folder: Path) -> None:
     rows = pd.read_csv(folder / "holdout.csv")
-    dump(KNeighborsClassifier().fit(rows[["a", "b"]], rows["y"]), folder / "neighbours.skops")
-    answer = call("run", "neighbours.skops", "holdout.csv", "--target", "y", "-o", "black", "--format", "html", "--quiet")
+    dump(GaussianNB().fit(rows[["a", "b"]], rows["y"]), folder / "bayes.skops")
+    answer = call("run", "bayes.skops", *RUN[1:], "--positive", "good", "-o", "black", "--format", "html", "--quiet")
     found = report(answer, folder / "black")
     assert found["subject"]["lowering"]["proved"] is False
     assert found["subject"]["lowering"]["why_not"]
@@ -122,8 +136,10 @@ def test_few_rows_are_not_refused(rows: str, call: Callable[..., Answer], folder
     few = table.head(1) if rows == "one row" else table[table.y == "good"]
     name = rows.replace(" ", "_")
     few.to_csv(folder / f"{name}.csv", index=False)
-    words = ("model.skops", f"{name}.csv", "--target", "y", "--quantizers", "symmetric", "--explainers", "surrogate_tree")
-    found = report(call("run", *words, "-o", name, "--format", "html", "--quiet"), folder / name)
+    words = ("model.skops", f"{name}.csv", "--target", "y", "--positive", "good", "--quantizers", "symmetric")
+    found = report(
+        call("run", *words, "--explainers", "surrogate_tree", "-o", name, "--format", "html", "--quiet"), folder / name
+    )
     missing = [row for row in found["evidence"] if row["value"] is None]
     assert missing
     assert all(row["reason"] for row in missing)

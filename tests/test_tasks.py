@@ -123,7 +123,7 @@ def test_what_was_measured_fits_the_task(done: Done) -> None:
         assert done.values("mae_change", candidate=judged) or done.values("mae", candidate=judged)
     else:
         assert done.values("flips", candidate=judged)
-        assert all(value is not None and value > 0.7 for value in done.values("accuracy", candidate="reference")[:1])
+        assert all(value is not None and value > 0.5 for value in done.values("accuracy", candidate="reference")[:1])
     assert len(done.report["candidates"]) >= 4
     assert {entry["kind"] for entry in done.report["explanations"]} >= {"importance", "tree"}
 
