@@ -22,13 +22,17 @@ class Commands(click.Group):
     """Commands whose refusals are one line on standard error and exit code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; Refused and a closed pipe end it without a traceback."""
+        """Run the command; a refusal, Ctrl-C, a full disk and a closed pipe end it without a traceback."""
         try:
             return super().invoke(ctx)
         except Refused as error:
             stop(str(error))
         except BrokenPipeError:
             sys.exit(2)
+        except KeyboardInterrupt:
+            stop("interrupted; what was there before is unchanged")
+        except OSError as error:
+            stop(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 def stop(reason: str) -> NoReturn:

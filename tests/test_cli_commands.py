@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 
 from qaudit import store
 from qaudit.cli import main
+from qaudit.host import PluginHost
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +144,43 @@ def test_plugins_listing() -> None:
 def test_schema_is_json() -> None:
     assert json.loads(call("schema", "audit").stdout)["title"]
     assert json.loads(call("schema").stdout)["type"] == "object"
+
+
+def test_interrupted_run_leaves_nothing(files: Path) -> None:
+    registered(files)
+    command = [sys.executable, "-m", "qaudit", "run", "small", "-o", str(files / "out")]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=files)
+    assert running.stderr is not None
+    first = running.stderr.readline()
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert first.startswith("load")
+    assert (running.returncode, out) == (2, "")
+    assert err.splitlines()[-1] == "qaudit: interrupted; what was there before is unchanged"
+    assert not (files / "out").exists()
+
+
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
+
+    monkeypatch.setattr(PluginHost, "discover", full)
+    done = call("plugins")
+    assert (done.exit_code, done.stderr) == (2, "qaudit: /tmp/x: No space left on device\n")
+
+
+def test_the_host_imports_no_model_library_and_no_plugin(files: Path) -> None:
+    code = (
+        "import sys\nfrom qaudit.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
+        "foreign = [name for name in sys.modules if name.split('.')[0] in ('sklearn', 'skops', 'joblib', 'weasyprint')"
+        " or name.startswith('qaudit_')]\n"
+        "assert not foreign, foreign"
+    )
+    registered(files)
+    args = ("run", "small", "-o", "out", "--quantizers", "symmetric", "--explainers", "surrogate_tree", "--format", "html")
+    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=250, cwd=files)
+    assert done.returncode == 0, done.stderr
 
 
 def test_help_imports_nothing_heavy() -> None:
