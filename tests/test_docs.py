@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +36,20 @@ def test_snippets_of_write_a_quantizer_run() -> None:
     names: dict[str, object] = {}
     for number, snippet in enumerate(code):
         exec(compile(snippet, f"snippet {number}", "exec"), names)
+
+
+@pytest.mark.slow
+def test_the_python_block_of_the_readme_runs_from_standard_input(tmp_path: Path) -> None:
+    code = next(code for code in snippets(ROOT / "README.md", "python") if "qaudit.audit" in code)
+    # once more after it: the module of the road must not take the place of the function
+    again = (
+        'report = qaudit.audit(model, X_held, y_held, positive="1", quantizers=["symmetric"], explainers=[], formats=["html"])\n'
+    )
+    done = subprocess.run([sys.executable, "-"], input=code + again, cwd=tmp_path, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report" / "report.html").exists()
+    assert "report.html" in done.stdout
+    assert len(done.stdout.splitlines()) > 5
 
 
 def test_the_plugin_of_the_readme_is_the_documented_one_and_has_14_lines() -> None:
