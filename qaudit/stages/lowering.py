@@ -178,4 +178,5 @@ def _decided(program: Program, near: int, changed: int) -> str:
         return ""
     if not near:
         return "; every decision is the same"
-    return f"; {near} rows lie so near the cut-off that rounding alone could decide them, {changed} of them are decided otherwise"
+    edge = "the cut-off" if program.output == "binary" else "a tie of two classes"
+    return f"; {near} rows lie so near {edge} that rounding alone could decide them, {changed} of them are decided otherwise"
