@@ -65,6 +65,8 @@ def _foot(before: Row | None, after: Row | None) -> str:
     if not before or not after:
         entry: Row = before or after or {}
         return f"decision {visible(entry.get('decision', NONE), 40)}, score {_score(entry)}"
+    if before.get("decision") is None and after.get("decision") is None:
+        return f"prediction {_score(before)} → {_score(after)}"
     same = before.get("decision") == after.get("decision")
     said = f"both say {visible(after.get('decision'), 40)}"
     changed = f"decision changed from {visible(before.get('decision'), 40)} to {visible(after.get('decision'), 40)}"

@@ -63,7 +63,7 @@ def metrics(facts: Facts) -> list[Json]:
         if is_percent(unit):
             first, cells = column(levels, unit), column(moved, unit, True)
         else:
-            places = decimals(levels) or decimals(moved)
+            places = min(max(decimals(levels), decimals(moved)), decimals(levels) + 1) or decimals(moved)
             first, cells = [fixed(v, places) for v in levels], [fixed(v, places, True) for v in moved]
         found.append(
             {

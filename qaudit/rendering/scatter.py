@@ -54,6 +54,9 @@ def upward(values: Sequence[float], unit: str, bottom: float, top: float, near: 
         names = [compact(m * 100) + "%" if is_percent(unit) else compact(m) for m in marks]
         return Upward(marks, tuple(names), True, bottom, top)
     low = min([*values, *([] if near and values else [0.0])])
+    if near and values and max(values) == low:
+        values = [low - 0.05 * abs(low), low]
+        low = values[0]
     linear = ticks(low, max([*values, 0.0] if not near else values or [1.0]), 4)
     return Upward(tuple(linear), tuple(tick_labels(linear, is_percent(unit))), False, bottom, top)
 

@@ -48,15 +48,20 @@ def leaves(nodes: Sequence[Mapping[str, Any]]) -> list[Leaf]:
     return found
 
 
-def question(node: Mapping[str, Any], missing: bool = False) -> str:
-    """ "income ≤ 32.7k" or "purpose is car, home"; with `missing` a star where empty cells go this way too."""
-    name = visible(node.get("feature"), 40)
+def question(node: Mapping[str, Any], missing: bool = False, room: float = 10_000) -> str:
+    """ "income ≤ 32.7k" or "purpose is car, home"; with `missing` a star where empty cells go this way too.
+
+    Where it does not fit `room` the name is cut, never the threshold.
+    """
     if node.get("categories") is not None:
         values = [visible(c, 24) for c in node["categories"]]
-        text = f"{name} is {', '.join(values[:3])}" + (f" or {len(values) - 3} more" if len(values) > 3 else "")
+        rest = f" is {', '.join(values[:3])}" + (f" or {len(values) - 3} more" if len(values) > 3 else "")
+        if room < 10_000 and width(rest, SIZE) > 0.7 * room:
+            rest = f" in {len(values)} values" if len(values) > 1 else cut(rest, 0.7 * room, SIZE)
     else:
-        text = f"{name} ≤ {compact(float(node['threshold']))}"
-    return text + (" *" if missing and node.get("missing_left") else "")
+        rest = f" ≤ {compact(float(node['threshold']))}"
+    rest += " *" if missing and node.get("missing_left") else ""
+    return cut(visible(node.get("feature"), 40), room - width(rest, SIZE), SIZE) + rest
 
 
 def tree(nodes: Sequence[Mapping[str, Any]], classes: Sequence[str], title: str) -> Markup:
@@ -74,7 +79,7 @@ def tree(nodes: Sequence[Mapping[str, Any]], classes: Sequence[str], title: str)
     gap = (edge - 8) / max(deepest, 1)
     _bands(draw, nodes, spots, depths, gap, edge)
     for index in sorted(inner):
-        _box(draw, question(nodes[index], True), 2 + gap * depths[index], spots[index], gap - 20)
+        _box(draw, question(nodes[index], True, gap - 30), 2 + gap * depths[index], spots[index], gap - 20)
     _table(draw, rows, classes, edge, top, step)
     return draw.done()
 
@@ -118,11 +123,12 @@ def _box(draw: Drawing, text: str, x: float, y: float, room: float) -> None:
 
 
 def _table(draw: Drawing, rows: Sequence[Leaf], classes: Sequence[str], edge: float, top: float, step: float) -> None:
+    judged = any(leaf.agreement is not None for leaf in rows)
     for x, head, anchor in (
         (8, "Leaf", "start"),
         (38, "Tree says", "start"),
         (190, "Rows", "end"),
-        (296, "Agrees with model", "end"),
+        (296, "Agrees with model" if judged else "", "end"),
     ):
         draw.text(edge + x, 12, head, "tm", anchor)
     for index, leaf in enumerate(rows):
