@@ -32,7 +32,7 @@ def test_codes_are_sorted_so_that_row_order_does_not_change_the_dictionary():
 
 
 def test_a_code_outside_the_dictionary_is_refused():
-    packed, arrays = pack_table(Table({"t": _objects(["a"])}), "p")
+    packed, _ = pack_table(Table({"t": _objects(["a"])}), "p")
     with pytest.raises(ValueError, match="column t: a code outside"):
         unpack_table(packed, {"p.0": np.asarray([1], dtype=np.int32)}, "p")
 
