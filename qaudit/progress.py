@@ -26,7 +26,7 @@ class Reporter:
 
     def __call__(self, text: str) -> None:
         """One line: the text beside the running stage on a terminal, a line of its own elsewhere."""
-        shown = plain_reason(text, 200)
+        shown = plain_reason(text, 200).removeprefix(f"{self._stage}: ").removeprefix(f"{self._stage} ")
         self.lines.append(f"{self._stage}: {shown}" if self._stage else shown)
         if self._status is not None:
             self._status.update(self._line(shown))
