@@ -26,7 +26,7 @@ from qaudit.rendering.facts import (
     worst,
 )
 from qaudit.rendering.numbers import NONE, one
-from qaudit.rendering.text import visible
+from qaudit.rendering.text import sentence, visible
 
 Json = dict[str, Any]
 UNNAMED = "no policy"
@@ -166,7 +166,7 @@ def themes(facts: Facts) -> list[Json]:
 def steps(facts: Facts) -> list[Json]:
     """What to do next, at most three."""
     return [
-        {"text": visible(step["text"], 400), "rule": visible(step.get("limit") or "", 24), "anchor": f"rule-{step.get('limit')}"}
+        {"text": sentence(step["text"], 400), "rule": visible(step.get("limit") or "", 24), "anchor": f"rule-{step.get('limit')}"}
         for step in (facts.report.get("next_steps") or ())[:3]
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import unicodedata
 from functools import cache
 
@@ -19,7 +20,12 @@ def visible(text: object, longest: int = LONGEST) -> str:
     out = []
     for char in str(text)[: 4 * longest]:
         category = unicodedata.category(char)
-        out.append(f"<U+{ord(char):04X}>" if category in HIDDEN else " " if category == "Zs" else char)
+        if category in HIDDEN:
+            out.append(f"<U+{ord(char):04X}>")
+        elif category == "Zs":
+            out.append("\u00a0" if char in "\u00a0\u202f" else " ")
+        else:
+            out.append(char)
     shown = "".join(out)
     return shown if len(shown) <= longest and len(str(text)) <= 4 * longest else shown[: longest - 1] + "…"
 
@@ -30,6 +36,11 @@ def _advances(weight: str) -> dict[int, float]:
     unit = font["head"].unitsPerEm
     widths = font["hmtx"].metrics
     return {code: widths[name][0] / unit for code, name in font.getBestCmap().items()}
+
+
+def sentence(text: object, longest: int = 600) -> str:
+    """A finding as printed: visible, with the per cent sign closed up as everywhere on the pages."""
+    return re.sub(r"(?<=\d) %", "%", visible(text, longest))
 
 
 def prose(text: object, longest: int = 1200) -> list[str]:

@@ -10,7 +10,7 @@ from babel.dates import format_date
 
 from qaudit.rendering import drifting, explanations, page_one, precision, record
 from qaudit.rendering.facts import SECTIONS, VERDICTS, Facts, worst
-from qaudit.rendering.text import visible
+from qaudit.rendering.text import sentence, visible
 
 Json = dict[str, Any]
 STAGE_OF = {
@@ -82,7 +82,7 @@ def _findings(report: Mapping[str, Any]) -> list[Json]:
     return [
         {
             "code": visible(f["code"], 24),
-            "statement": visible(f["statement"], 600),
+            "statement": sentence(f["statement"]),
             "section": f["section"],
             "number": _number(f["section"]),
         }
@@ -99,7 +99,7 @@ def _section(facts: Facts, anchor: str, rules: list[Json], shown: Json) -> Json:
     own = [rule for rule in rules if rule["section"] == anchor]
     pool = rules if anchor in ("result", "rules") else own
     verdict = worst(rule["verdict"] for rule in pool)
-    found = [visible(f["statement"], 600) for f in facts.report.get("findings") or () if f.get("section") == anchor]
+    found = [sentence(f["statement"]) for f in facts.report.get("findings") or () if f.get("section") == anchor]
     counted = [
         f"{sum(r['verdict'] == v for r in own)} {word.lower()}"
         for v, (word, _) in VERDICTS.items()
