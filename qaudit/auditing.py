@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,15 +85,15 @@ def _road(plan: Prepared, previous: tuple[Json, str] | None, show: Reporter) -> 
     bits = settings.run.bits or None
     with show.stage("load", plan.request.name):
         subject = load(plan.request, plan.plugins["format"], progress=show)
-    with show.stage("quantize", f"{len(plan.plugins['quantizer'])} quantizers"):
+    with show.stage("quantize", counted(plan.plugins["quantizer"], "quantizer")):
         candidates = quantize(
             subject, plan.plugins["quantizer"], picked["quantizer"], bits=bits, seed=seed, run=many, progress=show
         )
     judged = judged_of(settings.policy.judge, candidates)
     also = chosen(settings.policy.explain, candidates)
-    with show.stage("evaluate", f"{len(candidates.all)} candidates"):
+    with show.stage("evaluate", counted(candidates.all, "candidate")):
         measured = evaluate(subject, candidates, judged, also=[each.id for each in also], progress=show)
-    with show.stage("explain", f"{len(plan.plugins['explainer'])} explainers"):
+    with show.stage("explain", counted(plan.plugins["explainer"], "explainer")):
         refits = Variants(subject, plan.plugins["quantizer"], many, seed=seed, progress=show)
         explained = explain(
             subject,
@@ -132,3 +132,8 @@ def _road(plan: Prepared, previous: tuple[Json, str] | None, show: Reporter) -> 
             previous=previous,
         )
     return _Road(report, assessments, inputs, measured.seconds)
+
+
+def counted(things: Sequence[object], word: str) -> str:
+    """1 candidate, 2 candidates."""
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
