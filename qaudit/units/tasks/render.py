@@ -18,7 +18,7 @@ NO_ENGINE = "no PDF: the text engine Pango was not found; install libpango-1.0-0
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     """Bytes of the asked formats as uint8 arrays.
 
-    Request: {"report": report.json as an object, "formats": ["html", "pdf"], "lang": "en"}. Answer: {"skipped": [[by, reason], ...],
+    Request: {"report": report.json as an object, "formats": ["html", "pdf"], "lang": "en"}. Answer: {"skipped": [[by, reason]],
     "notes": [text]}; arrays "html", "pdf".
     """
     report, formats = job.request["report"], job.request["formats"]
