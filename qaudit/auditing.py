@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ from threadpoolctl import threadpool_limits
 
 from qaudit import store
 from qaudit.core.evidence import Assessment
-from qaudit.environment import environment
+from qaudit.environment import environment, facts
 from qaudit.judged import chosen, judged_of
 from qaudit.placing import place, roster, timings
 from qaudit.prepare import Prepared, identity, prepare
 from qaudit.progress import Reporter
+from qaudit.remembered import Mode, Units, opened
 from qaudit.settings import Settings
 from qaudit.stages.assess import assess, exit_code
 from qaudit.stages.evaluate import evaluate
@@ -44,32 +45,42 @@ class Done:
     notes: tuple[str, ...]
 
 
-def run(settings: Settings, *, output: Path | None = None, reporter: Reporter | None = None) -> Done:
+def run(settings: Settings, *, output: Path | None = None, reporter: Reporter | None = None, results: Mode = "use") -> Done:
     """Audit what `settings` ask for and leave a sealed folder. Raises Refused before anything is written.
 
-    The host's own arithmetic runs on one BLAS thread, so that the number of cores changes no bit.
+    `results` says whether finished units are taken from the result store; no byte of the report depends on it. The host's own
+    arithmetic runs on one BLAS thread, so that the number of cores changes no bit.
     """
     show = reporter or Reporter()
     runner.warm()
-    with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch, threadpool_limits(limits=1):
+    with contextlib.ExitStack() as held, tempfile.TemporaryDirectory(prefix="qaudit-") as scratch, threadpool_limits(limits=1):
         plan = prepare(settings, output, Path(scratch))
         previous = read_report(Path(settings.report.previous)) if settings.report.previous else None
-        road = _road(plan, previous, show)
+        if output is not None:
+            held.enter_context(store.locked(output))
+        units = opened(settings.model_dump(mode="json"), facts(), results, settings.run.jobs, show)
+        road = audited(plan, previous, units, show)
         pages = Path(scratch) / "pages"
         pages.mkdir()
         store.write_json(pages / "report.json", road.report)
         with show.stage("render", " and ".join(settings.report.formats)):
-            made = render(road.report, pages, formats=settings.report.formats, lang=settings.report.lang, progress=show)
+            wanted, lang = settings.report.formats, settings.report.lang
+            made = render(road.report, pages, formats=wanted, lang=lang, run=units.run, progress=show)
         troubles = [f"{row['by']}: {row['reason']} ({row['stage']})" for row in road.report["skipped"] if row["kind"] == "failed"]
         troubles += [f"{row.by}: {row.reason} ({row.stage})" for row in made.skipped]
         name = road.report["audit"]["id"]
         folder = output or Path(name)
-        written = place(pages, folder, road.inputs, name, timings(show.seconds, road.seconds), show.lines)
-    return Done(folder, exit_code(road.assessments, failed=bool(troubles)), road.report, written, (*troubles, *made.notes))
+        if output is None:
+            held.enter_context(store.locked(folder))
+        show(f"units: {units.ran} ran, {units.kept} came from the result store")
+        written = place(pages, folder, road.inputs, name, timings(show.seconds, road.seconds, units), show.lines)
+        units.end()
+    notes = (*troubles, *made.notes, *units.notes)
+    return Done(folder, exit_code(road.assessments, failed=bool(troubles)), road.report, written, notes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Road:
+class Road:
     """The report and what does not stand in it: input digests by role, seconds by candidate."""
 
     report: Json
@@ -78,30 +89,29 @@ class _Road:
     seconds: Mapping[str, float]
 
 
-def _road(plan: Prepared, previous: tuple[Json, str] | None, show: Reporter) -> _Road:
+def audited(plan: Prepared, previous: tuple[Json, str] | None, units: Units, show: Reporter) -> Road:
     """load -> quantize -> evaluate -> explain -> find -> assess -> report."""
     settings, seed, picked = plan.settings, plan.settings.run.seed, plan.selections
-    many = functools.partial(runner.run_many, jobs=settings.run.jobs)
     bits = settings.run.bits or None
     with show.stage("load", plan.request.name):
-        subject = load(plan.request, plan.plugins["format"], progress=show)
+        subject = load(plan.request, plan.plugins["format"], units.run, progress=show)
     with show.stage("quantize", counted(plan.plugins["quantizer"], "quantizer")):
         candidates = quantize(
-            subject, plan.plugins["quantizer"], picked["quantizer"], bits=bits, seed=seed, run=many, progress=show
+            subject, plan.plugins["quantizer"], picked["quantizer"], bits=bits, seed=seed, run=units.run_many, progress=show
         )
     judged = judged_of(settings.policy.judge, candidates)
     also = chosen(settings.policy.explain, candidates)
     with show.stage("evaluate", counted(candidates.all, "candidate")):
         measured = evaluate(subject, candidates, judged, also=[each.id for each in also], progress=show)
     with show.stage("explain", counted(plan.plugins["explainer"], "explainer")):
-        refits = Variants(subject, plan.plugins["quantizer"], many, seed=seed, progress=show)
+        refits = Variants(subject, plan.plugins["quantizer"], units.run_many, seed=seed, progress=show)
         explained = explain(
             subject,
             judged if judged and judged.id in measured.predictions else None,  # what the engine cannot run is a row already
             [each for each in also if each.id in measured.predictions],
             plan.plugins["explainer"],
             picked["explainer"],
-            run_many=many,
+            run_many=units.run_many,
             refits=refits,
             seed=seed,
             progress=show,
@@ -110,7 +120,7 @@ def _road(plan: Prepared, previous: tuple[Json, str] | None, show: Reporter) -> 
         name, inputs = identity(plan, subject.report["data"]["roles"], subject.digest)
         where = environment()
         evidence = evidence_table(subject, candidates, measured, explained, judged, where, plan.policy)
-        lists, unlisted = frameworks(plan.plugins["framework"], None, evidence, settings.author, runner.run)
+        lists, unlisted = frameworks(plan.plugins["framework"], None, evidence, settings.author, units.run)
         skipped = [*plan.skipped, *subject.skipped, *candidates.skipped, *measured.skipped, *explained.skipped, *refits.skipped]
         skipped += unlisted
         assessments = assess(plan.policy, evidence, judged.id if judged else None)
@@ -131,7 +141,7 @@ def _road(plan: Prepared, previous: tuple[Json, str] | None, show: Reporter) -> 
             policy=plan.policy,
             previous=previous,
         )
-    return _Road(report, assessments, inputs, measured.seconds)
+    return Road(report, assessments, inputs, measured.seconds)
 
 
 def counted(things: Sequence[object], word: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import ctypes.util
+import hashlib
 import importlib.metadata
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -15,7 +17,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from qaudit.core.__about__ import VERSION
+from qaudit.core.__about__ import SPEC, VERSION
+from qaudit.rendering.assets import templates
 
 PACKAGES = (
     "jinja2",
@@ -47,6 +50,24 @@ def environment() -> dict[str, Any]:
             "harfbuzz": _library_version(("harfbuzz", "libharfbuzz.so.0"), "hb_version_string"),
         },
     }
+
+
+def facts() -> dict[str, Any]:
+    """All that a unit's answer may depend on besides its request: the environment, what is installed, and our own code."""
+    package = Path(__file__).parent
+    ours = sorted(path for path in package.rglob("*") if path.suffix in (".py", ".json") and path.is_file())
+    pages = sorted(path for path in templates().rglob("*") if path.is_file())
+    code = hashlib.sha256()
+    for path in (*ours, *pages):
+        code.update(hashlib.sha256(path.read_bytes()).digest())
+    installed = {name for folder in sys.path for name in _listed(folder) if name.endswith((".dist-info", ".egg-info"))}
+    return {"environment": environment(), "spec": SPEC, "code": code.hexdigest(), "installed": sorted(installed)}
+
+
+def _listed(folder: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return os.listdir(folder or ".")
+    return []
 
 
 def _version(name: str) -> str | None:

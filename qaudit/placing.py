@@ -10,6 +10,7 @@ from qaudit import store
 from qaudit.core.__about__ import VERSION
 from qaudit.core.evidence import Skipped
 from qaudit.prepare import Prepared
+from qaudit.remembered import Units
 from qaudit.stages.road import Audited
 from qaudit.stages.seal import SEALED, seal, unseal
 from qaudit.units import runner
@@ -35,11 +36,12 @@ def roster(plan: Prepared, subject: Audited, lists: Sequence[Json], skipped: Seq
     return rows
 
 
-def timings(stages: Mapping[str, float], candidates: Mapping[str, float]) -> Json:
+def timings(stages: Mapping[str, float], candidates: Mapping[str, float], units: Units) -> Json:
     """What depends on the machine and the moment; written beside the report and not sealed."""
     return {
         "host": platform.node(),
         "network_of_units": runner.network_state(),
+        "units": {"ran": units.ran, "from_store": units.kept},
         "stage_seconds": {name: round(seconds, 3) for name, seconds in stages.items()},
         "candidate_seconds": {name: float(f"{seconds:.3g}") for name, seconds in candidates.items()},
         "note": "not sealed",
@@ -47,18 +49,21 @@ def timings(stages: Mapping[str, float], candidates: Mapping[str, float]) -> Jso
 
 
 def place(pages: Path, folder: Path, inputs: Mapping[str, str], audit: str, times: Json, log: Sequence[str]) -> tuple[Path, ...]:
-    """Put the finished pages into `folder`: the old seal goes first, the new one comes last. Raises Refused."""
+    """Put the finished pages into `folder`, whose lock the caller holds: the old seal goes first, the new one comes last.
+
+    Raises Refused.
+    """
     store.output_folder(folder)
+    store.sweep(folder)
+    unseal(folder)
     written: list[Path] = []
-    with store.locked(folder):
-        unseal(folder)
-        for name in SEALED:
-            if (pages / name).is_file():
-                store.write_bytes(folder / name, (pages / name).read_bytes())
-                written.append(folder / name)
-            else:
-                store.remove(folder / name)
-        store.write_json(folder / "timings.json", times)
-        store.write_text(folder / "log.txt", "".join(f"{line}\n" for line in log))
-        written.append(seal(folder, inputs, audit=audit, version=VERSION))
+    for name in SEALED:
+        if (pages / name).is_file():
+            store.write_bytes(folder / name, (pages / name).read_bytes())
+            written.append(folder / name)
+        else:
+            store.remove(folder / name)
+    store.write_json(folder / "timings.json", times)
+    store.write_text(folder / "log.txt", "".join(f"{line}\n" for line in log))
+    written.append(seal(folder, inputs, audit=audit, version=VERSION))
     return tuple(written)

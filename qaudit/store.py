@@ -3,37 +3,53 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from qaudit.core.evidence import canonical_json
 from qaudit.errors import Refused
 
+PARTIAL = ".qaudit-"
+"""Temporary names begin so; a process that was killed may leave one behind, which the next writer removes."""
 
-def write_bytes(path: Path, data: bytes) -> None:
+
+def _nothing_fails(step: str, path: Path) -> None:
+    """Storage works."""
+
+
+fault: Callable[[str, Path], None] = _nothing_fails
+"""Called before every step of a write; tests put a full disk or a sudden end here."""
+
+
+def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write to a temporary name in the same folder, then take the final name. Raises Refused with path and cause."""
+    partial = None
     try:
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise Refused(f"{path}: cannot be written: {error.strerror}") from error
-    try:
+        fault("open", path)
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f"{PARTIAL}{path.name[:80]}.")
         with os.fdopen(handle, "wb") as file:
+            fault("write", path)
             file.write(data)
             file.flush()
+            fault("fsync", path)
             os.fsync(file.fileno())
-        os.chmod(partial, 0o644)
+        os.chmod(partial, mode)
+        fault("replace", path)
         os.replace(partial, path)
+        fault("sync folder", path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise Refused(f"{path}: cannot be written: {error.strerror}") from error
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(partial)
-    sync_folder(path.parent)
+        if partial is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(partial)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -44,6 +60,20 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write canonical JSON and a final newline as `write_bytes` does."""
     write_text(path, canonical_json(value) + "\n")
+
+
+def append_line(path: Path, text: str) -> None:
+    """Add one line to a file and make it last. A line that an earlier end tore stays behind a line break. Raises OSError."""
+    fault("append", path)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    try:
+        size = os.fstat(handle).st_size
+        start = "\n" if size and os.pread(handle, 1, size - 1) != b"\n" else ""
+        os.write(handle, f"{start}{text}\n".encode())
+        fault("fsync", path)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:
@@ -59,9 +89,17 @@ def sync_folder(folder: Path) -> None:
 def remove(path: Path) -> None:
     """Remove a file that may be absent. Raises Refused."""
     try:
+        fault("remove", path)
         path.unlink(missing_ok=True)
     except OSError as error:
         raise Refused(f"{path}: cannot be removed: {error.strerror}") from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files of writers that were killed; only for who holds the folder's lock."""
+    for path in folder.glob(f"{PARTIAL}*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def digest(path: Path) -> str:
@@ -76,6 +114,7 @@ def probe(path: Path) -> None:
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     try:
+        fault("probe", path)
         with tempfile.TemporaryFile(dir=existing) as file:
             file.write(b"probe")
     except OSError as error:
@@ -86,6 +125,7 @@ def output_folder(path: Path) -> Path:
     """Make the folder. Raises Refused."""
     probe(path)
     try:
+        fault("mkdir", path)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refused(f"{path}: cannot be used as output folder: {error.strerror}") from error
@@ -94,22 +134,48 @@ def output_folder(path: Path) -> Path:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which ends with this process. Raises Refused naming the process that holds it."""
+    """Hold the folder's lock, which ends with this process. Raises Refused naming the process that holds it and since when.
+
+    A folder that is not there is made, and removed again if it is empty in the end: who is refused leaves nothing behind.
+    """
+    made = _missing(folder)
+    output_folder(folder)
     path = folder / ".lock"
+    handle = _lock_file(path, folder)
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise Refused(f"{path}: {error.strerror}") from error
-    try:
+        now = datetime.datetime.now(datetime.UTC)
+        os.ftruncate(handle, 0)
+        os.write(handle, f"process {os.getpid()}, started {now:%Y-%m-%d %H:%M:%S} UTC".encode())
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(handle)
+        for each in made:
+            with contextlib.suppress(OSError):
+                each.rmdir()
+
+
+def _missing(folder: Path) -> list[Path]:
+    """The folder and its parents as far as they are not there, deepest first."""
+    return [each for each in (folder, *folder.parents) if not each.exists()]
+
+
+def _lock_file(path: Path, folder: Path) -> int:
+    """An open, locked handle on the file that bears the name `path` now: its last holder removes it, then another is made."""
+    while True:
+        try:
+            fault("lock", path)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise Refused(f"{path}: {error.strerror}") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             holder = os.read(handle, 100).decode("ascii", "replace").strip() or "another process"
+            os.close(handle)
             raise Refused(f"{folder}: in use by {holder}; wait for it or choose another folder with -o") from error
-        os.ftruncate(handle, 0)
-        os.write(handle, f"process {os.getpid()}".encode())
-        yield
         with contextlib.suppress(OSError):
-            path.unlink()
-    finally:
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                return handle
         os.close(handle)

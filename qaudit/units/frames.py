@@ -77,11 +77,16 @@ def read_array(path: Path, budget: int) -> NDArray[Any]:
         size = os.fstat(file.fileno()).st_size
         if size > budget:
             raise BrokenAnswer(f"the answer is larger than the limit of {budget} bytes")
-        shape, fortran, dtype = _header(file)
-        body = math.prod(shape) * dtype.itemsize
-        if size - file.tell() != body:
-            raise BrokenAnswer(f"array file of {size - file.tell()} bytes, its header says {body}")
-        data = np.frombuffer(file.read(body), dtype=dtype)
+        return array_in(file, size)
+
+
+def array_in(file: BinaryIO, size: int) -> NDArray[Any]:
+    """The numeric array of an .npy file of `size` bytes. Raises BrokenAnswer."""
+    shape, fortran, dtype = _header(file)
+    body = math.prod(shape) * dtype.itemsize
+    if size - file.tell() != body:
+        raise BrokenAnswer(f"array file of {size - file.tell()} bytes, its header says {body}")
+    data = np.frombuffer(file.read(body), dtype=dtype)
     return data.reshape(shape, order="F" if fortran else "C")
 
 
