@@ -46,8 +46,6 @@ PART_OF = {
     "prepare": "audit",
     "judged": "audit",
     "placing": "audit",
-    "remembered": "audit",
-    "results": "store",
     "estimators": "registry",
     "remembered": "store",
     "results": "store",
