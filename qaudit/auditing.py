@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from qaudit import store
 from qaudit.core.evidence import Assessment
-from qaudit.environment import environment, facts
+from qaudit.environment import environment, facts, package_digest
 from qaudit.judged import chosen, judged_of
 from qaudit.placing import place, roster, timings
 from qaudit.prepare import Prepared, identity, prepare
@@ -58,7 +58,7 @@ def run(settings: Settings, *, output: Path | None = None, reporter: Reporter | 
         previous = read_report(Path(settings.report.previous)) if settings.report.previous else None
         if output is not None:
             held.enter_context(store.locked(output))
-        units = opened(settings.model_dump(mode="json"), facts(), results, settings.run.jobs, show)
+        units = opened(settings.model_dump(mode="json"), facts(), results, settings.run.jobs, package_digest, show)
         road = audited(plan, previous, units, show)
         pages = Path(scratch) / "pages"
         pages.mkdir()

@@ -7,6 +7,7 @@ import ctypes
 import ctypes.util
 import hashlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import sys
@@ -19,6 +20,7 @@ from threadpoolctl import threadpool_info
 
 from qaudit.core.__about__ import SPEC, VERSION
 from qaudit.rendering.assets import templates
+from qaudit.units.job import PluginRef
 
 PACKAGES = (
     "jinja2",
@@ -62,6 +64,19 @@ def facts() -> dict[str, Any]:
         code.update(hashlib.sha256(path.read_bytes()).digest())
     installed = {name for folder in sys.path for name in _listed(folder) if name.endswith((".dist-info", ".egg-info"))}
     return {"environment": environment(), "spec": SPEC, "code": code.hexdigest(), "installed": sorted(installed)}
+
+
+def package_digest(ref: PluginRef) -> str:
+    """sha256 over the files of the plugin's whole top-level package, without an import: a plugin may import its neighbours."""
+    top = ref.value.partition(":")[0].partition(".")[0].strip()
+    spec = importlib.util.find_spec(top) if ref.file is None and top.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        return ref.digest
+    found = hashlib.sha256()
+    for folder in map(Path, spec.submodule_search_locations):
+        for file in sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix != ".pyc"):
+            found.update(f"{file.relative_to(folder)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return found.hexdigest()
 
 
 def _listed(folder: str) -> list[str]:

@@ -12,9 +12,10 @@ from qaudit.core.evidence import Skipped
 from qaudit.prepare import Prepared
 from qaudit.remembered import Units
 from qaudit.stages.road import Audited
-from qaudit.stages.seal import SEALED, seal, unseal
+from qaudit.stages.seal import seal, unseal
 from qaudit.units import runner
 from qaudit.units.job import Json
+from qaudit.units.sealed import SEALED
 
 
 def roster(plan: Prepared, subject: Audited, lists: Sequence[Json], skipped: Sequence[Skipped]) -> list[Json]:

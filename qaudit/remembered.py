@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,11 +45,16 @@ class Units:
         jobs: int = 2,
         journal: Journal | None = None,
         fresh: bool = False,
+        around: Callable[[PluginRef], str] = lambda ref: ref.digest,
         progress: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """`facts` is all that an answer depends on besides its request: versions, processor, code. `fresh`: look up nothing."""
+        """`facts` is all that an answer depends on besides its request: versions, processor, code.
+
+        `fresh`: look up nothing. `around` digests the package that a plugin lives in.
+        """
         self._results, self._facts, self._jobs, self._journal = results, facts, jobs, journal
         self._fresh, self._progress = fresh, progress
+        self._around = cache(around)
         self.notes: list[str] = []
         self._lock = threading.Lock()
         self._files: dict[tuple[Any, ...], str] = {}
@@ -112,7 +118,7 @@ class Units:
                 "task": call.task,
                 "request": request,
                 "arrays": {name: _fingerprint(array) for name, array in call.arrays.items()},
-                "plugins": [{**asdict(ref), "file": None} for ref in call.plugins],
+                "plugins": [{**asdict(ref), "file": None, "package": self._around(ref)} for ref in call.plugins],
                 "facts": self._facts,
             }
             # the order of keys counts: what a child does may depend on it
@@ -156,7 +162,14 @@ class Units:
         self._results = None
 
 
-def opened(command: Json, facts: Json, mode: Mode, jobs: int, progress: Callable[[str], None]) -> Units:
+def opened(
+    command: Json,
+    facts: Json,
+    mode: Mode,
+    jobs: int,
+    around: Callable[[PluginRef], str],
+    progress: Callable[[str], None],
+) -> Units:
     """The units of one run.
 
     `command` is what was asked for: the journal of the same command says what an earlier run had finished.
@@ -174,7 +187,7 @@ def opened(command: Json, facts: Json, mode: Mode, jobs: int, progress: Callable
         units = Units(None, facts, jobs=jobs, progress=progress)
         units.tell(f"store: results are not kept: {error}")
         return units
-    units = Units(results, facts, jobs=jobs, journal=journal, fresh=mode == "fresh", progress=progress)
+    units = Units(results, facts, jobs=jobs, journal=journal, fresh=mode == "fresh", around=around, progress=progress)
     if earlier is not None and mode == "use":
         units.tell(f"store: goes on from the run of {earlier[0]} that was broken off; {earlier[1]} units were finished")
     return units

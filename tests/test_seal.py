@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,8 @@ from hypothesis import strategies as st
 
 from qaudit import store
 from qaudit.errors import Refused
-from qaudit.stages.seal import NAME, seal, unseal, verify
+from qaudit.stages.seal import NAME, seal, unseal
+from qaudit.units.sealed import check as verify
 
 MODEL = "ab" * 32
 
@@ -97,12 +97,7 @@ def test_mutated_bytes_never_verify(folder: Path, data: st.DataObject) -> None:
     path.write_bytes(before[:place] + bytes([value]) + before[place + 1 :])
     try:
         status, lines = verify(folder)
-        if name != NAME:
-            assert status == "does not match", lines
-        elif status == "verified":
-            same = {"outputs", "audit"}
-            sealed, changed = json.loads(before), json.loads(path.read_bytes())
-            assert {key: sealed[key] for key in same} == {key: changed[key] for key in same}
+        assert status != "verified", lines
     finally:
         path.write_bytes(before)
 
