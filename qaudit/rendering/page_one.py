@@ -116,7 +116,9 @@ def key_numbers(facts: Facts) -> list[Json]:
     rows = [(a["limit"], a["verdict"], facts.at(a.get("evidence"))) for a in facts.report.get("assessments") or ()]
     held = [(limit, verdict, row) for limit, verdict, row in rows if row is not None and value(row) is not None]
     seen: set[str] = set()
-    plain = [(None, "no_limit", row) for key in KEYS if (row := facts.whole(key, facts.judged)) and value(row) is not None]
+    limited = {row["measure"] for _, _, row in held}
+    whole = [row for key in KEYS if key not in limited and (row := facts.whole(key, facts.judged)) is not None]
+    plain = [(None, "no_limit", row) for row in whole if value(row) is not None]
     ranked = sorted([*held, *plain], key=lambda item: (ORDER.index(item[1]), _place(item[2])))
     for limit, verdict, row in ranked:
         key = str(row["measure"])

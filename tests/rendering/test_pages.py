@@ -19,8 +19,9 @@ import pytest
 
 from qaudit.errors import Refused
 from qaudit.rendering.assets import templates
-from qaudit.rendering.facts import SECTIONS, VERDICTS
+from qaudit.rendering.facts import SECTIONS, VERDICTS, Facts, title
 from qaudit.rendering.html import page
+from qaudit.rendering.page_one import key_numbers
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "report.json"
 BANNED = ("compliant", "certified", "guaranteed", "safe", "approved")
@@ -207,3 +208,14 @@ def test_same_bytes_under_another_hash_seed_and_time_zone(full: str) -> None:
     environment = {**os.environ, "PYTHONHASHSEED": "99", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
     out = subprocess.run([sys.executable, "-c", code, str(GOLDEN)], env=environment, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == hashlib.sha256(full.encode()).hexdigest()
+
+
+def test_a_limited_measure_is_never_shown_as_without_limit() -> None:
+    """Page one takes five numbers; a measure that a limit speaks of bears that limit's verdict, also where it is within."""
+    report = golden()
+    limited = {a["limit"]["measure"] for a in report["assessments"] if a["evidence"] is not None}
+    report["assessments"] = [{**a, "verdict": "within"} if a["evidence"] is not None else a for a in report["assessments"]]
+    names = {title(measure) for measure in limited}
+    for number in key_numbers(Facts(report)):
+        if number["name"].split(",")[0] in names:
+            assert number["verdict"] == "within"
