@@ -117,7 +117,7 @@ class PolicyPart(_Part):
 
 
 class ReportPart(_Part):
-    """How the report is named and made."""
+    """How the report is named and made; `show_values`: the input values of cases (personal data?) are printed."""
 
     id: str | None = None
     date: str | None = None
@@ -125,6 +125,7 @@ class ReportPart(_Part):
     previous: str | None = None
     lang: Literal["en"] = "en"
     formats: tuple[Literal["html", "pdf"], ...] = ("html", "pdf")
+    show_values: bool = False
 
     @field_validator("id")
     @classmethod

@@ -24,7 +24,8 @@ Format of report.json (FORMAT below; raise it with any change of shape, and keep
                          rows, label, share, agreement}],
                          depth, leaves, rules: [text]
                    local_models / attributions: cases: [{row, why: median|worst flip|changed reason|stable, decision, prediction,
-                         features: [{column, value, contribution}]}], r2: {median, low, high} (local models)
+                         features: [{column, value, contribution}]}], r2: {median, low, high} (local models);
+                        value: null unless audit.toml says [report] show_values = true
     findings      [Finding]
     assessments   [Assessment]
     skipped       [Skipped]

@@ -9,7 +9,7 @@ from qaudit.rendering.cases import Bar, case
 from qaudit.rendering.charts import Dot, drift
 from qaudit.rendering.explanations import pairs, settings_text
 from qaudit.rendering.facts import Facts, Row, interval, shown, shown_span, title, value
-from qaudit.rendering.numbers import NONE, fixed, one, span
+from qaudit.rendering.numbers import NONE, compact, fixed, one, span
 from qaudit.rendering.text import visible
 
 Json = dict[str, Any]
@@ -35,6 +35,7 @@ def local(facts: Facts) -> list[Json]:
                     "explainer": visible(entry.get("explainer")),
                     "settings": settings_text(entry),
                     "cases": cases,
+                    "values": any(b.given for found in bars.values() for b in found),
                     "r2": span(r2.get("low"), r2.get("high")) if r2 else "",
                     "r2_median": fixed(r2.get("median"), 2) if r2 else "",
                 }
@@ -46,13 +47,21 @@ def _bars(before: Row | None, after: Row | None) -> list[Bar]:
     old = {f["column"]: f.get("contribution") for f in (before or {}).get("features") or ()}
     new = {f["column"]: f.get("contribution") for f in (after or {}).get("features") or ()}
     names = sorted({**old, **new}, key=lambda n: (-max(abs(new.get(n) or 0), abs(old.get(n) or 0)), str(n)))
-    return [Bar(visible(n, 60), old.get(n), new.get(n)) for n in names[:6]]
+    given = {f["column"]: f.get("value") for case in (before, after) for f in (case or {}).get("features") or ()}
+    shown_ones = any(v is not None for v in given.values())
+    return [Bar(visible(n, 60), old.get(n), new.get(n), _given(given.get(n)) if shown_ones else "") for n in names[:6]]
+
+
+def _given(found: object) -> str:
+    return NONE if found is None else compact(float(found)) if isinstance(found, int | float) else visible(found, 24)
 
 
 def _case(letter: str, row: object, before: Row | None, after: Row | None, bars: Sequence[Bar], reach: float) -> Json:
     entry: Row = after or before or {}
     turned = [b.name for b in bars if b.before is not None and b.after is not None and b.before * b.after < 0]
-    say = "; ".join(f"{b.name} {one(b.before, '', True)} to {one(b.after, '', True)}" for b in bars)
+    say = "; ".join(
+        f"{b.name}{' = ' + b.given if b.given else ''}: {one(b.before, '', True)} to {one(b.after, '', True)}" for b in bars
+    )
     head = f"{letter}  Row {row}: {visible(entry.get('why', ''), 40)}"
     return {
         "head": head,

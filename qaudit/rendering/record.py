@@ -20,7 +20,7 @@ LIMITS = (
     "Whether a change is material or substantial, which law applies and what tier the model has is for the author to say.",
     "The run is the preparer's evidence. It becomes a review only when someone independent has read and signed it.",
     "Text by the author is printed as given and was not checked.",
-    "Local examples name holdout rows by number. Their input values are left out of the pages.",
+    "Local examples name holdout rows by number. Their input values are left out unless the author asks for them.",
 )
 
 

@@ -53,11 +53,13 @@ def assemble(
     author: Mapping[str, str] | None = None,
     policy: Policy | None = None,
     previous: tuple[Json, str] | None = None,
+    show_values: bool = False,
 ) -> Json:
     """The report as qaudit.core.evidence documents it; plain JSON values only.
 
     `audit` is {id, date, seed, bits}. `plugins` are the host's rows of every discovered plugin; those of the stages that ran one
     replace them. `skipped` are the rows of all stages. `previous` is an earlier report with the sha256 of its bytes.
+    `show_values`: the input values of the local cases are printed; else they are null, since they may be personal data.
     """
     report: Json = {
         "format": FORMAT,
@@ -69,7 +71,7 @@ def assemble(
         "candidates": _candidates(candidates, explained),
         "judged": judged.id if judged else None,
         "evidence": evidence,
-        "explanations": explained.explanations,
+        "explanations": explained.explanations if show_values else [_masked(entry) for entry in explained.explanations],
         "findings": findings,
         "assessments": assessments,
         "skipped": sorted(set(skipped), key=_skip_key),
@@ -85,6 +87,14 @@ def assemble(
         made["previous"] = compare(made, *previous)
         made["evidence"] = with_previous(made, previous[0])
     return made
+
+
+def _masked(entry: Json) -> Json:
+    """The entry of an explanation, its cases without the input values of their rows."""
+    if "cases" not in entry:
+        return entry
+    cases = [{**case, "features": [{**one, "value": None} for one in case["features"]]} for case in entry["cases"]]
+    return {**entry, "cases": cases}
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:

@@ -279,7 +279,7 @@ def cases() -> list[dict[str, Any]]:
             features = [
                 {
                     "column": f,
-                    "value": 1.5,
+                    "value": None,
                     "contribution": (0.5 - wave(f, index)) * 1.6 / (i + 1) + (0.06 * (0.5 - wave(f, index, candidate))),
                 }
                 for i, f in enumerate(FEATURES[number : number + 6])

@@ -219,3 +219,17 @@ def test_a_limited_measure_is_never_shown_as_without_limit() -> None:
     for number in key_numbers(Facts(report)):
         if number["name"].split(",")[0] in names:
             assert number["verdict"] == "within"
+
+
+def test_values_of_cases_are_printed_only_where_they_stand_in_the_report() -> None:
+    report = golden()
+    assert "they may be personal data" in page(report)
+    assert "the author asked for it" not in page(report)
+    for entry in report["explanations"]:
+        for case in entry.get("cases") or ():
+            case["features"][0]["value"] = "retired"
+            case["features"][1]["value"] = 52.25
+    text = page(report)
+    assert ">retired</text>" in text
+    assert ">52.25</text>" in text
+    assert "the author asked for it" in text

@@ -81,7 +81,7 @@ def policy(at_most: float) -> Policy:
     return parse_policy(f'name = "p"\nversion = "1"\nset = 2026-11-01\n{limit}'.encode(), "policy.toml")
 
 
-def report(at_most: float = 0.001, reverse: bool = False, **extra: Any) -> dict[str, Any]:
+def report(at_most: float = 0.001, reverse: bool = False, told: Explained | None = None, **extra: Any) -> dict[str, Any]:
     of = loaded()
     some = sorted((candidate(of, bits) for bits in (2, 8)), key=lambda c: c.id)
     judged, row = some[0], {**PLUGIN, "status": "ran", "settings": {"bits": [2, 8]}}
@@ -90,7 +90,7 @@ def report(at_most: float = 0.001, reverse: bool = False, **extra: Any) -> dict[
     if reverse:
         measured = type(measured)(measured.evidence[::-1], measured.predictions)
         skipped.reverse()
-    candidates, explained = Candidates(tuple(some), plugins=(row,)), Explained((), ())
+    candidates, explained = Candidates(tuple(some), plugins=(row,)), told or Explained((), ())
     limits = policy(at_most)
     table = evidence_table(of, candidates, measured, explained, judged, ENVIRONMENT, limits)
     return assemble(
@@ -124,6 +124,15 @@ def test_a_report_has_the_documented_shape() -> None:
     assert made["next_steps"] == [{"text": "Do it.", "limit": "Q1", "section": "precision"}]
     assert made["plugins"] == [{**PLUGIN, "status": "ran", "settings": {"bits": [2, 8]}}]
     assert [(one["stage"], one["by"]) for one in made["skipped"]] == [("quantize", "a"), ("explain", "b")]
+
+
+def test_input_values_of_cases_are_masked_unless_asked_for() -> None:
+    case = {"row": 3, "why": "median", "features": [{"column": "x0", "value": 41.5, "contribution": 0.25}]}
+    told = Explained((), ({"kind": "local_models", "candidate": "reference", "cases": [case]},))
+    hidden = report(told=told)["explanations"][0]["cases"]
+    assert hidden == [{**case, "features": [{"column": "x0", "value": None, "contribution": 0.25}]}]
+    assert report(told=told, show_values=True)["explanations"][0]["cases"] == [case]
+    assert case["features"][0]["value"] == 41.5
 
 
 @pytest.mark.parametrize("key", ["format", "evidence", "findings", "policy", "frameworks"])
