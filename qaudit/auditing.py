@@ -140,6 +140,7 @@ def audited(plan: Prepared, previous: tuple[Json, str] | None, units: Units, sho
             author=settings.author,
             policy=plan.policy,
             previous=previous,
+            show_values=settings.report.show_values,
         )
     return Road(report, assessments, inputs, measured.seconds)
 
