@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from qaudit import cli_plugins
 from qaudit.core.__about__ import VERSION
 from qaudit.errors import Refused
 from qaudit.host import PluginHost
@@ -211,9 +212,19 @@ def list_(plugin: tuple[str, ...], as_json: bool) -> None:
     _list_plugins(plugin, as_json)
 
 
+plugins.add_command(cli_plugins.new)
+plugins.add_command(cli_plugins.check)
+
+
 def _list_plugins(files: tuple[str, ...], as_json: bool) -> None:
     host = PluginHost.discover([Path(file) for file in files])
-    listed(host.listing(), as_json, ("kind", "name", "distribution", "version", "digest", "status"))
+    rows = host.listing()
+    listed(rows, as_json, ("kind", "name", "distribution", "version", "spec", "digest", "status"))
+    for row in () if as_json else rows:
+        if row["status"] != "ok":
+            click.echo(f"{row['kind']} {row['name']}: {row['reason']}; {row['remedy']}")
+        for number, reason in row["expected_failures"].items():
+            click.echo(f"{row['kind']} {row['name']}: check {number} is expected to fail: {reason}")
 
 
 def listed(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import difflib
 import hashlib
-import importlib.machinery
 import importlib.metadata
-import importlib.util
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from qaudit.core.__about__ import SPEC
+from qaudit import plugin_source
+from qaudit.core.__about__ import SPEC, VERSION
 from qaudit.core.evidence import Skipped
 from qaudit.errors import PluginConflict, Refused
 from qaudit.hookspecs import GROUPS
@@ -46,34 +47,58 @@ class PluginHost:
     def select(self, kind: Kind, names: Sequence[str] | None = None) -> list[PluginRef]:
         """The named plugins ("name" or "distribution:name") in sorted order; with no list every plugin of an undoubled name.
 
-        Raises Refused for an unknown name, PluginConflict for a listed name that two distributions offer.
+        Raises Refused for an unknown name or one of another contract, PluginConflict for a name that two distributions offer.
         """
         if names is None:
-            chosen = {refs[0] for refs in self._by_name(kind).values() if len(refs) == 1}
+            chosen = {refs[0] for refs in self._by_name(kind).values() if len(refs) == 1 and refs[0].spec == SPEC}
         else:
             chosen = {self._named(kind, name) for name in names}
         return sorted(chosen, key=lambda ref: ref.name)
 
     def doubled(self, kind: Kind) -> tuple[Skipped, ...]:
-        """A row for each plugin that is left out by default because another distribution offers its name."""
+        """A row for each plugin that is left out by default: another distribution offers its name, or its contract is another."""
         return tuple(
-            Skipped("plugins", f"{ref.distribution}:{ref.name}", conflict(refs))
+            Skipped("plugins", f"{ref.distribution}:{ref.name}", conflict(refs) if len(refs) > 1 else other_contract(ref))
             for refs in self._by_name(kind).values()
-            if len(refs) > 1
+            if len(refs) > 1 or refs[0].spec != SPEC
             for ref in refs
         )
 
-    def listing(self) -> list[dict[str, str]]:
-        """A row for every plugin, with what is wrong with it as far as that is known without importing."""
-        rows: list[dict[str, str]] = []
-        for ref in self.refs:
-            same = self._by_name(ref.kind)[ref.name]
-            status = "ok" if present(ref) else f"broken: module {ref.value} is not there"
-            if len(same) > 1:
-                status = conflict(same)
-            owner = {"kind": ref.kind, "name": ref.name, "distribution": ref.distribution, "version": ref.version}
-            rows.append({**owner, "value": ref.value, "digest": ref.digest, "spec": str(SPEC), "status": status})
-        return rows
+    def listing(self) -> list[dict[str, Any]]:
+        """A row for every plugin: status ok, broken or unselected, and why, as far as that is known without importing."""
+        return [self._row(ref) for ref in self.refs]
+
+    def _row(self, ref: PluginRef) -> dict[str, Any]:
+        source = plugin_source.read(_file(ref))
+        status, reason, remedy = self._standing(ref, source)
+        return {
+            "kind": ref.kind,
+            "name": ref.name,
+            "distribution": ref.distribution,
+            "version": ref.version,
+            "spec": ref.spec,
+            "status": status,
+            "reason": reason,
+            "remedy": remedy,
+            "value": ref.value,
+            "digest": ref.digest,
+            "expected_failures": plugin_source.expected_failures(source),
+        }
+
+    def _standing(self, ref: PluginRef, source: str) -> tuple[str, str, str]:
+        again = f"or remove it: pip uninstall {ref.distribution}"
+        if not present(ref):
+            return "broken", f"{ref.value} is not there", f"install {ref.distribution} again, {again}"
+        if ref.spec != SPEC:
+            return "broken", other_contract(ref), f"install another version of {ref.distribution}, {again}"
+        if (wanted := unmet(ref)) is not None:
+            return "broken", wanted, f"install versions that fit each other, {again}"
+        if not plugin_source.is_data(ref.value) and (known := plugin_source.trouble(source)) is not None:
+            return "broken", known[0], f"{known[1]}, {again}" if ref.file is None else known[1]
+        same = self._by_name(ref.kind)[ref.name]
+        if len(same) > 1:
+            return "unselected", conflict(same), f"select it by its full name: {ref.distribution}:{ref.name}"
+        return "ok", "", ""
 
     def _by_name(self, kind: Kind) -> dict[str, list[PluginRef]]:
         names: defaultdict[str, list[PluginRef]] = defaultdict(list)
@@ -88,6 +113,8 @@ class PluginHost:
             raise Refused(unknown(f"{kind} plugin", text, sorted(self._by_name(kind))))
         if len(found) > 1:
             raise PluginConflict(conflict(found) + f"; say {found[0].distribution}:{name}")
+        if found[0].spec != SPEC:
+            raise Refused(f"{kind} plugin {name!r}: {other_contract(found[0])}")
         return found[0]
 
 
@@ -104,16 +131,51 @@ def conflict(refs: Sequence[PluginRef]) -> str:
     return f"{refs[0].name!r} is offered by {owners}"
 
 
+def other_contract(ref: PluginRef) -> str:
+    """acme-quant 1.2 was written for plugin contract 2, this qaudit has contract 1."""
+    owner = f"{ref.distribution} {ref.version}".strip()
+    return f"{owner} was written for plugin contract {ref.spec}, this qaudit has contract {SPEC}"
+
+
+def unmet(ref: PluginRef) -> str | None:
+    """What a stranger's distribution asks of qaudit's version and does not get; None where it is content."""
+    if ref.file is not None or ref.distribution in (UNPACKAGED, "qaudit", "unknown"):
+        return None
+    from packaging.requirements import InvalidRequirement, Requirement  # for strangers alone: it costs a listing its time
+
+    for text in importlib.metadata.requires(ref.distribution) or ():
+        if not text.startswith("qaudit"):
+            continue
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement:
+            continue
+        if wanted.name == "qaudit" and not wanted.specifier.contains(VERSION, prereleases=True):
+            return f"{ref.distribution} asks for qaudit{wanted.specifier}, this is qaudit {VERSION}"
+    return None
+
+
 def _installed() -> Iterator[PluginRef]:
     for kind in KINDS:
         for entry in importlib.metadata.entry_points(group=GROUPS[kind]):
             owner = entry.dist
             name, version = (owner.metadata["Name"], owner.version) if owner else ("unknown", "")
-            yield PluginRef(kind, entry.name, entry.value, name, version, _digest(entry, owner))
+            ref = PluginRef(kind, entry.name, entry.value, name, version, plugin_source.digest(entry, owner))
+            yield dataclasses.replace(ref, spec=plugin_source.stated_spec(plugin_source.read(_file(ref))))
+
+
+def _file(ref: PluginRef) -> Path | None:
+    """The file that says what the plugin is."""
+    return Path(ref.file) if ref.file is not None else plugin_source.main_file(ref.value.partition(":")[0].strip())
 
 
 def from_file(file: Path) -> list[PluginRef]:
-    """The plugins of a single file, read from its source: its hooks give the kinds, its record calls the names."""
+    """The plugins of a single file, read from its source: its hooks give the kinds, its record calls the names.
+
+    A toml file is a framework; its `id` is the name.
+    """
+    if file.suffix == ".toml":
+        return [_framework(file)]
     try:
         source = file.read_bytes()
         tree = ast.parse(source)
@@ -125,12 +187,27 @@ def from_file(file: Path) -> list[PluginRef]:
     kinds: list[Kind] = [kind for hook, kind in _OFFERS.items() if hook in hooks]
     if not kinds:
         raise Refused(f"--plugin {file}: no hook found, expected one of {', '.join(_OFFERS)}")
-    digest = hashlib.sha256(source).hexdigest()
+    digest, spec = hashlib.sha256(source).hexdigest(), plugin_source.stated_spec(source.decode("utf-8", "replace"))
     return [
-        PluginRef(kind, name, file.name, UNPACKAGED, "", digest, str(file.resolve()))
+        PluginRef(kind, name, file.name, UNPACKAGED, "", digest, str(file.resolve()), spec)
         for kind in kinds
         for name in _record_names(tree, kind) or [file.stem]
     ]
+
+
+def _framework(file: Path) -> PluginRef:
+    try:
+        source = file.read_bytes()
+        given = tomllib.loads(source.decode())
+    except OSError as error:
+        raise Refused(f"--plugin {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise Refused(f"--plugin {file}: not TOML ({' '.join(str(error).split())})") from error
+    name = given.get("id")
+    if not isinstance(name, str) or not isinstance(given.get("items"), list):
+        raise Refused(f"--plugin {file}: no framework; a text `id` and [[items]] are wanted")
+    digest = hashlib.sha256(source).hexdigest()
+    return PluginRef("framework", name, file.name, UNPACKAGED, "", digest, str(file.resolve()))
 
 
 def _record_names(tree: ast.Module, kind: Kind) -> list[str]:
@@ -144,52 +221,6 @@ def _record_names(tree: ast.Module, kind: Kind) -> list[str]:
         if called == _RECORDS[kind] and isinstance(first, ast.Constant) and isinstance(first.value, str):
             names.append(first.value)
     return list(dict.fromkeys(names))
-
-
-def _digest(entry: importlib.metadata.EntryPoint, owner: importlib.metadata.Distribution | None) -> str:
-    """sha256 over the hashes that the distribution recorded, where they cover the module; else over the module's own source.
-
-    An editable install records only its link, so the source stands in. Empty where there is no source to be found.
-    """
-    module = entry.value.partition(":")[0].strip()
-    inside = module.replace(".", "/")
-    hashes = sorted(
-        (str(file), file.hash.value)
-        for file in (owner.files if owner else None) or ()
-        if file.hash is not None and not str(file).startswith("..") and ".dist-info/" not in str(file)
-    )
-    if any(path in (f"{inside}.py", f"{inside}/__init__.py") for path, _ in hashes):
-        return _joined(hashes)
-    return _joined([(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in _sources(module)])
-
-
-def _joined(hashes: Sequence[tuple[str, str]]) -> str:
-    return hashlib.sha256("\n".join(f"{path} {value}" for path, value in hashes).encode()).hexdigest() if hashes else ""
-
-
-def _sources(module: str) -> list[Path]:
-    """The module's file and the data files of its name beside it, found without importing the module or its package."""
-    origin = _origin(module)
-    if origin is None or not origin.is_file():
-        return []
-    if origin.name == "__init__.py":
-        return sorted(file for file in origin.parent.rglob("*") if file.is_file() and file.suffix in (".py", ".toml"))
-    return sorted(file for file in origin.parent.glob(f"{origin.stem}.*") if file.is_file() and file.suffix != ".pyc")
-
-
-def _origin(module: str) -> Path | None:
-    """File of a module. Only the top level goes through the import system, which does not run a top-level module to find it."""
-    top, *rest = module.split(".")
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        return None
-    for depth in range(len(rest)):
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        name = ".".join([top, *rest[: depth + 1]])
-        spec = importlib.machinery.PathFinder.find_spec(name, list(spec.submodule_search_locations))
-    return Path(spec.origin) if spec is not None and spec.origin else None
 
 
 def present(ref: PluginRef) -> bool:

@@ -29,7 +29,8 @@ RANK = {
     "data": 1,
     "schemas": 1,
     "testing": 4,
-    "checks": 3,
+    "plugin_source": 1,
+    "scaffold": 2,
     "units": 2,
     "host": 3,
     "store": 3,
@@ -52,6 +53,8 @@ PART_OF = {
     "environment": "audit",
     "progress": "audit",
     "__main__": "cli",
+    "cli_plugins": "cli",
+    "checks": "units",
 }
 # Arrows between parts of one rank.
 SIDEWAYS = {("core", "errors"), ("registry", "store"), ("stages", "store")}

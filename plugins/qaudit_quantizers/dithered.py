@@ -52,6 +52,7 @@ def dithered(
     Refused where a value is not finite; Decline where the settings contradict each other or do not fit the parameter.
     """
     _check(values, calibration, range, k, axis)
+    values = np.ascontiguousarray(values)  # sums depend on the order of the elements in memory
     along = calibration.axis if axis == "channel" else None
     qtype = QType(bits)
     mu, spread = centre(values, along)

@@ -8,15 +8,20 @@ import importlib.util
 import inspect
 import itertools
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pluggy
 
 from qaudit import hookspecs
+from qaudit.core.__about__ import SPEC
 from qaudit.core.records import Explainer, Format, Framework, Quantizer, Subject
 from qaudit.errors import Refused
+from qaudit.plugin_source import data_file
 from qaudit.units.job import Json, PluginRef
 
 OFFERS = 100
@@ -39,9 +44,15 @@ def offered(ref: PluginRef, subject: Subject = NOBODY, phase: Callable[[str], No
     Raises BrokenPlugin for an unknown hook, a record of another type or name, or more than 100 offers.
     """
     phase("import")
+    if ref.value.strip().endswith(".toml"):
+        return _checked(ref, [_from_data(ref)], Framework)
     manager = pluggy.PluginManager("qaudit")
     manager.add_hookspecs(hookspecs)
     plugin = _imported(ref)
+    spec = getattr(plugin, "qaudit_spec", SPEC)
+    if spec != SPEC:
+        owner = f"{ref.distribution} {ref.version}".strip()
+        raise BrokenPlugin(f"{owner} was written for plugin contract {spec}, this qaudit has contract {SPEC}")
     try:
         manager.register(plugin, name=ref.name)
         manager.check_pending()
@@ -80,6 +91,24 @@ def _from_file(file: str, name: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+def _from_data(ref: PluginRef) -> Framework:
+    """A framework that is a toml file and nothing else: its keys are the fields of the record. No code of the plugin runs."""
+    if ref.kind != "framework":
+        raise BrokenPlugin(f"{ref.name}: {ref.value} is data; only a framework may be")
+    file = Path(ref.file) if ref.file is not None else data_file(ref.value)
+    if file is None:
+        raise BrokenPlugin(f"{ref.name}: {ref.value} is not there")
+    try:
+        given = tomllib.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise BrokenPlugin(f"{ref.name}: {file.name} is not TOML ({error})") from error
+    wanted = {field.name for field in fields(Framework)}
+    if wrong := sorted(wanted ^ set(given)):
+        problem = "missing" if wrong[0] in wanted else "unknown"
+        raise BrokenPlugin(f"{ref.name}: {file.name}: {problem} key {wrong[0]!r}; a framework has {', '.join(sorted(wanted))}")
+    return Framework(**given)
 
 
 def _explained(error: str, plugin: Any) -> str:

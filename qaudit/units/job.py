@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from qaudit.core.__about__ import SPEC
+
 Json = dict[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
 FailureKind = Literal["raised", "declined", "refused", "timed out", "crashed", "out of memory", "broken contract", "no answer"]
@@ -15,7 +17,10 @@ FailureKind = Literal["raised", "declined", "refused", "timed out", "crashed", "
 
 @dataclass(frozen=True, slots=True)
 class PluginRef:
-    """A plugin known without importing it. `value` is the entry point's text; `file` is set for `--plugin FILE`."""
+    """A plugin known without importing it. `value` is the entry point's text; `file` is set for `--plugin FILE`.
+
+    `spec` is the number of the contract that its source states.
+    """
 
     kind: Literal["quantizer", "explainer", "format", "framework"]
     name: str
@@ -24,6 +29,7 @@ class PluginRef:
     version: str
     digest: str
     file: str | None = None
+    spec: int = SPEC
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,134 @@
+"""The bundled toy subjects: small programs, tensors and tables made in code. No files, no library that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qaudit.core.program import Dense, Program, Trees
+from qaudit.core.records import Subject
+from qaudit.core.tensor import Floats
+
+Columns = Mapping[str, NDArray[Any]]
+ROWS = 48
+
+
+def draws(seed: int) -> np.random.Generator:
+    """The generator of one toy."""
+    return np.random.Generator(np.random.Philox(seed))
+
+
+def rows_of(width: int) -> Floats:
+    """Encoded calibration rows (48, width)."""
+    return draws(1000 + width).normal(size=(ROWS, width))
+
+
+def network() -> Program:
+    """Four inputs, five hidden units, two classes."""
+    rng = draws(1)
+    hidden = Dense(rng.normal(size=(5, 4)), rng.normal(size=5), "relu")
+    return Program(_names(4), (hidden, Dense(rng.normal(size=(1, 5)), np.array([0.1]))), "logistic", "binary", ("no", "yes"))
+
+
+def layer(weight: Floats) -> Program:
+    """One dense layer (out, in) whose outputs are the predictions."""
+    weight = np.asarray(weight, dtype=np.float64)
+    return Program(_names(weight.shape[1]), (Dense(weight, np.zeros(len(weight))),), "identity", "regression")
+
+
+def tree(leaves: Floats, thresholds: Floats | None = None) -> Program:
+    """One tree over one input with these leaves (n,), n >= 1: a chain, each inner node sends its left to a leaf."""
+    leaves = np.asarray(leaves, dtype=np.float64).ravel()
+    inner = len(leaves) - 1
+    given = np.sort(draws(3).normal(size=inner)) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
+    nodes = 2 * inner + 1
+    left, right = np.full(nodes, -1, dtype=np.int32), np.full(nodes, -1, dtype=np.int32)
+    feature, threshold = np.full(nodes, -2, dtype=np.int32), np.zeros(nodes)
+    value = np.zeros((nodes, 1))
+    for number in range(inner):
+        at = 2 * number
+        left[at], right[at], feature[at], threshold[at] = at + 1, at + 2, 0, given[number]
+        value[at + 1, 0] = leaves[number]
+    value[nodes - 1, 0] = leaves[-1]
+    ensemble = Trees(
+        left, right, feature, threshold, value, np.zeros(1, dtype=np.int32), np.zeros(1), np.zeros(nodes, dtype=bool), "sum"
+    )
+    return Program(_names(1), (ensemble,), "identity", "regression")
+
+
+def _names(count: int) -> tuple[str, ...]:
+    return tuple(f"x{number}" for number in range(count))
+
+
+def plain() -> dict[str, Program]:
+    """The ordinary subjects by name."""
+    normal = draws(4).normal(size=(7, 11))
+    sparse = np.where(draws(5).random((6, 8)) < 0.5, 0.0, draws(6).normal(size=(6, 8)))
+    spread = draws(7).normal(size=(4, 4)) * np.array([[1.0], [100.0], [0.01], [1.0]])
+    return {
+        "network": network(),
+        "layer": layer(normal),
+        "sparse layer": layer(sparse),
+        "layer of unequal rows": layer(spread),
+        "tree": tree(draws(8).normal(size=24) + 0.3),
+    }
+
+
+def special() -> dict[str, Program]:
+    """Tensors that real models hold at times, as weights and as leaves."""
+    outlier = draws(9).normal(size=(3, 5))
+    outlier[1, 2] = 1e6
+    zero_row = draws(10).normal(size=(3, 5))
+    zero_row[1] = 0.0
+    tensors = {
+        "all zero": np.zeros((3, 5)),
+        "constant": np.full((3, 5), 0.7),
+        "a single element": np.array([[-1.3]]),
+        "denormal": np.array([[5e-324, -1e-310, 0.0], [1e-320, 3e-308, 5e-324]]),
+        "of size 1e30": draws(11).normal(size=(3, 5)) * 1e30,
+        "one outlier": outlier,
+        "one row of zeros": zero_row,
+        "negative": -np.abs(draws(12).normal(size=(3, 5))) - 1.0,
+    }
+    made = {f"{name}, as weights": layer(values) for name, values in tensors.items()}
+    return made | {f"{name}, as leaves": tree(values.ravel()) for name, values in tensors.items()}
+
+
+def nonsense() -> dict[str, Program]:
+    """Tensors that cannot be quantized."""
+    found: dict[str, Program] = {}
+    for name, bad in (("NaN", np.nan), ("infinity", np.inf)):
+        values = draws(13).normal(size=(3, 5))
+        values[1, 1] = bad
+        found[f"{name} among weights"] = layer(values)
+        found[f"{name} among leaves"] = tree(values.ravel())
+    return found
+
+
+def subject(program: Program, training: bool = True) -> Subject:
+    """What a plugin may know of a toy program."""
+    parameters = tuple((p.name, p.role, tuple(p.values.shape)) for p in program.parameters().values())
+    return Subject(program.output, program.inputs, program.classes, parameters, calibration=True, training=training)
+
+
+def table(texts: bool = True, holes: bool = False, rows: int = 40, seed: int = 20) -> dict[str, NDArray[Any]]:
+    """Raw columns: three numbers and, with `texts`, one text; with `holes` missing values in a number and in the text."""
+    rng = draws(seed)
+    columns: dict[str, NDArray[Any]] = {name: rng.normal(size=rows) for name in ("age", "income", "debt")}
+    # always drawn, so that the numbers of both tables agree
+    words = np.array([("car", "home", "other")[k] for k in rng.integers(0, 3, size=rows)], dtype=object)
+    if holes:
+        columns["income"] = np.where(np.arange(rows) % 5 == 1, np.nan, columns["income"])
+        words[2::7] = None
+    return {**columns, "purpose": words} if texts else columns
+
+
+def signal_of(columns: Columns, name: str) -> Floats:
+    """A column as numbers: itself with 0 where missing; for text 1 where it is "car", else -1."""
+    values = columns[name]
+    if values.dtype == object:
+        return np.array([1.0 if value == "car" else -1.0 for value in values])
+    return np.nan_to_num(np.asarray(values, dtype=np.float64))

@@ -1,0 +1,85 @@
+"""`qaudit plugins new` and `qaudit plugins check`: parses, prints, exits."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qaudit.host import KINDS
+
+
+@click.command("new")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("name")
+@click.option("--into", type=click.Path(file_okay=False), default=".", help="folder of the new files [the working folder]")
+def new(kind: str, name: str, into: str) -> None:
+    """Write a plugin that works as it stands: its module, its pyproject.toml and its test. Nothing is overwritten."""
+    from qaudit.scaffold import made
+
+    written = made(kind, name, Path(into))
+    for path in written:
+        click.echo(str(path))
+    module = written[0] if written[0].is_absolute() else f"./{written[0]}"
+    click.echo(f"next: qaudit plugins check {module}", err=True)
+
+
+@click.command("check")
+@click.argument("plugin", metavar="PATH|NAME")
+@click.option("--sample", type=click.Path(dir_okay=False, exists=True), help="a model file, for the checks of a format")
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+def check(plugin: str, sample: str | None, as_json: bool) -> None:
+    """Check a plugin's behaviour on toy subjects. Exit code 0: every check passed; 1: one failed; 2: no such plugin."""
+    from qaudit.checks.running import check_plugin, lines
+    from qaudit.testing import refs_of
+
+    verdicts = [check_plugin(ref, sample=Path(sample) if sample else None) for ref in refs_of(plugin)]
+    if as_json:
+        click.echo(json.dumps([_plain(verdict) for verdict in verdicts], indent=2, ensure_ascii=False))
+    for verdict in () if as_json else verdicts:
+        owner = f"{verdict.ref.distribution} {verdict.ref.version}".strip()
+        click.echo(f"{verdict.ref.kind} {verdict.ref.name} ({owner}, sha256 {verdict.ref.digest[:12]})")
+        for result in verdict.results:
+            for line in lines(result, verdict.expected, Path.cwd()):
+                click.echo(line)
+        click.echo(_summary(verdict))
+    sys.exit(0 if all(verdict.passed for verdict in verdicts) else 1)
+
+
+def _summary(verdict: Any) -> str:
+    counts = {
+        status: sum(one.status == status for one in verdict.results) for status in ("passed", "failed", "expected", "not run")
+    }
+    return ", ".join(f"{count} {status}" for status, count in counts.items() if count or status in ("passed", "failed"))
+
+
+def _plain(verdict: Any) -> dict[str, Any]:
+    from qaudit.checks.catalogue import BY_ID
+
+    ref = verdict.ref
+    return {
+        "kind": ref.kind,
+        "name": ref.name,
+        "distribution": ref.distribution,
+        "version": ref.version,
+        "spec": ref.spec,
+        "digest": ref.digest,
+        "passed": verdict.passed,
+        "expected_failures": dict(verdict.expected),
+        "checks": [
+            {
+                "id": one.id,
+                "title": BY_ID[one.id].title,
+                "status": one.status,
+                "seen": list(one.seen),
+                "more": one.more,
+                "why": BY_ID[one.id].why,
+                "look": one.look,
+                "anchor": BY_ID[one.id].anchor,
+            }
+            for one in verdict.results
+        ],
+    }

@@ -1,0 +1,120 @@
+"""Run named checks on one plugin, inside this child; each check announces itself, so that a crash is blamed on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from qaudit.checks import explaining, lab, law, manners, reading
+from qaudit.checks.contract import Door, contract, opened
+from qaudit.checks.outcome import NotRun, Told, told
+from qaudit.checks.watching import Watch
+from qaudit.core.records import Explainer, Format, Framework, Quantizer
+from qaudit.units.frames import plain_reason
+from qaudit.units.job import Job, Json, PluginRef
+
+AT_THE_DOOR = ("A1", "A2", "A3", "A4", "A5", "A6")
+EXPECTED = "qaudit_expected_failures"
+SAMPLE = "qaudit_sample"
+_LINES = 12
+
+
+def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
+    """request {ref, checks: [id], sample: path or null} -> {results: {id: {status, seen, look, digest}}, expected: {id: reason}}.
+
+    The plugin is loaded here and not by the door of the unit, so that its import can be watched.
+    """
+    ref = PluginRef(**job.request["ref"])
+    watch = Watch()
+    watch.start()
+    door = opened(ref, watch, lambda check: job.phase(f"check {check}"))
+    results: dict[str, Told] = {}
+    functions = _functions(door, job.request.get("sample"))
+    # A6 is about everything before it, so it comes last.
+    for check in sorted(job.request["checks"], key=lambda check: check == "A6"):
+        job.phase(f"check {check}")
+        results[check] = _one(door, check, functions)
+    if "C1" in results and results["C1"].status == "passed":
+        results["C1"] = _with_digest(functions)
+    return {"results": {check: _json(result) for check, result in results.items()}, "expected": _expected(door)}, {}
+
+
+def _one(door: Door, check: str, functions: dict[str, Callable[[], list[str]]]) -> Told:
+    if check in door.broken:
+        return door.broken[check]
+    if not door.records:
+        if check == "A7" and not door.broken:
+            return Told("failed", ["offers nothing for the toy subjects"], door.look and f"{door.look}:1")
+        return Told("not run", ["the plugin offered no record"])
+    if check == "A6" and "A7" in functions:
+        told(functions["A7"], door.function, door.files)  # its deeds are noted, its verdict is A7's
+    if check in AT_THE_DOOR:
+        return told(lambda: contract(door, check), door.function, door.files)
+    return told(functions[check], door.function, door.files)
+
+
+def _functions(door: Door, sample: str | None) -> dict[str, Callable[[], list[str]]]:
+    """The checks that need a record, bound to one."""
+    if not door.records:
+        return {}
+    record = door.records[0]
+    if isinstance(record, Quantizer):
+        bench = lab.Lab(record, door.watch)
+        known: dict[str, Callable[[Any], list[str]]] = {**law.LAW, **manners.MANNERS}
+        return {
+            **{check: _bound(_after_works(bench, function), bench) for check, function in known.items()},
+            "A7": lambda: manners.works(bench),
+            "C6": lambda: manners.no_nonsense(bench),
+            "digest": lambda: [manners.fingerprint(bench)],
+        }
+    if isinstance(record, Explainer):
+        table = explaining.Bench(record, door.watch)
+        bound = {check: _bound(function, table) for check, function in explaining.EXPLAINING.items()}
+        return {**bound, "digest": lambda: [explaining.fingerprint(table)]}
+    if isinstance(record, Format):
+        own = getattr(door.module, SAMPLE, None)
+        shelf = reading.Shelf(record, door.watch, Path(sample) if sample else own)
+        return {check: _bound(function, shelf) for check, function in reading.READING.items()}
+    assert isinstance(record, Framework)
+    return {check: _bound(function, record) for check, function in reading.LISTING.items()}
+
+
+def _bound(function: Callable[[Any], list[str]], subject: Any) -> Callable[[], list[str]]:
+    return lambda: function(subject)
+
+
+def _after_works(bench: lab.Lab, function: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:
+    """A law cannot be checked on nothing."""
+
+    def checked(given: Any) -> list[str]:
+        if not any(ran.tensors or ran.grids for ran in bench.plain()):
+            raise NotRun("nothing was quantized, see A7")
+        return function(given)
+
+    return checked
+
+
+def _with_digest(functions: dict[str, Callable[[], list[str]]]) -> Told:
+    return Told("passed", digest=functions["digest"]()[0])
+
+
+def _json(result: Told) -> Json:
+    lines = [plain_reason(line, 400) for line in result.seen[:_LINES]]
+    return {
+        "status": result.status,
+        "seen": lines,
+        "more": max(0, len(result.seen) - _LINES),
+        "look": "".join(char for char in result.look if char.isprintable())[:500],
+        "digest": result.digest,
+    }
+
+
+def _expected(door: Door) -> dict[str, str]:
+    """The module's own list of checks that are known to fail, with the reasons."""
+    given = getattr(door.module, EXPECTED, None) or getattr(door.module, "__dict__", {}).get(EXPECTED)
+    if not isinstance(given, dict):
+        return {}
+    return {str(check): plain_reason(str(reason)) for check, reason in given.items()}
