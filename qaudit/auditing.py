@@ -15,7 +15,7 @@ from qaudit.core.evidence import Assessment
 from qaudit.environment import environment, facts, package_digest
 from qaudit.judged import chosen, judged_of
 from qaudit.placing import place, roster, timings
-from qaudit.prepare import Prepared, identity, prepare
+from qaudit.prepare import Prepared, identity, prepare, told
 from qaudit.progress import Reporter
 from qaudit.remembered import Mode, Units, opened
 from qaudit.settings import Settings
@@ -73,7 +73,8 @@ def run(settings: Settings, *, output: Path | None = None, reporter: Reporter | 
         if output is None:
             held.enter_context(store.locked(folder))
         show(f"units: {units.ran} ran, {units.kept} came from the result store")
-        written = place(pages, folder, road.inputs, name, timings(show.seconds, road.seconds, units), show.lines)
+        times = timings(show.seconds, road.seconds, units)
+        written = place(pages, folder, road.inputs, name, times, show.lines, told(plan))
         units.end()
     notes = (*troubles, *made.notes, *units.notes)
     return Done(folder, exit_code(road.assessments, failed=bool(troubles)), road.report, written, notes)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from qaudit import cli_plugins
+from qaudit import cli_plugins, cli_store
 from qaudit.core.__about__ import VERSION
 from qaudit.errors import Refused
 from qaudit.host import PluginHost
@@ -31,7 +31,8 @@ class Commands(click.Group):
         except BrokenPipeError:
             sys.exit(2)
         except KeyboardInterrupt:
-            stop("interrupted; what was there before is unchanged")
+            resumed = "; the same command goes on from here" if ctx.invoked_subcommand == "run" else ""
+            stop(f"interrupted; what was there before is unchanged{resumed}")
         except OSError as error:
             stop(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
@@ -105,6 +106,8 @@ def register(name: str, model: str, **options: Any) -> None:
 @click.option("--date", help="date of the audit, YYYY-MM-DD [SOURCE_DATE_EPOCH, else today]")
 @click.option("--jobs", type=int, help="units at a time [2]")
 @click.option("--plugin", multiple=True, type=click.Path(), help="a plugin that is a single file; may be repeated")
+@click.option("--fresh", "results", flag_value="fresh", help="run every unit again, whatever the result store holds")
+@click.option("--no-store", "results", flag_value="none", help="run every unit again and keep no result")
 @click.option("--timings", is_flag=True, help="print the timings, which are not sealed")
 @click.option("--quiet", is_flag=True, help="no progress")
 def run(target_: str, holdout: str | None, **options: Any) -> None:
@@ -118,7 +121,7 @@ def run(target_: str, holdout: str | None, **options: Any) -> None:
 
     settings = settings_of(target_, holdout, flags(options))
     output = Path(options["output"]) if options["output"] else None
-    done = auditing.run(settings, output=output, reporter=Reporter(quiet=options["quiet"]))
+    done = auditing.run(settings, output=output, reporter=Reporter(quiet=options["quiet"]), results=options["results"] or "use")
     for path in done.written:
         click.echo(str(path))
     for line in done.notes:
@@ -262,21 +265,8 @@ def render(report: str, output: str | None, formats: str | None, lang: str) -> N
     sys.exit(2 if notes else 0)
 
 
-@main.command()
-@click.argument("target", type=click.Path())
-@LISTED
-def verify(target: str, as_json: bool) -> None:
-    """Repeat the digests of a sealed report. Exit code 0: verified; 1: does not match; 2: could not verify."""
-    from qaudit.stages.seal import EXITS
-    from qaudit.stages.seal import verify as repeat
-
-    status, lines = repeat(Path(target))
-    if as_json:
-        click.echo(json.dumps({"status": status, "lines": lines}, indent=2))
-    else:
-        for line in [status, *lines]:
-            click.echo(line)
-    sys.exit(EXITS[status])
+main.add_command(cli_store.verify)
+main.add_command(cli_store.store_)
 
 
 @main.command()

@@ -49,7 +49,15 @@ def timings(stages: Mapping[str, float], candidates: Mapping[str, float], units:
     }
 
 
-def place(pages: Path, folder: Path, inputs: Mapping[str, str], audit: str, times: Json, log: Sequence[str]) -> tuple[Path, ...]:
+def place(
+    pages: Path,
+    folder: Path,
+    inputs: Mapping[str, str],
+    audit: str,
+    times: Json,
+    log: Sequence[str],
+    repeat: Json | None = None,
+) -> tuple[Path, ...]:
     """Put the finished pages into `folder`, whose lock the caller holds: the old seal goes first, the new one comes last.
 
     Raises Refused.
@@ -66,5 +74,5 @@ def place(pages: Path, folder: Path, inputs: Mapping[str, str], audit: str, time
             store.remove(folder / name)
     store.write_json(folder / "timings.json", times)
     store.write_text(folder / "log.txt", "".join(f"{line}\n" for line in log))
-    written.append(seal(folder, inputs, audit=audit, version=VERSION))
+    written.append(seal(folder, inputs, audit=audit, version=VERSION, repeat=repeat))
     return tuple(written)

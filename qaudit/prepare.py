@@ -18,7 +18,7 @@ from qaudit.policy import Policy, read_policy
 from qaudit.registry import Registered
 from qaudit.settings import PluginPart, Settings, audit_date
 from qaudit.stages.load import LoadRequest
-from qaudit.units.job import PluginRef
+from qaudit.units.job import Json, PluginRef
 
 _NOT_SETTINGS = {
     "subject": ("model", "registered"),
@@ -125,7 +125,7 @@ def _from_files(settings: Settings) -> LoadRequest:
 
 def registered_request(model: Registered, scratch: Path) -> LoadRequest:
     """A registered model's request. Its files appear under the names they came with, so that the report can say them."""
-    files = {role: _named(path, scratch / role, model.names[role]) for role, path in model.files.items()}
+    files = {role: named(path, scratch / role, model.names[role]) for role, path in model.files.items()}
     options = model.options
     return LoadRequest(
         model=files["model"],
@@ -145,18 +145,37 @@ def registered_request(model: Registered, scratch: Path) -> LoadRequest:
     )
 
 
-def _named(blob: Path, folder: Path, name: str) -> Path:
+def named(blob: Path, folder: Path, name: str) -> Path:
+    """A link to the file under the name it came with."""
     folder.mkdir(mode=0o700)
     link = folder / (Path(name).name or "file")
     link.symlink_to(blob.absolute())
     return link
 
 
-def identity(plan: Prepared, roles: Mapping[str, Mapping[str, Any]], model: str) -> tuple[str, dict[str, str]]:
-    """The audit's id and its input digests by role: model, data files, policy, and the settings without paths."""
-    written = plan.settings.model_dump(mode="json")
+def _without_paths(settings: Settings) -> Json:
+    written = settings.model_dump(mode="json")
     for part, keys in _NOT_SETTINGS.items():
         written[part] = {key: value for key, value in written[part].items() if key not in keys}
+    return written
+
+
+def told(plan: Prepared) -> Json:
+    """What the audit was told, without any path: enough to ask for it again where the files are found by their digests."""
+    request = plan.request
+    data = {"model": request.model, "holdout": request.holdout, "training": request.training, "calibration": request.calibration}
+    files = {role: request.shown(role, path) for role, path in data.items() if path is not None}
+    if plan.settings.policy.file is not None:
+        files["policy"] = Path(plan.settings.policy.file).name
+    subject = {"target": request.target, "positive": request.positive, "cutoff": request.cutoff, "name": request.name}
+    rows: Json = {"groups": list(request.groups), "types": dict(request.types), "missing": list(request.missing)}
+    rows["calibration_share"] = request.calibration_share
+    return {"settings": _without_paths(plan.settings), "subject": subject, "data": rows, "files": files}
+
+
+def identity(plan: Prepared, roles: Mapping[str, Mapping[str, Any]], model: str) -> tuple[str, dict[str, str]]:
+    """The audit's id and its input digests by role: model, data files, policy, and the settings without paths."""
+    written = _without_paths(plan.settings)
     inputs = {"model": model, **{role: str(entry["digest"]) for role, entry in roles.items()}}
     inputs["settings"] = hashlib.sha256(canonical_json(written).encode()).hexdigest()
     if plan.policy is not None:

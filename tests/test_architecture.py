@@ -47,6 +47,8 @@ PART_OF = {
     "prepare": "audit",
     "judged": "audit",
     "placing": "audit",
+    "rerun": "audit",
+    "cli_store": "cli",
     "estimators": "registry",
     "remembered": "store",
     "results": "store",

@@ -156,7 +156,7 @@ def test_interrupted_run_leaves_nothing(files: Path) -> None:
     out, err = running.communicate(timeout=60)
     assert first.startswith("load")
     assert (running.returncode, out) == (2, "")
-    assert err.splitlines()[-1] == "qaudit: interrupted; what was there before is unchanged"
+    assert err.splitlines()[-1] == "qaudit: interrupted; what was there before is unchanged; the same command goes on from here"
     assert not (files / "out").exists()
 
 

@@ -141,7 +141,7 @@ def _contradictions(folder: Path, found: Seal) -> list[str]:
     if _at(report, "audit", "id") != found.audit:
         return [f"report.json: is not the report of audit {shown(found.audit)}"]
     wrong = []
-    places = {"model": ("subject", "digest"), "policy": ("policy", "digest")}
+    places: dict[str, tuple[str, ...]] = {"model": ("subject", "digest"), "policy": ("policy", "digest")}
     places |= {role: ("data", "roles", role, "digest") for role in ("holdout", "training", "calibration")}
     for role, place in places.items():
         told = _at(report, *place)
