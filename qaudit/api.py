@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 
 from qaudit import auditing, commands
@@ -16,6 +18,7 @@ from qaudit.core.evidence import ABOUT
 from qaudit.errors import Refused
 from qaudit.estimators import save_estimator, save_rows
 from qaudit.progress import Reporter
+from qaudit.remembered import Mode
 from qaudit.settings import author_texts, settings_of, validated
 from qaudit.units.job import Json
 
@@ -79,9 +82,9 @@ def register(name: str, estimator: Any, X: Rows, y: Any, *, parent: str | None =
     Options: X_train, y_train (or train=(X, y)), calibration (rows without target), positive, cutoff, groups (names of columns of
     X, or a mapping of name to values that are no input of the model), types, missing, target (name of the target's column).
     """
-    _known(options)
+    options = _known("register", options, _ROWS)
     with _files(estimator, X, y, options) as (files, target, groups, trust):
-        given = {key: options[key] for key in ("positive", "cutoff", "types", "missing") if options.get(key) is not None}
+        given = {key: _plain(options[key]) for key in ("positive", "cutoff", "types", "missing") if options.get(key) is not None}
         return commands.register(
             name,
             files["model"],
@@ -100,16 +103,23 @@ def audit(model: Any, X: Rows = None, y: Any = None, *, output: str | Path | Non
     """Audit a registered name, an audit file, or a fitted estimator on the holdout X, y. Raises Refused.
 
     Options besides those of `register`: quantizers and explainers (names, or a mapping of name to settings), bits, judge, policy,
-    frameworks, lang, formats, calibration_share, seed, date, jobs, plugins, author, id, quiet.
+    frameworks, lang, formats, calibration_share, seed, date, jobs, plugins, author, id, trust, quiet, and results: "use" those of
+    finished units that the store has, "fresh" ones only, or "none" kept.
     """
-    _known(options)
+    options = _known("audit", options, _OPTIONS)
     folder = Path(output) if output is not None else None
+    results: Mode = options.get("results") or "use"
+    if results not in get_args(Mode):
+        raise Refused(f"results = {results!r}: one of {', '.join(get_args(Mode))} is wanted")
     show = Reporter(quiet=bool(options.get("quiet", True)))
     if isinstance(model, str | Path):
         if X is not None or y is not None:
             raise Refused("audit: a registered model or an audit file brings its own rows; X and y go with a fitted estimator")
-        settings = settings_of(str(model), None, _flags(options, None, _columns(options.get("groups")), ()))
-        return _report(auditing.run(settings, output=folder, reporter=show))
+        if own := [name for name in _OWN if options.get(name) is not None]:
+            raise Refused(f"audit: {own[0]}: goes with a fitted estimator; a registered model or an audit file brings its own")
+        flags = _flags(options, None, _columns(options.get("groups")), _listed(options.get("trust")))
+        settings = settings_of(str(model), None, _filled(flags))
+        return _report(auditing.run(settings, output=folder, reporter=show, results=results))
     if X is None or y is None:
         raise Refused("audit: X and y are wanted with a fitted estimator: the rows it has never seen")
     with _files(model, X, y, options) as (files, target, groups, trust):
@@ -117,24 +127,52 @@ def audit(model: Any, X: Rows = None, y: Any = None, *, output: str | Path | Non
         table["subject"] |= {"model": str(files["model"]), "name": options.get("name") or type(model).__name__}
         table["data"] |= {role: str(files[role]) for role in ("holdout", "train", "calibration") if role in files}
         settings = validated(_filled(table), "audit")
-        return _report(auditing.run(settings, output=folder, reporter=show))
+        return _report(auditing.run(settings, output=folder, reporter=show, results=results))
 
 
 def _report(done: auditing.Done) -> Report:
     return Report(done.folder, done.exit_code, done.report, done.notes)
 
 
+_OWN = ("X_train", "y_train", "train", "calibration", "target")
+_ROWS = (*_OWN, "positive", "cutoff", "groups", "types", "missing")
 _OPTIONS = (
-    *("X_train", "y_train", "train", "calibration", "positive", "cutoff", "groups", "types", "missing", "target", "name"),
-    *("quantizers", "explainers", "bits", "judge", "policy", "frameworks", "lang", "formats", "calibration_share", "seed"),
-    *("date", "jobs", "plugins", "author", "id", "quiet"),
+    *_ROWS,
+    *("name", "trust", "quantizers", "explainers", "bits", "judge", "policy", "frameworks", "lang", "formats"),
+    *("calibration_share", "seed", "date", "jobs", "plugins", "author", "id", "quiet", "results"),
 )
+_SPELT = {"format": "formats", "framework": "frameworks", "plugin": "plugins"}
+"""Options of the command line that stand there in the singular."""
 
 
-def _known(options: Mapping[str, Any]) -> None:
-    for name in options:
-        if name not in _OPTIONS:
-            raise Refused(f"audit: unknown option {name!r}; known: {', '.join(sorted(_OPTIONS))}")
+def _known(call: str, options: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
+    """The options under our names. Raises Refused for an unknown one; the nearest is offered."""
+    found: dict[str, Any] = {}
+    for given, value in options.items():
+        name = _SPELT.get(given, given)
+        if name in found:
+            raise Refused(f"{call}: {name!r} and {given!r} are one option; give it once")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise Refused(
+                f"{call}: unknown option {given!r}; "
+                + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}")
+            )
+        found[name] = value
+    return found
+
+
+def _listed(value: Any) -> list[Any]:
+    """Several values, one value, or a text with commas as on the command line, as a list."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return [_plain(each) for each in value] if isinstance(value, Iterable) else [_plain(value)]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _flags(options: Mapping[str, Any], target: str | None, groups: Sequence[str], trust: Sequence[str]) -> dict[str, Any]:
@@ -145,7 +183,7 @@ def _flags(options: Mapping[str, Any], target: str | None, groups: Sequence[str]
         "data": {
             "groups": list(groups),
             "types": dict(options.get("types") or {}),
-            "missing": list(options.get("missing") or ()),
+            "missing": [options["missing"]] if isinstance(options.get("missing"), str) else _listed(options.get("missing")),
             "calibration_share": options.get("calibration_share"),
         },
         "quantizers": _plugins(options.get("quantizers")),
@@ -155,15 +193,15 @@ def _flags(options: Mapping[str, Any], target: str | None, groups: Sequence[str]
         "report": {
             "id": options.get("id"),
             "date": options.get("date"),
-            "frameworks": list(options["frameworks"]) if options.get("frameworks") is not None else None,
+            "frameworks": _listed(options["frameworks"]) if options.get("frameworks") is not None else None,
             "lang": options.get("lang"),
-            "formats": list(options.get("formats") or ()),
+            "formats": _listed(options.get("formats")),
         },
         "run": {
-            "bits": list(options.get("bits") or ()),
+            "bits": _listed(options.get("bits")),
             "seed": options.get("seed"),
             "jobs": options.get("jobs"),
-            "plugins": [str(file) for file in options.get("plugins") or ()],
+            "plugins": [str(file) for file in _files_of(options.get("plugins"))],
         },
     }
 
@@ -171,13 +209,27 @@ def _flags(options: Mapping[str, Any], target: str | None, groups: Sequence[str]
 def _plugins(chosen: Any) -> list[dict[str, Any]] | None:
     if chosen is None:
         return None
-    named = chosen.items() if isinstance(chosen, Mapping) else ((name, {}) for name in chosen)
-    return [{"name": name, **settings} for name, settings in named]
+    named = chosen.items() if isinstance(chosen, Mapping) else ((name, {}) for name in _listed(chosen))
+    found = []
+    for name, settings in named:
+        if not isinstance(settings, Mapping):
+            raise Refused(f"audit: {name}: {settings!r} found, its settings as a mapping are wanted, such as {{'bits': [4, 8]}}")
+        found.append({"name": name, **{key: _setting(value) for key, value in settings.items()}})
+    return found
+
+
+def _setting(value: Any) -> Any:
+    several = isinstance(value, tuple | range | set | np.ndarray | list)
+    return _listed(sorted(value) if isinstance(value, set) else value) if several else _plain(value)
+
+
+def _files_of(files: Any) -> list[Any]:
+    return [files] if isinstance(files, str | Path) else list(files or ())
 
 
 def _filled(table: Mapping[str, Any]) -> dict[str, Any]:
     """The table without what was not given."""
-    inner = {key: _filled(value) if isinstance(value, Mapping) else value for key, value in table.items()}
+    inner = {key: _filled(value) if isinstance(value, Mapping) else _plain(value) for key, value in table.items()}
     return {key: value for key, value in inner.items() if value is not None and value != []}
 
 
@@ -195,7 +247,7 @@ def _files(
         extra = options.get("groups")
         holdout = _with_groups(X, extra) if isinstance(extra, Mapping | pd.DataFrame) else X
         files["holdout"] = _rows(folder / "holdout.parquet", save_rows(holdout, y, target))
-        X_train, y_train = options.get("train") or (options.get("X_train"), options.get("y_train"))
+        X_train, y_train = _training(options)
         if (X_train is None) != (y_train is None):
             raise Refused("X_train and y_train: give both")
         if X_train is not None:
@@ -206,6 +258,15 @@ def _files(
                 folder / "calibration.parquet", save_rows(rows.iloc[:, 1:], rows.iloc[:, 0], rows.columns[0])
             )
         yield files, target, _columns(extra), [digest] if tier == "code" else []
+
+
+def _training(options: Mapping[str, Any]) -> tuple[Rows, Any]:
+    pair = options.get("train")
+    if pair is None:
+        return options.get("X_train"), options.get("y_train")
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise Refused(f"train: {type(pair).__name__} found, the pair (X, y) is wanted")
+    return pair[0], pair[1]
 
 
 def _rows(path: Path, data: bytes) -> Path:
@@ -226,7 +287,7 @@ def _with_groups(X: Rows, extra: Any) -> pd.DataFrame:
 
 
 def _columns(groups: Any) -> list[str]:
-    return [str(name) for name in groups] if groups is not None else []
+    return [str(name) for name in _listed(groups)]
 
 
 def _target(X: Rows, y: Any, given: str | None) -> str:

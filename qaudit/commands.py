@@ -45,7 +45,8 @@ def register(name: str, model: Path, holdout: Path, *, target: str, parent: str 
             source = open_source(path)
             need([target, *groups] if role == "holdout" else [target], source.names, source.file)
     settings = {"target": target, "groups": groups, **given}
-    options = {key: settings[key] for key in OPTIONS if settings.get(key)}
+    said = {key: settings[key] for key in OPTIONS if settings.get(key) not in (None, "", (), [], {})}
+    options = said if positive is None else said | {"positive": str(positive)}
     return registry.register(name, files, options, parent, audit_date(validated({}, "register")))
 
 

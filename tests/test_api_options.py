@@ -1,0 +1,96 @@
+"""What qaudit.audit and qaudit.register take as options: spellings, single values, and what is refused before any work."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+import qaudit
+from qaudit import api, auditing, registry
+from qaudit.settings import Settings
+
+
+class Stopped(Exception):
+    """Raised in the place of the road, with the settings it was given."""
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """qaudit.audit up to its settings."""
+
+    def run(settings: Settings, **_: object) -> None:
+        raise Stopped(settings)
+
+    monkeypatch.setattr(auditing, "run", run)
+
+    def ask(*given, **options) -> Settings:
+        with pytest.raises(Stopped) as caught:
+            qaudit.audit(*given, **options)
+        return caught.value.args[0]
+
+    return ask
+
+
+@pytest.fixture
+def fitted():
+    rows = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
+    return LogisticRegression().fit(rows, [0, 0, 1, 1]), rows, [0, 0, 1, 1]
+
+
+def test_the_command_lines_spelling_and_single_values(asked):
+    made = asked("credit@1", format="html", framework="sr_26_2", groups="g, h", bits=np.int64(4), quantizers="symmetric,affine")
+    assert made.report.formats == ("html",)
+    assert made.report.frameworks == ("sr_26_2",)
+    assert made.data.groups == ("g", "h")
+    assert made.run.bits == (4,)
+    assert [part.name for part in made.quantizers or ()] == ["symmetric", "affine"]
+
+
+def test_numpy_values_and_ranges_are_plain_values(asked, fitted):
+    made = asked(
+        *fitted,
+        positive=np.int64(0),
+        cutoff=np.float64(0.25),
+        quantizers={"symmetric": {"bits": range(4, 7), "axis": "tensor"}},
+        seed=np.int32(3),
+    )
+    assert made.subject.positive == "0"
+    assert made.subject.cutoff == 0.25
+    assert made.run.seed == 3
+    assert made.quantizers is not None
+    assert made.quantizers[0].settings == {"bits": [4, 5, 6], "axis": "tensor"}
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "said"),
+    [
+        (("credit@1",), {"quantisers": ["symmetric"]}, "audit: unknown option 'quantisers'; did you mean 'quantizers'?"),
+        (("credit@1",), {"zzz": 1}, "known: X_train, author, bits"),
+        (("credit@1",), {"format": "html", "formats": ["html"]}, "'formats' is one option|are one option"),
+        (("credit@1",), {"X_train": [[1.0]]}, "audit: X_train: goes with a fitted estimator"),
+        (("credit@1",), {"quantizers": {"symmetric": 4}}, "audit: symmetric: 4 found"),
+    ],
+)
+def test_refused_in_one_line(asked, given, options, said):
+    with pytest.raises(qaudit.Refused, match=said) as caught:
+        qaudit.audit(*given, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_training_rows_are_a_pair(fitted):
+    with pytest.raises(qaudit.Refused, match=r"train: DataFrame found, the pair \(X, y\) is wanted"):
+        qaudit.audit(*fitted, train=fitted[1])
+
+
+def test_register_takes_no_option_of_an_audit(fitted):
+    with pytest.raises(qaudit.Refused, match="register: unknown option 'bits'"):
+        qaudit.register("m", *fitted, bits=[4])
+
+
+@pytest.mark.slow
+def test_a_positive_class_of_zero_and_a_cutoff_of_zero_are_kept(fitted, tmp_path, monkeypatch):
+    monkeypatch.setenv("QAUDIT_HOME", str(tmp_path))
+    assert api.register("m", *fitted, positive=0, cutoff=0.0) == "m@1"
+    options = registry.resolve("m@1").options
+    assert options["positive"] == "0"
+    assert options["cutoff"] == 0.0
