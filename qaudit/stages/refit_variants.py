@@ -25,8 +25,8 @@ from qaudit.units.job import Outcome, PluginRef
 from qaudit.units.pack_program import pack_program, unpack_grids, unpack_tensors
 from qaudit.units.runner import Call
 
-REPEATS = 5
-"""Trainings a column; drift and floor are taken between single repeats."""
+REPEATS = 11
+"""Trainings a column: one repeat and ten others for its floor; drift and floor are taken between single repeats."""
 _SEEDS = 2**31
 """Learners take 32-bit seeds."""
 RunMany = Callable[[Sequence[Call]], list[Outcome]]
