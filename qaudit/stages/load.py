@@ -79,9 +79,9 @@ def _silent(line: str) -> None:
 def load(request: LoadRequest, plugins: Sequence[PluginRef], run: Run = runner.run, progress: Progress = _silent) -> Audited:
     """The whole subject, ready for the road. Raises Refused with one line for bad input."""
     shown = request.shown("model", request.model)
-    progress(f"load: {shown}")
+    progress(f"load: {shown}{f', a symlink to {request.model.resolve().name}' if request.model.is_symlink() else ''}")
     opened = open_file(request.model, request.trust, plugins, run, request.workdir, shown)
-    roles, shared, notes = _roles(request, opened)
+    roles, shared, notes = roles_of(request, opened)
     progress(f"load: {roles['holdout'].table.rows} holdout rows through the model")
     encoded, native, given = _answers(opened, roles, run)
     chosen = choose(request, opened.output, opened.classes, native["holdout"])
@@ -114,7 +114,8 @@ def load(request: LoadRequest, plugins: Sequence[PluginRef], run: Run = runner.r
     )
 
 
-def _roles(request: LoadRequest, opened: Opened) -> tuple[dict[str, Role], list[Json], list[str]]:
+def roles_of(request: LoadRequest, opened: Opened) -> tuple[dict[str, Role], list[Json], list[str]]:
+    """The rows of every role, the rows that two of them share, and notes for the report. Raises Refused for bad data."""
     wanted = Wanted(opened.features, opened.width, request.target, request.groups, request.types, opened.classes, request.missing)
     holdout = read_role(request.holdout, request.shown("holdout", request.holdout), wanted, None, holdout=True)
     roles = {"holdout": holdout}
@@ -145,7 +146,7 @@ def _answers(
         "encode", {"model": str(opened.path), "tables": tables}, arrays, plugins=(opened.format,), limits=Limits(seconds=600.0)
     )
     if outcome.failure is not None:
-        raise failed(outcome, opened.shown, "asking the model")
+        raise failed(outcome, opened.shown, opened.format, {name: role.file for name, role in roles.items()})
     answers = {name: np.array(array) for name, array in outcome.arrays.items()}
     for name, role in roles.items():
         shape = answers[f"native.{name}"].shape
@@ -156,13 +157,18 @@ def _answers(
     return encoded, {name: answers[f"native.{name}"] for name in roles}, given
 
 
+def labelled(positive: str | None, classes: Sequence[str]) -> str | None:
+    """The author's word for the positive class as the model spells it: 2 for a model fitted on 1.0 and 2.0."""
+    return f"{positive}.0" if positive is not None and positive not in classes and f"{positive}.0" in classes else positive
+
+
 def choose(request: LoadRequest, output: str, classes: tuple[str, ...], native: Floats) -> Chosen:
     """The decision. The positive class is named by the author; only 0/1, False/True and -1/1 say themselves which is larger."""
     if output != "binary":
         if request.positive is not None and output == "regression":
             raise Refused(f"positive = {request.positive!r}: a regression has no classes")
         return Chosen(Decision(output), None, None, None, None)
-    positive, source = request.positive, "declared"
+    positive, source = labelled(request.positive, classes), "declared"
     if positive is None:
         if set(classes) not in ASSUMED_PAIRS:
             raise Refused(

@@ -92,14 +92,16 @@ def _trusted(digest: str, trust: Collection[str]) -> bool:
     return digest in {text if text.startswith("sha256:") else f"sha256:{text}" for text in trust}
 
 
-def failed(outcome: Outcome, shown: str, doing: str) -> Refused:
-    """The one line for a model that could not be read or asked."""
+def failed(outcome: Outcome, shown: str, reader: PluginRef, files: Mapping[str, str] | None = None) -> Refused:
+    """The one line for a model that could not be read or asked; a crash is the model's from the phase `load` on."""
     failure = outcome.failure
     assert failure is not None
     if failure.kind == "refused":
-        return Refused(failure.reason)
-    reason = failure.reason if failure.reason.startswith(failure.kind) else f"{failure.kind}: {failure.reason}"
-    return Refused(f"{shown}: {doing} failed in phase {failure.phase} ({reason})")
+        what, colon, said = failure.reason.partition(": ")
+        return Refused(f"{({'model': shown} | dict(files or {})).get(what, what)}{colon}{said}")
+    who = "the model" if failure.blame == "model" else f"its reader {reader.name}"
+    said = "" if failure.kind in ("crashed", "timed out", "out of memory", "no answer") else "failed: "
+    return Refused(f"{shown}: {who} {said}{failure.reason}")
 
 
 def open_file(
@@ -118,7 +120,7 @@ def open_file(
         raise Refused(f"{shown}: reading this file ({ref.name}) can run code from it; if you trust it, pass --trust {digest}")
     outcome = run("inspect_model", {"model": str(copy)}, {}, plugins=(ref,), limits=Limits())
     if outcome.failure is not None:
-        raise failed(outcome, shown, "reading the model")
+        raise failed(outcome, shown, ref)
     answer = outcome.answer
     return Opened(
         path=copy,

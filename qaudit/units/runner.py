@@ -22,9 +22,10 @@ from typing import Any
 from qaudit.core.records import Decline
 from qaudit.errors import Refused
 from qaudit.units import child
-from qaudit.units.frames import BrokenAnswer, plain_reason, read_answer, read_phase, write_arrays, write_json
+from qaudit.units.frames import BrokenAnswer, plain_reason, read_answer, read_phase
+from qaudit.units.given import Given
 from qaudit.units.job import Arrays, Failure, FailureKind, Json, Limits, Outcome, PluginRef
-from qaudit.units.limits import scrubbed_environment
+from qaudit.units.limits import PROCESSES, scrubbed_environment
 
 _WHILE = {
     "start": "starting",
@@ -145,11 +146,10 @@ def run(
         return _here(task, request, arrays or {}, plugins)
     folder = Path(tempfile.mkdtemp(prefix="qaudit-unit-"))
     try:
-        files = write_arrays(folder / "in", arrays or {})
-        refs = [dataclasses.asdict(ref) for ref in plugins]
-        write_json(folder / "request.json", {"task": task, "request": request, "plugins": refs, "arrays": files})
+        given = Given.write(folder, task, request, arrays or {}, plugins)
         with _server().order(folder, limits) as line:
-            return _outcome(folder, limits, _report(line, limits))
+            outcome = _outcome(folder, limits, _report(line, limits))
+        return _unchanged(given, outcome, read_phase(folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -212,6 +212,14 @@ def _outcome(folder: Path, limits: Limits, report: dict[str, Any]) -> Outcome:
     return Outcome(answer["answer"], arrays)
 
 
+def _unchanged(given: Given, outcome: Outcome, phase: str) -> Outcome:
+    """The outcome, unless the unit changed what it was given: then whatever it answered is not believed."""
+    changed = given.changed()
+    if changed is None or (outcome.failure is not None and outcome.failure.kind == "crashed"):
+        return outcome
+    return Outcome({}, {}, _failure("broken contract", phase, f"changed {changed}, which it was given to read"))
+
+
 def _ended_badly(report: dict[str, Any], limits: Limits) -> tuple[FailureKind, str] | None:
     """Kind and text where the supervisor or the system ended the child; None where it ended by itself."""
     end, status = report.get("end"), report.get("status")
@@ -220,7 +228,9 @@ def _ended_badly(report: dict[str, Any], limits: Limits) -> tuple[FailureKind, s
     if end == "out of memory":
         return "out of memory", f"used more than {limits.memory / 2**30:.3g} GiB of memory"
     if end == "too many processes":
-        return "crashed", "started too many processes"
+        return "crashed", f"started more than {PROCESSES} processes"
+    if end == "too many bytes":
+        return "crashed", f"wrote more than {limits.answer / 2**30:.3g} GiB of files"
     if end != "ended" or not isinstance(status, int):
         return "crashed", "crashed (its supervisor ended)"
     if not os.WIFSIGNALED(status):

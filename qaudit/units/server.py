@@ -127,7 +127,7 @@ def _watched(watch: Watch, host: socket.socket, reader: int, folder: Path, allow
             waiting.remove(reader)  # an ended pipe is always ready: do not spin on it
         if now - looked >= MEMORY_EVERY:
             looked = now
-            watch.end = _broken_limit(watch, root, allowed)
+            watch.end = _broken_limit(watch, root, folder, allowed)
         if host.fileno() in ready or os.getppid() != server:
             watch.end = "host gone"
         if now - watch.started > allowed.seconds:
@@ -136,12 +136,14 @@ def _watched(watch: Watch, host: socket.socket, reader: int, folder: Path, allow
             return None
 
 
-def _broken_limit(watch: Watch, root: psutil.Process, allowed: Limits) -> str:
+def _broken_limit(watch: Watch, root: psutil.Process, folder: Path, allowed: Limits) -> str:
     memory, count = limits.tree_memory(root)
     watch.peak = max(watch.peak, memory)
     if memory > allowed.memory:
         return "out of memory"
-    return "too many processes" if count > limits.PROCESSES else "ended"
+    if count > limits.PROCESSES:
+        return "too many processes"
+    return "too many bytes" if limits.folder_bytes(folder, allowed.answer) > allowed.answer else "ended"
 
 
 def _drain(reader: int, folder: Path, watch: Watch) -> bool:
