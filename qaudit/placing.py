@@ -8,14 +8,14 @@ from pathlib import Path
 
 from qaudit import store
 from qaudit.core.__about__ import VERSION
-from qaudit.core.evidence import Skipped
+from qaudit.core.evidence import Skipped, canonical_json
 from qaudit.prepare import Prepared
 from qaudit.remembered import Units
 from qaudit.stages.road import Audited
-from qaudit.stages.seal import seal, unseal
+from qaudit.stages.seal import seal
 from qaudit.units import runner
 from qaudit.units.job import Json
-from qaudit.units.sealed import SEALED
+from qaudit.units.sealed import NAME, SEALED
 
 
 def roster(plan: Prepared, subject: Audited, lists: Sequence[Json], skipped: Sequence[Skipped]) -> list[Json]:
@@ -58,21 +58,15 @@ def place(
     log: Sequence[str],
     repeat: Json | None = None,
 ) -> tuple[Path, ...]:
-    """Put the finished pages into `folder`, whose lock the caller holds: the old seal goes first, the new one comes last.
+    """Seal the finished pages and put them into `folder`, whose lock the caller holds. Raises Refused.
 
-    Raises Refused.
+    The old seal goes before any page changes, the new one comes last; where the disk is full the old report stays as it is.
     """
     store.output_folder(folder)
     store.sweep(folder)
-    unseal(folder)
-    written: list[Path] = []
-    for name in SEALED:
-        if (pages / name).is_file():
-            store.write_bytes(folder / name, (pages / name).read_bytes())
-            written.append(folder / name)
-        else:
-            store.remove(folder / name)
-    store.write_json(folder / "timings.json", times)
-    store.write_text(folder / "log.txt", "".join(f"{line}\n" for line in log))
-    written.append(seal(folder, inputs, audit=audit, version=VERSION, repeat=repeat))
-    return tuple(written)
+    seal(pages, inputs, audit=audit, version=VERSION, repeat=repeat)
+    made = {name: (pages / name).read_bytes() for name in (*SEALED, NAME) if (pages / name).is_file()}
+    beside = {"timings.json": canonical_json(times) + "\n", "log.txt": "".join(f"{line}\n" for line in log)}
+    contents = made | {name: text.encode("utf-8") for name, text in beside.items()}
+    store.replace_all(folder, contents, [name for name in SEALED if name not in made], NAME)
+    return tuple(folder / name for name in made)

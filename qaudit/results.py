@@ -94,7 +94,11 @@ class Results:
             raise Refused(f"{folder}: cannot be written: {error.strerror}") from error
         for (_, data), (_, digest) in zip(arrays, names, strict=True):
             store.write_bytes(folder / f"{digest}.npy", data, 0o600)
-        store.write_bytes(folder / f"{hashlib.sha256(text).hexdigest()}.json", text, 0o600)
+        told = folder / f"{hashlib.sha256(text).hexdigest()}.json"
+        store.write_bytes(told, text, 0o600)
+        for old in folder.glob("*.json"):
+            if old != told:
+                store.remove(old)
         self.used.add(key)
 
     def sizes(self) -> list[tuple[float, int, Path]]:

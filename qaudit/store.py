@@ -8,7 +8,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,51 @@ def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write to a temporary name in the same folder, then take the final name. Raises Refused with path and cause."""
     partial = None
     try:
-        fault("open", path)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f"{PARTIAL}{path.name[:80]}.")
+        partial = _staged(path, data, mode)
+        fault("replace", path)
+        os.replace(partial, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise Refused(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        _gone(partial)
+
+
+def replace_all(folder: Path, contents: Mapping[str, bytes], gone: Collection[str], last: str) -> None:
+    """Give the files of a folder their new contents; those named in `gone` go. Raises Refused with path and cause.
+
+    Everything is written under temporary names first, so that a full disk changes nothing. Then `last` is removed, the others
+    take their names, and `last` comes back at the end: while it is there, all are of one making.
+    """
+    partial: dict[str, str] = {}
+    path = folder
+    try:
+        for name, data in contents.items():
+            path = folder / name
+            partial[name] = _staged(path, data, 0o644)
+        remove(folder / last)
+        sync_folder(folder)
+        for name in gone:
+            remove(folder / name)
+        for name in sorted(contents, key=lambda name: name == last):
+            path = folder / name
+            if name == last:
+                sync_folder(folder)
+            fault("replace", path)
+            os.replace(partial[name], path)
+        sync_folder(folder)
+    except OSError as error:
+        raise Refused(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        for each in partial.values():
+            _gone(each)
+
+
+def _staged(path: Path, data: bytes, mode: int) -> str:
+    """Write under a temporary name beside `path` and make it last; returns that name. Raises OSError and leaves nothing."""
+    fault("open", path)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f"{PARTIAL}{path.name[:80]}.")
+    try:
         with os.fdopen(handle, "wb") as file:
             fault("write", path)
             file.write(data)
@@ -40,16 +83,16 @@ def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
             fault("fsync", path)
             os.fsync(file.fileno())
         os.chmod(partial, mode)
-        fault("replace", path)
-        os.replace(partial, path)
-        fault("sync folder", path.parent)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise Refused(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        if partial is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(partial)
+    except OSError:
+        _gone(partial)
+        raise
+    return partial
+
+
+def _gone(partial: str | None) -> None:
+    if partial is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -77,7 +120,8 @@ def append_line(path: Path, text: str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make new names in a folder last beyond a power cut, where the file system can."""
+    """Make new names in a folder last beyond a power cut, where the file system can. Raises OSError."""
+    fault("sync folder", folder)
     handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):

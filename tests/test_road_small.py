@@ -15,9 +15,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import qaudit
-from qaudit import store
 from qaudit.errors import Refused
-from qaudit.placing import place
 from qaudit.settings import Settings, validated
 from qaudit.stages.seal import verify
 from qaudit.units.job import Limits
@@ -190,34 +188,6 @@ def test_pages_that_cannot_be_made_leave_a_sealed_report(fitted: Any, tmp_path: 
     assert [note for note in report.notes if "pdf: timed out" in note]
     assert sorted(os.listdir(tmp_path / "out")) == ["log.txt", "report.json", "seal.json", "timings.json"]
     assert verify(tmp_path / "out")[0] == "verified"
-
-
-def test_a_killed_run_leaves_the_old_report_whole(fitted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever write fails, either the old report is whole, or the folder has no seal and so no report."""
-    small(fitted, tmp_path)
-    before = (tmp_path / "out" / "report.json").read_bytes()
-    pages = tmp_path / "pages"
-    pages.mkdir()
-    write = store.write_bytes
-    for fail_at in range(1, 5):
-        for name in ("report.json", "report.html", "seal.json"):
-            (pages / name).write_bytes((tmp_path / "out" / name).read_bytes())
-        left = iter(range(1, fail_at + 1))
-
-        def failing(path: Path, data: bytes, left: Any = left, last: int = fail_at) -> None:
-            if next(left) == last:
-                raise Refused(f"{path}: cannot be written: No space left on device")
-            write(path, data)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(store, "write_bytes", failing)
-            with pytest.raises(Refused, match="No space left"):
-                place(pages, tmp_path / "out", {"model": "0" * 64}, "x", {}, [])
-        assert (tmp_path / "out" / "report.json").read_bytes() == before
-        assert verify(tmp_path / "out")[0] == "could not verify"
-        for name in ("report.json", "report.html", "seal.json"):
-            write(tmp_path / "out" / name, (pages / name).read_bytes())
-        assert verify(tmp_path / "out")[0] == "verified"
 
 
 def test_a_later_run_replaces_the_pages_and_leaves_no_stale_one(fitted: Any, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qaudit import store
 from qaudit.errors import Refused
-from qaudit.stages.seal import NAME, seal, unseal
+from qaudit.stages.seal import NAME, seal
 from qaudit.units.sealed import check as verify
 
 MODEL = "ab" * 32
@@ -47,7 +47,7 @@ def test_link_to_the_same_bytes_is_no_match(folder: Path) -> None:
 
 
 def test_unsealed_report_beside_the_seal_shows(folder: Path) -> None:
-    unseal(folder)
+    store.remove(folder / NAME)
     (folder / "report.pdf").rename(folder / "kept")
     seal(folder, {"model": MODEL}, audit="A1", version="0.1.0")
     assert verify(folder)[0] == "verified"

@@ -33,11 +33,6 @@ def seal(folder: Path, inputs: Mapping[str, str], *, audit: str, version: str, r
     return folder / NAME
 
 
-def unseal(folder: Path) -> None:
-    """Remove the seal before anything that it speaks of changes."""
-    store.remove(folder / NAME)
-
-
 def verify(target: Path) -> tuple[Status, list[str]]:
     """Whether a report folder (or the folder of one of its files) holds what its seal says; see `qaudit.units.sealed.check`.
 

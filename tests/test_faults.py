@@ -1,0 +1,229 @@
+"""Every write fails once, at every step: out of space, input/output error, sudden end. Final names are whole or absent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mutants import mutants
+
+from qaudit import store
+from qaudit.errors import Refused
+from qaudit.placing import place
+from qaudit.results import Results
+from qaudit.stages.seal import seal
+from qaudit.units.job import Outcome
+from qaudit.units.sealed import NAME, check
+
+MODEL = "ab" * 32
+KEY = "c" * 64
+
+
+def pages(folder: Path, word: str) -> Path:
+    folder.mkdir()
+    store.write_json(folder / "report.json", {"audit": {"id": "A1"}, "subject": {"digest": MODEL}, "word": word})
+    store.write_text(folder / "report.html", f"<p>{word}</p>" * 50)
+    if word == "new":
+        store.write_bytes(folder / "report.pdf", f"%PDF {word}".encode() * 50)
+    return folder
+
+
+def placed(made: Path, folder: Path) -> None:
+    with store.locked(folder):
+        place(made, folder, {"model": MODEL}, "A1", {"word": 1}, ["line"])
+
+
+class Fault:
+    """Counts the steps of writes and does something at one of them."""
+
+    def __init__(self, at: int, act: Callable[[], None]) -> None:
+        self.left, self.act, self.met = at, act, False
+
+    def __call__(self, step: str, path: Path) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.met = True
+            self.act()
+
+
+def raising(number: int) -> Callable[[], None]:
+    def act() -> None:
+        raise OSError(number, os.strerror(number))
+
+    return act
+
+
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Run `work` in a forked child; the signal that ended it, or 0."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException:
+            os._exit(3)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, status
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+ACTS = {"no space": raising(errno.ENOSPC), "i/o error": raising(errno.EIO), "kill": killed}
+WORDS = {"no space": "No space left on device", "i/o error": "Input/output error"}
+
+
+def struck(work: Callable[[], None], fault: str, at: int, monkeypatch: pytest.MonkeyPatch) -> tuple[bool, str]:
+    """Do `work` with the fault at its step `at`: whether that step was reached, and what the user was told."""
+    hit, told = Fault(at, ACTS[fault]), ""
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "fault", hit)
+        if fault == "kill":
+            return in_child(work) == signal.SIGKILL, ""
+        try:
+            work()
+        except Refused as error:
+            told = str(error)
+    return hit.met, told
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A sealed report of an earlier run; the run that follows makes a PDF besides."""
+    placed(pages(tmp_path / "old_pages", "old"), tmp_path / "old")
+    return tmp_path / "old"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+@pytest.mark.parametrize("fault", ["no space", "i/o error", "kill"])
+def test_every_step_of_placing_a_report_fails_once(
+    fault: str, old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old report is untouched, or the new one complete, or there is no seal; the next run makes it whole."""
+    made = pages(tmp_path / "pages", "new")
+    placed(made, tmp_path / "whole")
+    before, after = contents(old), contents(tmp_path / "whole")
+    untouched = steps = 0
+    for at in range(1, 200):
+        folder = tmp_path / f"{at}"
+        shutil.copytree(old, folder)
+        met, told = struck(partial(placed, made, folder), fault, at, monkeypatch)
+        assert fault == "kill" or not met or (str(tmp_path) in told and WORDS[fault] in told)
+        found = contents(folder)
+        for name, data in found.items():
+            assert data in (before.get(name), after.get(name)), f"{name} is torn at step {at}"
+        status, lines = check(folder)
+        if status == "verified":
+            assert found in (before, after), f"step {at}: {lines}"
+            untouched += found == before
+        else:
+            assert status == "could not verify", lines
+            assert NAME not in found
+        if fault != "kill":
+            assert not [path for path in folder.iterdir() if path.name.startswith(".")], "nothing temporary is left"
+        placed(made, folder)
+        assert contents(folder) == after
+        assert sorted(os.listdir(folder)) == sorted(after), "what a killed run left is swept"
+        if not met:
+            break
+        steps += 1
+    assert 20 < steps < 199, "the loop ended because a run met no fault"
+    assert untouched >= 15, "until all is written, the old report and its seal stay"
+
+
+@pytest.mark.parametrize("fault", ["no space", "kill"])
+def test_every_step_of_keeping_a_result_fails_once(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = Outcome({"answer": [1, 2]}, {f"a{number}": np.arange(number) for number in range(3)})
+    for at in range(1, 100):
+        results = Results(tmp_path / f"{at}")
+        met, told = struck(partial(results.put, KEY, outcome), fault, at, monkeypatch)
+        assert fault == "kill" or not met or WORDS[fault] in told
+        found = results.get(KEY)
+        assert found is None or (found.answer == outcome.answer and len(found.arrays) == 3)
+        assert results.damaged == 0
+        results.put(KEY, outcome)
+        assert results.get(KEY) is not None
+        if not met:
+            break
+    assert 15 < at < 99
+
+
+def test_a_page_larger_than_a_file_may_be(old: Path, tmp_path: Path) -> None:
+    """A real limit of the system in the place of a full disk: errno 27, in one line, and the old report stays."""
+    made = pages(tmp_path / "pages", "new")
+    (made / "report.pdf").write_bytes(b"x" * 200_000)
+    before = contents(old)
+
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+        with pytest.raises(Refused, match=r"report\.pdf: cannot be written: File too large"):
+            placed(made, old)
+
+    assert in_child(limited) == 0
+    assert contents(old) == before
+    assert check(old)[0] == "verified"
+
+
+def test_600_mutants_of_a_seal_and_of_a_report_never_verify(old: Path) -> None:
+    for name in (NAME, "report.json"):
+        path = old / name
+        whole = path.read_bytes()
+        for _, data in mutants({name: whole}, 600, seed=7):
+            path.write_bytes(data)
+            status, lines = check(old)
+            assert status in ("does not match", "could not verify"), (data, lines)
+            assert lines
+        path.write_bytes(whole)
+    assert check(old)[0] == "verified"
+
+
+def test_a_seal_of_doubled_keys_over_a_report_of_doubled_keys(old: Path) -> None:
+    path = old / "report.json"
+    path.write_bytes(path.read_bytes().replace(b'{"audit":', b'{"audit":{"id":"A2"},"audit":', 1))
+    (old / NAME).unlink()
+    seal(old, {"model": MODEL}, audit="A1", version="0.1.0")
+    assert check(old) == ("could not verify", ["report.json: not readable: a key stands twice"])
+
+
+def test_output_to_a_full_device_is_an_error_and_no_traceback() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "qaudit", "schema"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("place_of", ["out", "out/deeper", "out/deeper/still"])
+def test_a_file_in_the_place_of_a_folder(place_of: str, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(Refused, match="cannot be used as output folder: Not a directory"), store.locked(tmp_path / place_of):
+        pass
+    assert (tmp_path / "out").read_text() == "a file"
+
+
+def test_who_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+    def refused() -> None:
+        with store.locked(tmp_path / "a" / "b"):
+            assert (tmp_path / "a" / "b" / ".lock").is_file()
+            raise Refused("something else")
+
+    with pytest.raises(Refused, match="something else"):
+        refused()
+    assert os.listdir(tmp_path) == []
