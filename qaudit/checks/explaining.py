@@ -75,10 +75,11 @@ class Said:
 
 @dataclass(slots=True)
 class Bench:
-    """One explainer under the eyes of a watch."""
+    """One explainer under the eyes of a watch. `backwards`: another model first, which must not matter."""
 
     record: Explainer
     watch: Watch
+    backwards: bool = False
     before: dict[str, Any] = field(default_factory=lambda: state(calls_only=True))
     texts: bool = True
     _first: Said | None = None
@@ -131,6 +132,8 @@ class Bench:
     def first(self) -> Said:
         """The weighted model on the ordinary rows; once. Where text is declined, on numbers alone."""
         if self._first is None:
+            if self.backwards:
+                self.explain(only("age"), self.columns(seed=22))
             self._first = self.explain(weighted, self.columns())
             if self._first.declined is not None:
                 self.texts = False

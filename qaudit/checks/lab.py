@@ -59,10 +59,11 @@ class Ran:
 
 @dataclass(slots=True)
 class Lab:
-    """One quantizer under the eyes of a watch."""
+    """One quantizer under the eyes of a watch. `backwards`: the subjects in the opposite order, which must not matter."""
 
     record: Quantizer
     watch: Watch
+    backwards: bool = False
     before: dict[str, Any] = field(default_factory=lambda: state(calls_only=True))
     _made: dict[str, list[Ran]] = field(default_factory=dict)
 
@@ -82,7 +83,7 @@ class Lab:
         """Call the quantizer for one program. Nothing the plugin raises passes through."""
         ran = Ran(where, program, settings, {}, [])
         try:
-            with self.watch.watching("calls"), np.errstate():
+            with self.watch.watching("calls"):
                 self._call(ran, seed, view)
         except (Decline, Refused) as error:
             return replace(ran, tensors={}, declined=str(error) or "no reason")
@@ -121,11 +122,15 @@ class Lab:
         every = self.combinations()
         return self._all("special", toys.special(), every if len(every) < 3 else [every[0], every[-1]])
 
+    def at_ends(self) -> list[Ran]:
+        """One ordinary layer with every setting at an end of what is allowed; made once."""
+        return self._all("ends", {"layer": toys.plain()["layer"]}, self.ends())
+
     def _all(self, name: str, programs: Mapping[str, Program], combinations: list[Settings]) -> list[Ran]:
         if name not in self._made:
-            self._made[name] = [
-                self.run(where, program, settings) for where, program in programs.items() for settings in combinations
-            ]
+            calls = [(where, program, settings) for where, program in programs.items() for settings in combinations]
+            turn = -1 if self.backwards else 1
+            self._made[name] = [self.run(*call) for call in calls[::turn]][::turn]
         return self._made[name]
 
     def answered(self) -> list[Ran]:

@@ -96,9 +96,7 @@ def no_nonsense(lab: Lab) -> list[str]:
         for name, values, tensor in ran.lawful()
         if not np.isfinite(values).all()
     ]
-    program = toys.plain()["layer"]
-    for settings in lab.ends():
-        ran = lab.run("layer", program, settings)
+    for ran in lab.at_ends():
         if ran.raised is not None:
             found.append(f"raised {type(ran.raised).__name__}: {ran.raised} ({ran.at('layer0.weight')})")
         lawful = {name for name, _, _ in ran.lawful()}

@@ -87,7 +87,7 @@ def special() -> dict[str, Program]:
         "all zero": np.zeros((3, 5)),
         "constant": np.full((3, 5), 0.7),
         "a single element": np.array([[-1.3]]),
-        "denormal": np.array([[5e-324, -1e-310, 0.0], [1e-320, 3e-308, 5e-324]]),
+        "denormal": np.array([[5e-324, -1e-322, 0.0], [1e-323, 5e-324, -5e-324]]),
         "of size 1e30": draws(11).normal(size=(3, 5)) * 1e30,
         "one outlier": outlier,
         "one row of zeros": zero_row,

@@ -23,7 +23,7 @@ _LINES = 12
 
 
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """request {ref, checks: [id], sample: path or null} -> {results: {id: {status, seen, look, digest}}, expected: {id: reason}}.
+    """request {ref, checks: [id], sample: path or null, backwards} -> {results: {id: {status, seen, look, digest}}, expected: {id: reason}}.
 
     The plugin is loaded here and not by the door of the unit, so that its import can be watched.
     """
@@ -32,7 +32,7 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     watch.start()
     door = opened(ref, watch, lambda check: job.phase(f"check {check}"))
     results: dict[str, Told] = {}
-    functions = _functions(door, job.request.get("sample"))
+    functions = _functions(door, job.request.get("sample"), bool(job.request.get("backwards")))
     # A6 is about everything before it, so it comes last.
     for check in sorted(job.request["checks"], key=lambda check: check == "A6"):
         job.phase(f"check {check}")
@@ -56,13 +56,13 @@ def _one(door: Door, check: str, functions: dict[str, Callable[[], list[str]]]) 
     return told(functions[check], door.function, door.files)
 
 
-def _functions(door: Door, sample: str | None) -> dict[str, Callable[[], list[str]]]:
+def _functions(door: Door, sample: str | None, backwards: bool) -> dict[str, Callable[[], list[str]]]:
     """The checks that need a record, bound to one."""
     if not door.records:
         return {}
     record = door.records[0]
     if isinstance(record, Quantizer):
-        bench = lab.Lab(record, door.watch)
+        bench = lab.Lab(record, door.watch, backwards)
         known: dict[str, Callable[[Any], list[str]]] = {**law.LAW, **manners.MANNERS}
         return {
             **{check: _bound(_after_works(bench, function), bench) for check, function in known.items()},
@@ -71,7 +71,7 @@ def _functions(door: Door, sample: str | None) -> dict[str, Callable[[], list[st
             "digest": lambda: [manners.fingerprint(bench)],
         }
     if isinstance(record, Explainer):
-        table = explaining.Bench(record, door.watch)
+        table = explaining.Bench(record, door.watch, backwards)
         bound = {check: _bound(function, table) for check, function in explaining.EXPLAINING.items()}
         return {**bound, "digest": lambda: [explaining.fingerprint(table)]}
     if isinstance(record, Format):
