@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from qaudit.rendering.facts import Facts, Row, same_decimals, spans, title, value
-from qaudit.rendering.numbers import NONE, column, fixed, one, size
+from qaudit.rendering.numbers import NONE, capped, column, fixed, one, size
 from qaudit.rendering.scatter import Point, scatter, upward
 from qaudit.rendering.text import visible
 
 Json = dict[str, Any]
 LOSSES = ("flip_rate", "mean_abs_error", "max_abs_error")
-MOST_CANDIDATES = 40
+MOST_CANDIDATES, MOST_POINTS = 40, 300
 
 
 def sweep(facts: Facts) -> Json | None:
@@ -22,7 +22,7 @@ def sweep(facts: Facts) -> Json | None:
         return None
     measure = next((m for m in LOSSES if any(value(facts.whole(m, c["id"])) is not None for c in candidates)), None)
     points = []
-    for row in candidates:
+    for row in candidates[:MOST_POINTS]:
         loss = value(facts.whole(measure, row["id"])) if measure else None
         if loss is not None and row.get("effective_bits") is not None:
             points.append(
@@ -30,12 +30,15 @@ def sweep(facts: Facts) -> Json | None:
                     visible(row["id"], 70), visible(row["by"], 40), float(row["effective_bits"]), loss, row["id"] == facts.judged
                 )
             )
-    table = _candidates(facts, candidates[:MOST_CANDIDATES], measure)
+    # the judged candidate is in the table whatever its place
+    kept = candidates[:MOST_CANDIDATES]
+    kept += [row for row in candidates[MOST_CANDIDATES:] if row["id"] == facts.judged]
+    table = _candidates(facts, kept, measure)
     unit = next((r.get("unit", "") for c in candidates if measure and (r := facts.whole(measure, c["id"]))), "")
     second = _second(facts)
     out: Json = {
         "table": table,
-        "left_out": len(candidates) - len(table),
+        "left_out": capped(len(table), len(candidates), "candidates"),
         "measure": title(measure) if measure else "",
         "chart": None,
         "metric": title(second) if second else "",
@@ -78,7 +81,3 @@ def _candidates(facts: Facts, candidates: Sequence[Row], measure: str | None) ->
         }
         for i, row in enumerate(candidates)
     ]
-
-
-def _least(found: Sequence[Row]) -> float | None:
-    return min((t["sqnr_db"] for t in found if t.get("sqnr_db") is not None), default=None)

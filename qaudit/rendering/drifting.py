@@ -9,17 +9,18 @@ from qaudit.rendering.cases import Bar, case
 from qaudit.rendering.charts import Dot, drift
 from qaudit.rendering.explanations import pairs, settings_text
 from qaudit.rendering.facts import Facts, Row, interval, shown, shown_span, title, value
-from qaudit.rendering.numbers import NONE, compact, fixed, one, span
+from qaudit.rendering.numbers import NONE, capped, compact, fixed, one, span
 from qaudit.rendering.text import visible
 
 Json = dict[str, Any]
+MOST_DRIFTS, MOST_LOCAL = 40, 6
 
 
 def local(facts: Facts) -> list[Json]:
     """Cases of each local explainer, reference beside judged."""
     out = []
     for kind in ("local_models", "attributions"):
-        for before, after in pairs(facts, kind):
+        for before, after in pairs(facts, kind)[:MOST_LOCAL]:
             entry: Row = after or before or {}
             old = {c["row"]: c for c in (before or {}).get("cases") or ()}
             new = {c["row"]: c for c in (after or {}).get("cases") or ()}
@@ -91,6 +92,8 @@ def drifts(facts: Facts) -> Json:
     """Drift of each explainer beside its floor; the share of rows whose top reason changed."""
     rows = [r for r in facts.rows("drift", candidate=facts.judged) if "feature" not in r["about"] and "row" not in r["about"]]
     table = [_drift(facts, r) for r in sorted(rows, key=lambda r: (r["measure"], str(sorted(r["about"].items()))))]
+    left_out = capped(MOST_DRIFTS, len(table), "explanations")
+    table = table[:MOST_DRIFTS]
     plot = [t for t in table if t["measure"] == "drift" and t["number"] is not None]
     chart = None
     if plot:
@@ -99,8 +102,8 @@ def drifts(facts: Facts) -> Json:
         above = sum(t["above"] for t in plot)
         finding = f"{above} of {len(plot)} explanations drift beyond their floor"
         chart = drift(data, [t["band"] for t in plot], f"{finding}. {say}", ("Drift", "Floor"))
-        return {"table": table, "chart": chart, "finding": finding, "reasons": reasons(facts)}
-    return {"table": table, "chart": chart, "finding": "", "reasons": reasons(facts)}
+        return {"table": table, "chart": chart, "finding": finding, "reasons": reasons(facts), "left_out": left_out}
+    return {"table": table, "chart": chart, "finding": "", "reasons": reasons(facts), "left_out": left_out}
 
 
 def _key(row: Row) -> dict[str, str]:
@@ -152,7 +155,7 @@ def _means(facts: Facts, row: Row) -> str:
 def reasons(facts: Facts) -> list[Json]:
     """The headline: share of unflipped rows whose top reason changed, with interval and floor."""
     out = []
-    for row in facts.rows("reason_change_rate", candidate=facts.judged):
+    for row in facts.rows("reason_change_rate", candidate=facts.judged)[:MOST_LOCAL]:
         floor = next((r for r in facts.rows("reason_change_floor") if _key(r) == _key(row)), None)
         out.append(
             {

@@ -7,13 +7,13 @@ from typing import Any
 
 from qaudit.rendering.charts import Pair, dumbbell
 from qaudit.rendering.facts import Facts, Row, shown, shown_span, title, value
-from qaudit.rendering.numbers import NONE, column, fixed, one, whole
+from qaudit.rendering.numbers import NONE, capped, column, fixed, one, whole
 from qaudit.rendering.scatter import Point, scatter
 from qaudit.rendering.text import visible
 from qaudit.rendering.tree import MOST, leaves, tree
 
 Json = dict[str, Any]
-TOP = 15
+TOP, MOST_CHARTS, MOST_RULES = 15, 12, 40
 OF = {"prediction_change": "mean change of the prediction", "loss_change": "increase of the loss"}
 HOW = {
     "drop_column": "when the model is trained again without the feature",
@@ -46,7 +46,7 @@ def settings_text(entry: Row | None) -> str:
 
 def importance(facts: Facts) -> list[Json]:
     """A dumbbell chart an explainer and measure."""
-    return [_importance(before, after) for before, after in pairs(facts, "importance")]
+    return [_importance(before, after) for before, after in pairs(facts, "importance")[:MOST_CHARTS]]
 
 
 def _importance(before: Row | None, after: Row | None) -> Json:
@@ -75,9 +75,7 @@ def _importance(before: Row | None, after: Row | None) -> Json:
         "repeats": max((len(r.get("values") or ()) for r in entry.get("rows") or ()), default=0),
         "finding": finding,
         "chart": dumbbell(data, f"{finding}. {say}", axis, ("Reference", "Judged", "Rank", "Move")),
-        "left_out": len(names) - len(kept),
-        "all": len(names),
-        "kept": len(kept),
+        "left_out": capped(len(kept), len(names), "features"),
     }
 
 
@@ -123,7 +121,7 @@ def surrogate(facts: Facts) -> Json:
 def _tree(facts: Facts, entry: Row) -> Json:
     nodes = entry.get("nodes") or []
     rows = leaves(nodes)
-    classes = [str(c) for c in entry.get("classes") or ()]
+    classes = [str(c)[:200] for c in entry.get("classes") or ()]
     of = "the reference" if entry.get("candidate") == "reference" else "the judged model"
     finding = f"A tree with {len(rows)} leaves and depth {entry.get('depth', NONE)} that imitates {of}"
     chart = tree(nodes, classes, f"{finding}. {_say(rows)}") if 1 < len(rows) <= MOST else None
@@ -134,7 +132,8 @@ def _tree(facts: Facts, entry: Row) -> Json:
         "leaves": len(rows),
         "settings": settings_text(entry),
         "explainer": visible(entry.get("explainer")),
-        "rules": [visible(text, 300) for text in entry.get("rules") or ()],
+        "rules": [visible(text, 300) for text in list(entry.get("rules") or ())[:MOST_RULES]],
+        "rules_left": capped(MOST_RULES, len(entry.get("rules") or ()), "rules"),
         "fidelity": shown(_about(facts, "fidelity", entry)),
         "fidelity_span": shown_span(_about(facts, "fidelity", entry)),
         "base": shown(_about(facts, "base_rate_fidelity", entry)),

@@ -17,10 +17,11 @@ from qaudit.rendering.assets import font_rules, templates
 from qaudit.rendering.numbers import NONE
 from qaudit.rendering.numbers import whole as whole_number
 from qaudit.rendering.record import TO_DO
-from qaudit.rendering.text import visible
+from qaudit.rendering.text import harmless, visible
 from qaudit.rendering.view import build
 
 LANGUAGES = ("en",)
+LONGEST_PRINT = 20_000
 LIGHT = {
     "within": "#0b62a4",
     "near": "#b87500",
@@ -68,7 +69,7 @@ def page(report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en") -> s
         raise Refused(f"lang: {lang!r} is not known; known: {', '.join(LANGUAGES)}")
     folder = templates()
     environment = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=False, keep_trailing_newline=True
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, finalize=_printed, keep_trailing_newline=True
     )
     environment.filters["whole"] = lambda value: NONE if value is None else whole_number(value)
     environment.filters["short"] = lambda digest: visible(str(digest).removeprefix("sha256:")[:16], 16)
@@ -85,6 +86,11 @@ def page(report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en") -> s
         numbering=Numbering(),
         to_do=TO_DO,
     )
+
+
+def _printed(value: Any) -> Any:
+    """Every text that a template prints: no unseen character gets through, whatever was forgotten before."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else harmless(value[:LONGEST_PRINT], "\n")
 
 
 def _policy(sheets: list[str], scripts: list[str]) -> str:

@@ -90,3 +90,8 @@ def compact(value: float) -> str:
             return f"{value / scale:.4g}{suffix}".replace("-", MINUS)
     text = f"{value:.4g}" if size >= 1e-4 else f"{value:.1e}"
     return text.replace("-", MINUS)
+
+
+def capped(kept: int, everything: int, what: str) -> str:
+    """ "50 of 5,000 rows, all in report.json."; empty where nothing is left out."""
+    return f"{whole(kept)} of {whole(everything)} {what}, all in report.json." if kept < everything else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,11 @@ Json = dict[str, Any]
 UNNAMED = "no policy"
 
 
+def anchor(text: object) -> str:
+    """The address of a rule on the page: letters, digits, dots and dashes stay, all else by number."""
+    return "rule-" + re.sub(r"[^A-Za-z0-9._-]", lambda found: f"_{ord(found.group()):x}", str(text)[:80])
+
+
 def rules(facts: Facts) -> list[Json]:
     """A row a limit, in the policy's order."""
     return [_rule(facts, found) for found in facts.report.get("assessments") or ()]
@@ -47,7 +53,7 @@ def _rule(facts: Facts, found: Row) -> Json:
     text = limit_text(limit, unit)
     return {
         "id": visible(limit["id"], 24),
-        "anchor": f"rule-{limit['id']}",
+        "anchor": anchor(limit["id"]),
         "title": name + (f", {where}" if where and not limit.get("title") else ""),
         "measured": one(number, unit, signed(limit)),
         "sort": "" if number is None else repr(number),
@@ -168,7 +174,7 @@ def themes(facts: Facts) -> list[Json]:
 def steps(facts: Facts) -> list[Json]:
     """What to do next, at most three."""
     return [
-        {"text": sentence(step["text"], 400), "rule": visible(step.get("limit") or "", 24), "anchor": f"rule-{step.get('limit')}"}
+        {"text": sentence(step["text"], 400), "rule": visible(step.get("limit") or "", 24), "anchor": anchor(step.get("limit") or "")}
         for step in (facts.report.get("next_steps") or ())[:3]
     ]
 

@@ -15,7 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from qaudit.rendering.text import harmless
+
 VARIANT = "pdf/a-3a"
+MEDIA = ("font/woff2", "image/svg+xml")
+LONGEST_DATA = 400_000
+"""Characters of a data: address; the longest shipped font needs a quarter of it."""
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 SPACES = {
     "pdfuaid": "http://www.aiim.org/pdfua/ns/id/",
@@ -31,7 +36,7 @@ class MissingEngine(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The PDF; addresses that were refused; log lines that name missing glyphs."""
+    """The PDF; addresses that were refused, with the reason; log lines that name missing glyphs."""
 
     data: bytes
     refused: tuple[str, ...]
@@ -68,15 +73,29 @@ def _fetcher(weasyprint: Any, refused: list[str]) -> Any:
     from weasyprint.urls import URLFetcher
 
     class DataOnly(URLFetcher):  # type: ignore[misc]
-        """Opens data: addresses, records and refuses all others."""
+        """Opens data: addresses of the media types that the pages use, up to a size; records and refuses all others.
+
+        The record counts, not the exception: inside an SVG the engine swallows it and drops the picture.
+        """
 
         def fetch(self, url: str, headers: Any = None) -> Any:
-            if not url.startswith("data:"):
-                refused.append(url[:120])
-                raise ValueError(f"not fetched: {url[:120]}")
+            if why := refusal(url):
+                refused.append(f"{harmless(url[:80])}: {why}")
+                raise ValueError(f"not fetched: {why}")
             return super().fetch(url, headers)
 
-    return DataOnly()
+    return DataOnly(allowed_protocols={"data"})
+
+
+def refusal(url: str) -> str:
+    """Why `url` is not opened; empty where it is: data: of a known media type, no longer than LONGEST_DATA characters."""
+    head = url[:80].partition(",")[0]
+    if not head.startswith("data:"):
+        return "only data: is opened"
+    kind = head.removeprefix("data:").partition(";")[0]
+    if kind not in MEDIA:
+        return f"media type {harmless(kind) or 'not given'} is not among {', '.join(MEDIA)}"
+    return "" if len(url) <= LONGEST_DATA else f"longer than {LONGEST_DATA} characters"
 
 
 @contextmanager

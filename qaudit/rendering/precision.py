@@ -22,11 +22,11 @@ from qaudit.rendering.facts import (
     title,
     value,
 )
-from qaudit.rendering.numbers import NONE, column, decimals, fixed, is_percent, one, span, whole
+from qaudit.rendering.numbers import NONE, capped, column, decimals, fixed, is_percent, one, span, whole
 from qaudit.rendering.text import visible
 
 Json = dict[str, Any]
-MOST_TENSORS, MOST_GROUPS = 30, 24
+MOST_TENSORS, MOST_GROUPS, MOST_FORMULAS = 30, 24, 20
 
 
 def precision(facts: Facts) -> Json:
@@ -153,7 +153,7 @@ def groups(facts: Facts) -> Json | None:
         }
         for d, row, cell, cell_span in zip(data, shown_rows, cells, spans(shown_rows), strict=True)
     ]
-    return {"finding": finding, "chart": chart, "table": table, "measure": title(measure), "left_out": len(rows) - len(kept),
+    return {"finding": finding, "chart": chart, "table": table, "measure": title(measure), "left_out": capped(len(kept), len(rows), "groups"),
             "level": _method(next((r for r in shown_rows if r.get("interval")), None))}  # fmt: skip
 
 
@@ -230,7 +230,7 @@ def tensors(facts: Facts) -> Json | None:
         }
         for i, t in enumerate(kept)
     ]
-    return {"table": table, "all": len(rows), "left_out": len(rows) - len(kept)}
+    return {"table": table, "left_out": capped(len(kept), len(rows), "tensors, the noisiest")}
 
 
 def formulas(facts: Facts) -> list[Json]:
@@ -238,10 +238,10 @@ def formulas(facts: Facts) -> list[Json]:
     row = judged_row(facts) or {}
     by_text: dict[str, list[str]] = {}
     for name, text in sorted((row.get("formulas") or {}).items()):
-        by_text.setdefault(str(text), []).append(visible(name, 50))
+        by_text.setdefault(str(text)[:4000], []).append(visible(name, 50))
     return [
         {"of": ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else ""), "lines": _lines(text)}
-        for text, names in by_text.items()
+        for text, names in list(by_text.items())[:MOST_FORMULAS]
     ]
 
 
@@ -255,7 +255,7 @@ def contributions(facts: Facts) -> Json | None:
     rows.sort(key=lambda r: (-(value(r) or 0), str(r["about"])))
     cells = same_decimals(rows[:12])
     table = [{"name": _about(r), "value": cell, "n": r.get("n")} for r, cell in zip(rows[:12], cells, strict=True)]
-    return {"table": table, "left_out": len(rows) - len(table)} if rows else None
+    return {"table": table, "left_out": capped(len(table), len(rows), "parts, the largest")} if rows else None
 
 
 def _about(row: Row) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from qaudit.rendering.facts import SECTIONS, Facts, Row
-from qaudit.rendering.numbers import NONE, column, compact, one, whole
+from qaudit.rendering.numbers import NONE, capped, column, compact, one, whole
 from qaudit.rendering.text import prose, visible
 
 Json = dict[str, Any]
 STATES = {"here": "Here", "partial": "Partial", "not_here": "Not here"}
-MOST_COLUMNS = 40
+MOST_COLUMNS, MOST_ROWS, MOST_HASHES, MOST_PACKAGES = 40, 60, 60, 120
+MOST_LISTS, MOST_ITEMS, MOST_TEXTS = 12, 150, 40
 TO_DO = "to be completed by the author"
 LIMITS = (
     "The numbers speak of the rows that were given. Rows, groups and conditions that are not in the holdout were not tested.",
@@ -26,10 +27,10 @@ LIMITS = (
 
 def statements(facts: Facts) -> list[Json]:
     """The author's texts, each printed once: label A1, A2, ..., the field it was given for, its paragraphs."""
-    found = sorted((str(k), str(v).strip()) for k, v in (facts.report.get("author") or {}).items() if str(v).strip())
+    found = sorted((str(k), str(v).strip()) for k, v in (facts.report.get("author") or {}).items() if str(v).strip())[:MOST_TEXTS]
     return [
         {"label": f"A{i}", "anchor": f"author-{i}", "field": visible(key.replace(".", ": ").replace("_", " "), 60), "text": text,
-         "paragraphs": prose(text, 3000)}
+         "words": " ".join(text.split()), "paragraphs": prose(text, 3000)}
         for i, (key, text) in enumerate(found, 1)
     ]  # fmt: skip
 
@@ -37,12 +38,12 @@ def statements(facts: Facts) -> list[Json]:
 def frameworks(facts: Facts) -> list[Json]:
     """Every framework: where evidence is, in the order of its items."""
     texts = statements(facts)
-    return [_framework(found, texts) for found in facts.report.get("frameworks") or ()]
+    return [_framework(found, texts) for found in list(facts.report.get("frameworks") or ())[:MOST_LISTS]]
 
 
 def _framework(found: Row, texts: list[Json]) -> Json:
     counts = found.get("counts") or {}
-    items = [_item(item, texts) for item in found.get("items") or ()]
+    items = [_item(item, texts) for item in list(found.get("items") or ())[:MOST_ITEMS]]
     return {
         "title": visible(found.get("title"), 160),
         "id": visible(found.get("id"), 40),
@@ -53,14 +54,15 @@ def _framework(found: Row, texts: list[Json]) -> Json:
         "dated": visible(found.get("dated") or "", 24),
         "counts": {key: counts.get(key, sum(i["state"] == key for i in items)) for key in STATES},
         "items": items,
-        "all": len(items),
+        "all": len(found.get("items") or ()),
+        "left_out": capped(MOST_ITEMS, len(found.get("items") or ()), "items"),
     }
 
 
 def _item(item: Row, texts: list[Json]) -> Json:
     state = item.get("state") if item.get("state") in STATES else "not_here"
-    said = " ".join(str(item.get("author") or "").split())
-    cited = [text for text in texts if said and " ".join(text["text"].split()) in said]
+    said = " ".join(str(item.get("author") or "")[:200_000].split())
+    cited = [text for text in texts if said and text["words"] in said]
     anchors = [a for a in item.get("sections") or () if a in SECTIONS]
     return {
         "ref": visible(item.get("ref"), 60),
@@ -81,24 +83,29 @@ def evidence(facts: Facts) -> Json:
     data, environment = report.get("data") or {}, report.get("environment") or {}
     packages = environment.get("packages") or {}
     columns = list(data.get("columns") or ())
+    plugins, skipped = list(report.get("plugins") or ()), list(report.get("skipped") or ())
+    # what failed stands first: a cap must not hide it
+    skipped.sort(key=lambda row: row.get("kind") == "declined")
     return {
         "roles": [_role(name, row) for name, row in sorted((data.get("roles") or {}).items()) if row],
         "overlap": [
             {"roles": " and ".join(visible(r, 24) for r in o["roles"]), "rows": o["rows"]} for o in data.get("overlap") or ()
         ],
         "columns": [_column(c) for c in columns[:MOST_COLUMNS]],
-        "columns_left": max(0, len(columns) - MOST_COLUMNS),
+        "columns_left": capped(MOST_COLUMNS, len(columns), "columns"),
         "target": _target(data.get("target") or ()),
-        "notes": [visible(n, 300) for n in data.get("notes") or ()],
-        "groups": [visible(g, 60) for g in data.get("groups") or ()],
+        "notes": [visible(n, 300) for n in list(data.get("notes") or ())[:20]],
+        "groups": [visible(g, 60) for g in list(data.get("groups") or ())[:40]],
         "hashes": _hashes(facts),
-        "plugins": [_plugin(p) for p in report.get("plugins") or ()],
+        "plugins": [_plugin(p) for p in plugins[:MOST_ROWS]],
+        "plugins_left": capped(MOST_ROWS, len(plugins), "plugins"),
         "environment": [
             (key, visible(environment[key], 160)) for key in ("python", "platform", "cpu", "blas") if environment.get(key)
         ]
         + [(f"PDF: {key}", visible(text, 60)) for key, text in sorted((environment.get("pdf") or {}).items())],
-        "packages": [(visible(k, 40), visible(v, 30)) for k, v in sorted(packages.items())],
-        "skipped": [_skipped(s) for s in report.get("skipped") or ()],
+        "packages": [(visible(k, 40), visible(v, 30)) for k, v in sorted(packages.items())[:MOST_PACKAGES]],
+        "skipped": [_skipped(s) for s in skipped[:MOST_ROWS]],
+        "skipped_left": capped(MOST_ROWS, len(skipped), "steps"),
         "limits": LIMITS,
         "rows": len(facts.evidence),
         "findings": len(report.get("findings") or ()),
@@ -115,13 +122,13 @@ def _column(row: Row) -> Json:
     cells = [NONE if v is None else compact(float(v)) for v in numbers]
     top = ", ".join(f"{visible(v, 24)} ({whole(n)})" for v, n in list(row.get("top") or ())[:3])
     counts = {key: NONE if row.get(key) is None else whole(row[key]) for key in ("missing", "distinct")}
-    named = {"name": visible(row.get("name"), 60), "kind": row.get("kind") or "", "role": visible(row.get("role") or "", 24)}
+    named = {"name": visible(row.get("name"), 60), "kind": visible(row.get("kind") or "", 24), "role": visible(row.get("role") or "", 24)}
     return {**named, **counts, "numbers": cells, "top": top}
 
 
 def _target(rows: Any) -> list[Json]:
     found = []
-    for row in rows:
+    for row in list(rows)[:30]:
         if "label" in row:
             found.append(
                 {"name": visible(row["label"], 40), "text": f"{whole(row['rows'])} rows, {one(row.get('share'), 'share')}"}
@@ -147,7 +154,7 @@ def _hashes(facts: Facts) -> list[Json]:
         else []
     )
     rows += [(f"Plugin {visible(p.get('name'), 40)}", p.get("digest")) for p in report.get("plugins") or () if p.get("digest")]
-    return [{"name": name, "lines": halves(str(digest))} for name, digest in rows if digest]
+    return [{"name": name, "lines": halves(str(digest))} for name, digest in rows[:MOST_HASHES] if digest]
 
 
 def halves(digest: str) -> list[str]:

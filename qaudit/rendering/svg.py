@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from markupsafe import Markup, escape
 
 from qaudit.rendering.numbers import MINUS, compact
-from qaudit.rendering.text import cut, width
+from qaudit.rendering.text import cut, harmless, width
 
 FONT = "Qaudit Sans"
+LONGEST_TITLE = 8_000
 SIZE = 10.8
 """Text size in CSS pixels: 8.1 pt on paper."""
 
@@ -125,7 +126,7 @@ class Drawing:
         kind = f' class="chart {self.kind}"' if self.kind else ' class="chart"'
         return Markup(
             f'<svg{kind} xmlns="http://www.w3.org/2000/svg" width="{number(self.wide)}" height="{number(self.high)}" '
-            f'viewBox="0 0 {number(self.wide)} {number(self.high)}" role="img"><title>{escape(self.title)}</title>'
+            f'viewBox="0 0 {number(self.wide)} {number(self.high)}" role="img"><title>{escape(harmless(self.title[:LONGEST_TITLE]))}</title>'
             + "".join(self.parts)
             + "</svg>"
         )

@@ -10,9 +10,11 @@ from babel.dates import format_date
 
 from qaudit.rendering import drifting, explanations, page_one, precision, record
 from qaudit.rendering.facts import SECTIONS, VERDICTS, Facts, worst
-from qaudit.rendering.text import sentence, visible
+from qaudit.rendering.numbers import capped
+from qaudit.rendering.text import look_alikes, sentence, visible
 
 Json = dict[str, Any]
+MOST_RULES, MOST_FINDINGS, LONGEST_NAME, MOST_LISTED = 100, 60, 4_000, 40
 STAGE_OF = {
     "precision": ("quantize", "evaluate"),
     "importance": ("explain",),
@@ -25,6 +27,21 @@ STAGE_OF = {
 
 def build(report: Mapping[str, Any], lang: str = "en") -> Json:
     """The view model of the report."""
+    with look_alikes(named(report)) as groups:
+        return _build(report, lang, groups)
+
+
+def named(report: Mapping[str, Any]) -> list[str]:
+    """Names that stand side by side on the pages: features, columns, groups, classes, plugins."""
+    subject, data = report.get("subject") or {}, report.get("data") or {}
+    names = [row.get("name") for row in [*(subject.get("features") or ()), *(data.get("columns") or ())]]
+    names += [*(subject.get("classes") or ()), *(data.get("groups") or ())]
+    names += [row.get("name") for row in report.get("plugins") or ()]
+    names += [row["about"]["group"] for row in report.get("evidence") or () if "group" in (row.get("about") or {})]
+    return sorted({str(name)[:LONGEST_NAME] for name in names if name is not None})
+
+
+def _build(report: Mapping[str, Any], lang: str, groups: list[list[str]]) -> Json:
     facts = Facts(report)
     audit, rules = report.get("audit") or {}, page_one.rules(facts)
     shown: Json = {
@@ -35,8 +52,10 @@ def build(report: Mapping[str, Any], lang: str = "en") -> Json:
         "drift": drifting.drifts(facts),
         "frameworks": record.frameworks(facts),
         "statements": record.statements(facts),
-        "evidence": record.evidence(facts),
+        "evidence": {**record.evidence(facts), "alike": [[visible(text, 80) for text in group] for group in groups[:20]]},
     }
+    kept = _kept(rules)
+    anchors = {rule["anchor"] for rule in kept}
     sections = [_section(facts, anchor, rules, shown) for anchor in SECTIONS]
     identity = page_one.identity(facts)
     view: Json = {
@@ -50,14 +69,16 @@ def build(report: Mapping[str, Any], lang: str = "en") -> Json:
         "identity": identity,
         "headline": page_one.headline(facts),
         "key_numbers": page_one.key_numbers(facts),
-        "themes": page_one.themes(facts),
-        "steps": page_one.steps(facts),
+        "themes": [{**theme, "rules": [rule for rule in theme["rules"] if rule["anchor"] in anchors]} for theme in page_one.themes(facts)],
+        "steps": [{**step, "rule": step["rule"] if step["anchor"] in anchors else ""} for step in page_one.steps(facts)],
         "previous": page_one.previous(facts),
-        "rules": rules,
-        "open_rules": [rule for rule in rules if rule["verdict"] in ("outside", "undecided")],
+        "rules": kept,
+        "rules_left": capped(len(kept), len(rules), "rules, the exceeded ones first to be kept"),
+        "open_rules": [rule for rule in kept if rule["verdict"] in ("outside", "undecided")],
         "counts": page_one.counts(facts),
         "legend": [(key, word, text) for key, (word, text) in VERDICTS.items()],
-        "findings": _findings(report),
+        "findings": _findings(report)[:MOST_FINDINGS],
+        "findings_left": capped(MOST_FINDINGS, len(report.get("findings") or ()), "findings"),
         "candidates": len(report.get("candidates") or ()),
         "skipped_count": len(report.get("skipped") or ()),
         "classification": visible((report.get("author") or {}).get("classification") or "", 600),
@@ -69,6 +90,12 @@ def build(report: Mapping[str, Any], lang: str = "en") -> Json:
     policy = f"policy {identity['policy']}" if report.get("policy") else identity["policy"]
     view["footer"] = f"{view['audit_id']}   {policy}{digest}"
     return view
+
+
+def _kept(rules: list[Json]) -> list[Json]:
+    """At most MOST_RULES, those that need attention first to be kept, in the policy's order."""
+    order = sorted(range(len(rules)), key=lambda i: (rules[i]["rank"], i))[:MOST_RULES]
+    return [rules[i] for i in sorted(order)]
 
 
 def _day(text: object, lang: str) -> str:
@@ -99,13 +126,13 @@ def _section(facts: Facts, anchor: str, rules: list[Json], shown: Json) -> Json:
     own = [rule for rule in rules if rule["section"] == anchor]
     pool = rules if anchor in ("result", "rules") else own
     verdict = worst(rule["verdict"] for rule in pool)
-    found = [sentence(f["statement"]) for f in facts.report.get("findings") or () if f.get("section") == anchor]
+    found = [sentence(f["statement"]) for f in facts.report.get("findings") or () if f.get("section") == anchor][:MOST_LISTED]
     counted = [
         f"{sum(r['verdict'] == v for r in own)} {word.lower()}"
         for v, (word, _) in VERDICTS.items()
         if any(r["verdict"] == v for r in own)
     ]
-    text = f"Limits of this section: {', '.join(counted)}. Rules {', '.join(r['id'] for r in own)}." if own else ""
+    text = f"Limits of this section: {', '.join(counted)}. Rules {', '.join(r['id'] for r in own[:40])}{f' and {len(own) - 40} more' if len(own) > 40 else ''}." if own else ""
     return {
         "anchor": anchor,
         "number": _number(anchor) or "",

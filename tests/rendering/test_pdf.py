@@ -15,7 +15,9 @@ import pytest
 
 from qaudit.core.evidence import canonical_json
 from qaudit.rendering.html import page
-from qaudit.rendering.pdf import Made, make_pdf
+from qaudit.rendering.pdf import LONGEST_DATA, Made, make_pdf, refusal
+from qaudit.units.job import Job
+from qaudit.units.tasks import render as task
 
 validation = pytest.importorskip("page")
 GOLDEN = Path(__file__).parent.parent / "golden" / "report.json"
@@ -77,9 +79,38 @@ def test_report_json_is_inside_and_nothing_was_fetched(made: Made) -> None:
     assert made.glyphs == ()
 
 
-def test_an_address_is_refused_and_named() -> None:
-    found = make_pdf('<html lang="en"><title>t</title><img alt="x" src="https://example.org/a.png"><p>x</p></html>', b"{}", None)
-    assert found.refused == ("https://example.org/a.png",)
+WOFF = "data:font/woff2;base64,d09GMg=="
+OUTSIDE = {
+    "picture": '<img alt="x" src="https://example.org/a.png">',
+    "file": '<img alt="x" src="file:///etc/hostname">',
+    "style": "<style>@import url(http://127.0.0.1/a.css)</style>",
+    "font": "<style>@font-face{font-family:a;src:url(http://127.0.0.1/a.woff2)}p{font-family:a}</style>",
+    "in an SVG": '<svg width="9" height="9"><image href="file:///etc/hostname" width="9" height="9"/></svg>',
+    "attachment": '<link rel="attachment" href="file:///etc/hostname">',
+    "object": '<object data="http://127.0.0.1/a.svg"></object>',
+    "raster": '<img alt="x" src="data:image/png;base64,iVBORw0KGgo=">',
+    "page": '<img alt="x" src="data:text/html,hello">',
+    "long": f'<img alt="x" src="data:image/svg+xml,{"x" * LONGEST_DATA}">',
+}
+
+
+@pytest.mark.parametrize("how", OUTSIDE)
+def test_what_lies_outside_is_refused_and_recorded(how: str) -> None:
+    found = make_pdf(f'<html lang="en"><head><title>t</title></head><body>{OUTSIDE[how]}<p>x</p></body></html>', b"{}", None)
+    assert len(found.refused) >= 1
+    assert b"root:" not in found.data
+
+
+@pytest.mark.parametrize("url", [WOFF, "data:image/svg+xml,%3Csvg/%3E"])
+def test_what_the_pages_use_is_opened(url: str) -> None:
+    assert refusal(url) == ""
+
+
+def test_a_refusal_fails_the_pdf_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task, "make_pdf", lambda *_: Made(b"%PDF", ("file:///etc/hostname: only data: is opened",), ()))
+    answer, arrays = task.work(Job({"report": json.loads(latin()), "formats": ["html", "pdf"]}, {}, {}))
+    assert answer["skipped"] == [["pdf", "not fetched: file:///etc/hostname: only data: is opened"]]
+    assert sorted(arrays) == ["html"]
 
 
 def test_same_bytes_under_another_hash_seed_time_zone_and_no_system_fonts(made: Made, tmp_path: Path) -> None:

@@ -33,8 +33,12 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
         try:
             day = (report.get("audit") or {}).get("date")
             made = make_pdf(page(report, pdf=True, lang=lang), canonical_json(report).encode("utf-8"), day)
-            arrays["pdf"] = _bytes(made.data)
-            notes = [*made.glyphs, *(f"not fetched: {url}" for url in made.refused)]
+            notes = list(made.glyphs)
+            if made.refused:
+                # a page that asks for something from outside is not the page of this report
+                skipped.append(["pdf", f"not fetched: {'; '.join(made.refused[:3])}"])
+            else:
+                arrays["pdf"] = _bytes(made.data)
         except MissingEngine:
             skipped.append(["pdf", NO_ENGINE])
     return {"skipped": skipped, "notes": notes}, arrays
