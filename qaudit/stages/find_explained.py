@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qaudit.core.evidence import Finding
 from qaudit.stages.find_facts import Facts
-from qaudit.stages.find_words import interval, named, number, percent
+from qaudit.stages.find_words import distance, interval, number, percent, spoken
 
 PRIMARY = ("size", "direction", "decision", "value")
 """The distance of an explanation that its finding speaks of; the others stand in the table."""
@@ -21,7 +21,7 @@ def reasons(facts: Facts) -> Iterator[Finding]:
         top = facts.evidence[floor].interval
         above = row.value > (top.high if top else facts.value(floor))
         text = (
-            f"{named(row.about['explainer'])}: the top reason changed on {percent(row.value)} of {row.n} explained rows whose "
+            f"{spoken(row.about['explainer'])}: the top reason changed on {percent(row.value)} of {row.n} explained rows whose "
             f"decision did not ({interval(row)}); explaining the reference again changes {percent(facts.value(floor))} (floor)."
         )
         yield Finding("QA-009", text, (index, floor), "local", "attention" if above else "note")
@@ -37,7 +37,7 @@ def drift(facts: Facts) -> Iterator[Finding]:
             continue
         span = facts.evidence[floor].interval
         high = span.high if span else facts.value(floor)
-        head = f"{named(row.about['explainer'])}: the drift ({row.about['value_of']}) is {number(row.value)}"
+        head = f"{spoken(row.about['explainer'])}: the drift ({distance(row.about['value_of'])}) is {number(row.value)}"
         if row.value == 0:
             yield Finding("QA-010", f"{head}: both variants are explained alike.", (index, floor), "drift")
         elif row.value > high:
@@ -56,7 +56,7 @@ def surrogate(facts: Facts) -> Iterator[Finding]:
         show = percent if row.unit == "share" else number
         poor = row.interval is not None and row.interval.low <= facts.value(base)
         text = (
-            f"{named(row.about['explainer'])}: the surrogate tree agrees with the model on {show(row.value)} ({row.n} unseen rows"
+            f"{spoken(row.about['explainer'])}: the tree agrees with the model on {show(row.value)} ({row.n} unseen rows"
             f"{', ' + interval(row) if row.interval else ''}); a tree without splits reaches {show(facts.value(base))}."
         )
         tail = " It tells hardly more than the base rate." if poor else ""

@@ -21,7 +21,7 @@ def flips(facts: Facts) -> Iterator[Finding]:
     n = row.n or 0
     if count == 0:
         bound = percent(zero_bound(n))
-        text = f"0 of {n} decisions changed; at the 95 % level this proves only that fewer than {bound} of such rows change."
+        text = f"0 of {n} decisions changed; at the 95% level this proves only that fewer than {bound} of such rows change."
         yield Finding("QA-003", text, (flips, rate), "precision")
         return
     parts = [facts.one(f"flips_{kind}", facts.judged) for kind in SPLIT]

@@ -8,8 +8,11 @@ MINUS = "\u2212"
 
 
 def percent(value: float | None, *, sign: bool = False) -> str:
-    """A share in per cent, three significant digits: 0.01226 -> "1.23 %"."""
-    return f"{_digits(100 * (value or 0.0), sign)} %"
+    """A share as on the pages: 0.01226 -> "1.23%", with `sign` "+1.23 pp"; what is tiny with its figures: 1e-7 -> "1.00e-05%"."""
+    whole = 100 * (value or 0.0)
+    text = f"{abs(whole):.2f}" if whole == 0 or abs(whole) >= 0.005 else f"{abs(whole):.2e}"
+    lead = "" if whole == 0 else MINUS if whole < 0 else "+" if sign else ""
+    return f"{lead}{text}{' pp' if sign else '%'}"
 
 
 def number(value: float | None, *, sign: bool = False) -> str:
@@ -18,13 +21,24 @@ def number(value: float | None, *, sign: bool = False) -> str:
 
 
 def interval(row: Evidence) -> str:
-    """ "95 % interval 0.1 % to 2 %", or that there is none."""
+    """ "95% interval 0.10% to 2.00%", or that there is none."""
     if row.interval is None:
         return "no interval"
     show = percent if row.unit == "share" else number
     signed = row.measure.endswith("_change")
     low, high = show(row.interval.low, sign=signed), show(row.interval.high, sign=signed)
-    return f"{number(100 * row.interval.level)} % interval {low} to {high}"
+    return f"{number(100 * row.interval.level)}% interval {low} to {high}"
+
+
+def spoken(name: str) -> str:
+    """A plugin or what it measures in plain words: "drop_column" -> "Drop column"."""
+    return named(name.replace("_", " ").strip().capitalize() or name)
+
+
+def distance(name: str) -> str:
+    """What a drift is about: "loss_change size" -> "loss change, size"."""
+    of, _, kind = name.rpartition(" ")
+    return named(f"{of.replace('_', ' ')}, {kind}" if of else kind.replace("_", " "))
 
 
 def named(text: str, most: int = 80) -> str:

@@ -167,10 +167,12 @@ def _statement(program: Program, given: Mapping[str, NDArray[Any]], rows: int, e
     if isinstance(program.steps[0], Trees):
         parts = [name for name, key in (("leaf", "leaves"), ("raw score", "raw")) if key in given]
         same = f"every {' and every '.join(parts)} equals the model's own bit for bit; " if parts else ""
-        tail = f"predictions lie at most {error:.3g} apart ({'0' if program.output == 'regression' else '4 x 2^-52'} allowed)"
-        return f"{compared}{same}{tail}{_decided(program, near, changed)}."
+        allowed = "0" if program.output == "regression" else "4 x 2^-52"
+        lie = f"lie at most {error:.3g} apart ({allowed} allowed)" if error else "are identical"
+        return f"{compared}{same}predictions {lie}{_decided(program, near, changed)}."
     decided = _decided(program, near, changed)
-    return f"{compared}predictions lie within the stated rounding bound, at most {error:.3g} apart{decided}."
+    lie = f"lie within the stated rounding bound, at most {error:.3g} apart" if error else "are identical"
+    return f"{compared}predictions {lie}{decided}."
 
 
 def _decided(program: Program, near: int, changed: int) -> str:

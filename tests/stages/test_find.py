@@ -61,7 +61,7 @@ def test_no_flips_prove_only_a_bound() -> None:
     fine = candidate(of, 16)
     found = told(of, (fine,), fine)["QA-003"]
     assert found.statement == (
-        "0 of 299 decisions changed; at the 95 % level this proves only that fewer than 1.23 % of such rows change."
+        "0 of 299 decisions changed; at the 95% level this proves only that fewer than 1.23% of such rows change."
     )
 
 
@@ -114,7 +114,7 @@ def test_reasons_drift_and_surrogate_stand_beside_floor_and_base() -> None:
     ]
     found = told(of, (two,), two, *more)
     assert found["QA-009"].severity == "attention"
-    assert "explaining the reference again changes 1 % (floor)" in found["QA-009"].statement
+    assert "explaining the reference again changes 1.00% (floor)" in found["QA-009"].statement
     assert "0.5, above its floor" in found["QA-010"].statement
     assert found["QA-011"].statement.endswith("It tells hardly more than the base rate.")
     still = told(of, (two,), two, row("drift", 0.015, more[2].about, unit=""), more[3])["QA-010"]
@@ -180,14 +180,14 @@ def test_every_code_has_its_page() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0122612, "1.23 %"), (0.0, "0 %"), (1.0, "100 %"), (0.5, "50 %"), (1e-7, "1.00e-05 %"), (0.99999, "100 %")],
+    [(0.0122612, "1.23%"), (0.0, "0.00%"), (1.0, "100.00%"), (0.5, "50.00%"), (1e-7, "1.00e-05%"), (0.99999, "100.00%")],
 )
 def test_percent(value: float, text: str) -> None:
     assert percent(value) == text
 
 
 def test_signs_and_names() -> None:
-    assert percent(-0.003, sign=True) == "\u22120.3 %"
+    assert percent(-0.003, sign=True) == "\u22120.30 pp"
     assert number(0.25, sign=True) == "+0.25"
     assert number(0.0, sign=True) == "0"
     assert number(1234567.8) == "1234568"
