@@ -28,6 +28,10 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except Refused as error:
             stop(str(error))
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            stop(f"{error.format_message()} (qaudit{f' {ctx.invoked_subcommand}' if ctx.invoked_subcommand else ''} --help)")
         except BrokenPipeError:
             sys.exit(2)
         except KeyboardInterrupt:

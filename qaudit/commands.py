@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from qaudit import registry, store
-from qaudit.data import need, open_source
 from qaudit.errors import Refused
 from qaudit.host import PluginHost
 from qaudit.prepare import registered_request
 from qaudit.settings import audit_date, validated
+from qaudit.stages.load import LoadRequest, labelled, roles_of
 from qaudit.stages.load_model import Opened, loaded_by, open_file, parameters
 from qaudit.stages.previous import read_report
 from qaudit.stages.render import render
@@ -26,28 +26,37 @@ def register(name: str, model: Path, holdout: Path, *, target: str, parent: str 
     """Register a model file with its rows as the next version; returns "name@version".
 
     `given`: train, calibration (paths), positive, cutoff, groups, types, trust, missing. The model is read once, in a child, and
-    the columns are looked up, so that nothing is registered that no audit could open. Raises Refused.
+    the rows are read, so that nothing is registered that no audit could open. Raises Refused.
     """
     registry.check_name(name)
     with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
         opened = opened_model(model, given.get("trust") or (), Path(scratch))
     positive = given.get("positive")
-    if positive is not None and str(positive) not in opened.classes:
+    if positive is not None and labelled(str(positive), opened.classes) not in opened.classes:
         raise Refused(f"positive = {positive!r}: the classes of the model are {', '.join(opened.classes) or 'none (regression)'}")
     files: dict[str, Path | tuple[str, bytes]] = {"model": model, "holdout": holdout}
     files |= {
         role: Path(path) for role, path in (("training", given.get("train")), ("calibration", given.get("calibration"))) if path
     }
     groups = list(given.get("groups") or ())
-    for role in ("holdout", "training"):
-        path = files.get(role)
-        if isinstance(path, Path):
-            source = open_source(path)
-            need([target, *groups] if role == "holdout" else [target], source.names, source.file)
+    roles_of(_asked(model, holdout, target, groups, given), opened)
     settings = {"target": target, "groups": groups, **given}
     said = {key: settings[key] for key in OPTIONS if settings.get(key) not in (None, "", (), [], {})}
     options = said if positive is None else said | {"positive": str(positive)}
     return registry.register(name, files, options, parent, audit_date(validated({}, "register")))
+
+
+def _asked(model: Path, holdout: Path, target: str, groups: Sequence[str], given: Mapping[str, Any]) -> LoadRequest:
+    return LoadRequest(
+        model=model,
+        holdout=holdout,
+        target=target,
+        training=Path(given["train"]) if given.get("train") else None,
+        calibration=Path(given["calibration"]) if given.get("calibration") else None,
+        groups=tuple(groups),
+        types=dict(given.get("types") or {}),
+        missing=tuple(given.get("missing") or ()),
+    )
 
 
 def opened_model(model: Path, trust: Collection[str], scratch: Path) -> Opened:

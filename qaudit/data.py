@@ -59,6 +59,8 @@ class Source:
     def texts(self, name: str) -> NDArray[Any]:
         """Column (n,) of str, None where missing. Numbers and booleans as Python writes them."""
         column = self._column(name)
+        if pa.types.is_nested(column.type) or _is_bytes(column.type):
+            raise Refused(f"{self.file}: column {name!r} holds {column.type}; one text or number a row is wanted")
         values = column.to_pylist()
         wanted = np.empty(len(values), dtype=object)
         missing = {"", *self.missing}
@@ -76,7 +78,9 @@ class Source:
         if pa.types.is_boolean(kind):
             column = column.cast(pa.int8())
         elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
-            raise Refused(f'{self.file}: column {name!r} holds {kind}; declare it in [data.types] as "text", or give numbers')
+            one = not (pa.types.is_nested(kind) or _is_bytes(kind))
+            instead = 'declare it in [data.types] as "text", or give numbers' if one else "one number a row is wanted"
+            raise Refused(f"{self.file}: column {name!r} holds {kind}; {instead}")
         try:
             values = column.cast(pa.float64())
         except pa.ArrowInvalid as error:
@@ -121,7 +125,17 @@ class Source:
         said = np.flatnonzero(np.isnan(found) & np.asarray(pc.is_valid(text).to_numpy(zero_copy_only=False), dtype=bool))
         if said.size:
             raise self._no_number(name, int(said[0]), text[int(said[0])].as_py())
+        for row in np.flatnonzero(np.abs(found) >= 2**53):
+            self._exact(name, int(row), text[int(row)].as_py(), float(found[row]))
         return self._finite(name, found)
+
+    def _exact(self, name: str, row: int, value: str, found: float) -> None:
+        """Raise Refused for an integer that a float64 would change."""
+        if math.isfinite(found) and value.lstrip("+-").isdecimal() and int(value) != int(found):
+            raise Refused(
+                f"{self.file}: column {name!r}, {self.where(row)}: {value[:80]} is an integer beyond 2^53 "
+                'that does not fit a number; declare it "text"'
+            )
 
     def _one_by_one(self, name: str, values: list[str | None]) -> list[float]:
         found = []
@@ -135,17 +149,27 @@ class Source:
         return found
 
     def _no_number(self, name: str, row: int, value: str | None) -> Refused:
-        hint = (
-            "; if it means missing, declare [data] missing"
-            if str(value).lower() in ("na", "n/a", "nan", "null", "none", "?")
-            else ""
-        )
-        return Refused(f"{self.file}: column {name!r}, {self.where(row)}: {str(value)[:80]!r} is not a number{hint}")
+        return Refused(f"{self.file}: column {name!r}, {self.where(row)}: {str(value)[:80]!r} is not a number{_hint(str(value))}")
 
     def _finite(self, name: str, found: NDArray[np.float64]) -> NDArray[np.float64]:
         if (wild := np.flatnonzero(np.isinf(found))).size:
             raise Refused(f"{self.file}: column {name!r}, {self.where(int(wild[0]))}: {found[wild[0]]} is not a finite number")
         return found
+
+
+def _hint(value: str) -> str:
+    """What may be meant by a text that stands in a number column."""
+    if value.lower() in ("na", "n/a", "nan", "null", "none", "?"):
+        return "; if it means missing, declare [data] missing"
+    if value.lower() in ("true", "false"):
+        return "; write 1 and 0"
+    if value.replace(",", "", 1).lstrip("+-").isdecimal():
+        return "; a decimal point is wanted, not a comma"
+    return ""
+
+
+def _is_bytes(kind: Any) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
 
 
 def _value_type(kind: Any) -> Any:
@@ -187,9 +211,6 @@ def open_source(path: Path, missing: Sequence[str] = (), shown: str | None = Non
     file = shown or path.name
     form: Literal["csv", "parquet"] = "parquet" if data[:4] == b"PAR1" else "csv"
     columns = _parquet(data, file) if form == "parquet" else _csv(data, file)
-    doubled = sorted({name for name in columns.column_names if columns.column_names.count(name) > 1})
-    if doubled:
-        raise Refused(f"{file}: two columns are named {doubled[0]!r}; names must be unique")
     if columns.num_rows == 0:
         raise Refused(f"{file}: has a header and no rows")
     return Source(file, f"sha256:{hashlib.sha256(data).hexdigest()}", data, form, columns, tuple(missing))
@@ -197,9 +218,18 @@ def open_source(path: Path, missing: Sequence[str] = (), shown: str | None = Non
 
 def _parquet(data: bytes, file: str) -> pa.Table:
     try:
+        _unique(pa.parquet.read_schema(pa.BufferReader(data)).names, file)
         return pa.parquet.read_table(pa.BufferReader(data))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise Refused(f"{file}: not a readable Parquet file ({str(error).splitlines()[0][:200]})") from error
+
+
+def _unique(names: Sequence[str], file: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise Refused(f"{file}: two columns are named {name!r}; names must be unique")
+        seen.add(name)
 
 
 def _csv(data: bytes, file: str) -> pa.Table:
@@ -212,9 +242,9 @@ def _csv(data: bytes, file: str) -> pa.Table:
     header = next(csv.reader(io.StringIO(text, newline="")), [])
     if not any(name.strip() for name in header):
         raise Refused(f"{file}: the first line holds no column names")
-    if len(set(header)) < len(header):
-        doubled = next(name for name in header if header.count(name) > 1)
-        raise Refused(f"{file}: two columns are named {doubled!r}; names must be unique")
+    _unique(header, file)
+    if len(header) == 1 and (other := next((each for each in ";\t|" if each in header[0]), None)):
+        raise Refused(f"{file}: one column, named {header[0][:80]!r}; values separated by commas are wanted, not by {other!r}")
     try:
         return pa.csv.read_csv(
             pa.BufferReader(text.encode()),

@@ -158,6 +158,13 @@ class RunPart(_Part):
     bits: tuple[int, ...] = ()
     plugins: tuple[str, ...] = ()
 
+    @field_validator("jobs")
+    @classmethod
+    def _some(cls, value: int) -> int:
+        if value < 1:
+            raise ValueError("1 or more")
+        return value
+
     @field_validator("bits", "plugins", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
@@ -199,6 +206,9 @@ def read_toml(path: Path) -> dict[str, Any]:
 def read_audit_file(path: Path) -> dict[str, Any]:
     """audit.toml as a dictionary, with paths made absolute from its folder and [author] files read. Raises Refused."""
     table = read_toml(path)
+    for part, value in table.items():
+        if part in Settings.model_fields and part not in ("quantizers", "explainers") and not isinstance(value, dict):
+            raise Refused(f"{path}: {part}: {value!r} found, wanted: a table, [{part}]")
     for part, keys in _PATHS.items():
         section = table.get(part)
         for key in keys:
@@ -267,6 +277,7 @@ def _first(error: ValidationError) -> str:
     if found["type"] == "missing":
         return f"{section}{key}: missing"
     wanted = re.sub(r"^(Value error, |Input should be )", "", found["msg"]).removesuffix(" is wanted").removesuffix(" are wanted")
+    wanted = "a list" if wanted == "a valid tuple" else wanted
     return f"{section}{key}: {found['input']!r} found, wanted: {wanted}"
 
 

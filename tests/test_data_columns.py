@@ -76,6 +76,10 @@ def test_declared_words_mean_missing(tmp_path):
         (b"PAR1nonsense", "not a readable Parquet file"),
         (b"aa,b\n1,2\n", "no column 'a'; did you mean 'aa'"),
         (b"x,y\n1,2\n", "no column 'a'; columns: x, y"),
+        (b'a,b\n"1,5",x\n', "'1,5' is not a number; a decimal point is wanted, not a comma"),
+        (b"a,b\nTrue,x\n", "'True' is not a number; write 1 and 0"),
+        (b"a;b\n1;2\n", "one column, named 'a;b'; values separated by commas are wanted, not by ';'"),
+        (b"a,b\n1,x\n9007199254740993,y\n", r"row 2 \(line 3\): 9007199254740993 is an integer beyond 2\^53"),
     ],
 )
 def test_every_refusal_is_one_line_that_says_where(content, said, tmp_path):
@@ -117,6 +121,26 @@ def test_parquet_types(tmp_path):
 def test_numbers_too_large_for_float64_are_refused(tmp_path):
     with pytest.raises(Refused, match=r"an integer beyond 2\^53"):
         parquet(tmp_path, id=pa.array([2**53 + 1])).numbers("id")
+
+
+def test_large_integers_that_fit_are_numbers(tmp_path):
+    made = source(tmp_path, b"a\n18014398509481984\n-9007199254740994\n1e300\n")
+    np.testing.assert_array_equal(made.numbers("a"), [2.0**54, -9007199254740994.0, 1e300])
+
+
+def test_nested_values_and_bytes_are_no_text_and_no_number(tmp_path):
+    made = parquet(tmp_path, several=pa.array([["x"]]), fields=pa.array([{"k": 1}]), raw=pa.array([b"x"]))
+    for name in made.names:
+        for read in (made.texts, made.numbers):
+            with pytest.raises(Refused, match=f"rows.parquet: column '{name}' holds .*; one .* a row is wanted"):
+                read(name)
+
+
+def test_doubled_names_in_parquet_are_named(tmp_path):
+    twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
+    pa.parquet.write_table(twice, tmp_path / "twice.parquet")
+    with pytest.raises(Refused, match=r"twice.parquet: two columns are named 'a'; names must be unique"):
+        open_source(tmp_path / "twice.parquet")
 
 
 def test_the_authors_type_goes_before_the_models_and_that_before_number(tmp_path):

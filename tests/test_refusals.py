@@ -60,7 +60,7 @@ def call(folder: Path) -> Callable[..., Answer]:
         before = Path.cwd()
         os.chdir(folder)
         try:
-            done = CliRunner(env={"QAUDIT_HOME": str(folder / "registry")}).invoke(main, words)
+            done = CliRunner(env={"QAUDIT_HOME": str(folder.with_name("home"))}).invoke(main, words)
         finally:
             os.chdir(before)
         return Answer(done.exit_code, done.stdout, done.stderr)
@@ -81,6 +81,9 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pickle without trust": (("model.pkl", "holdout.csv", "--target", "y"), ("model.pkl", "--trust", "sha256:")),
     "unknown plugin": ((*RUN, "--quantizers", "symetric"), ("symetric", "symmetric")),
     "unknown framework": ((*RUN, "--framework", "sr_26_3"), ("sr_26_3", "sr_26_2")),
+    "bits that no quantizer takes": ((*RUN, "--positive", "good", "--bits", "40"), ("symmetric", "40", "2 to 16")),
+    "misspelt option": ((*RUN, "--cutof", "0.2"), ("--cutof", "--cutoff")),
+    "unknown language": ((*RUN, "--lang", "xx"), ("xx", "en")),
     "unknown label": ((*RUN, "--positive", "god"), ("god",)),
     "broken toml": (("broken.toml",), ("broken.toml", "3")),
     "unknown key": (("unknown.toml",), ("unknown.toml", "cutof", "cutoff")),

@@ -74,6 +74,9 @@ def test_whole_file(tmp_path: Path) -> None:
         ('[author]\npurpose = "absent.md"\n', r"\[author\] purpose: absent.md: No such file"),
         ('[subject]\ntrust = "yes"\n', r"\[subject\] trust: 'yes' found, wanted: sha256"),
         ("[[quantizers]]\nbits = 4\n", r"\[quantizers\] 0.name: missing"),
+        ("subject = 1\n", r"subject: 1 found, wanted: a table, \[subject\]"),
+        ('[quantizers]\nname = "symmetric"\n', r"quantizers: \{.*\} found, wanted: a list"),
+        ("[run]\njobs = 0\n", r"\[run\] jobs: 0 found, wanted: 1 or more"),
     ],
 )
 def test_complaints(text: str, message: str, tmp_path: Path) -> None:

@@ -52,6 +52,10 @@ class Columns:
 
     def _step(self, estimator: Any, columns: list[int]) -> list[int]:
         self.used.update(columns)
+        if (inner := getattr(estimator, "_preprocessor", None)) is not None:  # histogram boosting with categories
+            return self._column_transformer(inner, columns) if isinstance(inner, ColumnTransformer) else []
+        if inside := [each for each in members(estimator) if getattr(each, "n_features_in_", None) == len(columns)]:
+            return self._members(estimator, inside, columns)
         if hasattr(estimator, "categories_") and len(estimator.categories_) == len(columns):
             for column, categories in zip(columns, estimator.categories_, strict=True):
                 self._categories(estimator, column, np.asarray(categories))
@@ -71,6 +75,14 @@ class Columns:
                 self.kind[column] = "number"
         return columns if keeps and takes else []
 
+    def _members(self, estimator: Any, inside: list[Any], columns: list[int]) -> list[int]:
+        """Estimators that are asked with the columns of the one around them."""
+        before = set(self.used) - set(columns)
+        self.used = before | (set(columns) if getattr(estimator, "passthrough", False) else set())
+        for each in inside:
+            self.walk(each, columns)
+        return []
+
     def _categories(self, estimator: Any, column: int, categories: NDArray[Any]) -> None:
         texts = [value for value in categories.tolist() if isinstance(value, str)]
         holds_missing = any(value is None or value != value for value in categories.tolist())
@@ -87,6 +99,21 @@ class Columns:
             self.kind[column] = kind
         if self.missing[column] is None:
             self.missing[column] = missing
+
+
+def members(estimator: Any) -> list[Any]:
+    """Fitted estimators inside a meta-estimator that are given its own columns; empty where no pipeline is among them."""
+    found = [getattr(estimator, name, None) for name in ("best_estimator_", "estimator_", "regressor_")]
+    for name in ("estimators_", "calibrated_classifiers_"):
+        several = getattr(estimator, name, None)
+        found += [getattr(each, "estimator", each) for each in several] if isinstance(several, list) else []
+    inside = [each for each in found if hasattr(each, "predict")]
+    return inside if any(_reads_columns(each) for each in inside) else []
+
+
+def _reads_columns(estimator: Any) -> bool:
+    holds = isinstance(estimator, Pipeline | ColumnTransformer) or getattr(estimator, "_preprocessor", None) is not None
+    return holds or bool(members(estimator))
 
 
 def _takes_missing(estimator: Any) -> bool:

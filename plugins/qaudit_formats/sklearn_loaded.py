@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from qaudit import Loaded, Program, Refused
+from qaudit import Decline, Loaded, Program, Refused
 from qaudit_formats.sklearn_columns import describe
 from qaudit_formats.sklearn_lowering import CannotLower, Output, leaf_function, lower, raw_function
 from qaudit_formats.sklearn_refit import fresh_clone
@@ -105,15 +105,24 @@ class Model:
         column: str | int | None = without
         if without is not None and not self.names:
             column = list(rows.columns).index(without)
-        fresh = fresh_clone(self.estimator, column, seed)
         wanted = target if self.output == "regression" else np.asarray(self.labels)[np.asarray(target)]
-        fresh.fit(self._without(rows, without), wanted)
+        chosen = self._without(rows, without)
+        if chosen.shape[1] == 0:
+            raise Decline(f"no column is left without {without!r}")
+        try:
+            fresh = fresh_clone(self.estimator, column, seed)
+            fresh.fit(chosen, wanted)
+        except ValueError as error:  # scikit-learn's word for a pipeline that needs the column
+            said = str(error).splitlines()[0][:200] if str(error) else "ValueError"
+            raise Decline(f"it cannot be trained without {without!r}: {said}") from error
         return loaded(fresh)
 
     def _without(self, rows: Any, without: str | None) -> Any:
         if not self.names:
             return (rows if without is None else rows.drop(columns=[without])).to_numpy()
         chosen = self.prepared(rows)
+        if getattr(self.final, "categorical_features", None) == "from_dtype" and not self.before:
+            chosen = chosen.astype({name: "category" for name in self.texts if name in chosen})
         return chosen if without is None else chosen.drop(columns=[without])
 
 

@@ -21,12 +21,21 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import (
+    BayesianRidge,
     ElasticNet,
+    ElasticNetCV,
+    HuberRegressor,
     Lasso,
+    LassoCV,
     LinearRegression,
     LogisticRegression,
+    LogisticRegressionCV,
+    Perceptron,
+    QuantileRegressor,
     Ridge,
     RidgeClassifier,
+    RidgeClassifierCV,
+    RidgeCV,
     SGDClassifier,
     SGDRegressor,
 )
@@ -41,8 +50,11 @@ Output = Literal["binary", "multiclass", "regression"]
 Shape = tuple[tuple[str, ...], Output, tuple[str, ...]]
 """Encoded names, output, classes."""
 
-LINEAR_REGRESSORS = (LinearRegression, Ridge, Lasso, ElasticNet, SGDRegressor, LinearSVR)
-MARGIN_CLASSIFIERS = (RidgeClassifier, LinearSVC)
+LINEAR_REGRESSORS = (
+    *(LinearRegression, Ridge, RidgeCV, Lasso, LassoCV, ElasticNet, ElasticNetCV, SGDRegressor, LinearSVR),
+    *(BayesianRidge, HuberRegressor, QuantileRegressor),
+)
+MARGIN_CLASSIFIERS = (RidgeClassifier, RidgeClassifierCV, Perceptron, LinearSVC)
 SINGLE_TREES = (DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor)
 FORESTS = (RandomForestClassifier, RandomForestRegressor, ExtraTreesClassifier, ExtraTreesRegressor)
 
@@ -185,7 +197,7 @@ def _boosting(estimator: Any, shape: Shape) -> Program:
 Builder = Callable[[Any, Shape], Program]
 BUILDERS: tuple[tuple[tuple[type, ...], Builder], ...] = (
     (LINEAR_REGRESSORS, _regressor),
-    ((LogisticRegression,), _logistic),
+    ((LogisticRegression, LogisticRegressionCV), _logistic),
     (MARGIN_CLASSIFIERS, _margin),
     ((SGDClassifier,), _sgd),
     ((MLPClassifier, MLPRegressor), _mlp),

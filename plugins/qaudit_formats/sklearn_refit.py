@@ -49,11 +49,34 @@ def remove_column(fresh: Any, fitted: Any, column: str | int) -> None:
         _column_transformer(fresh, fitted, column)
     elif isinstance(fresh, Pipeline):
         for (_, part), (_, part_fitted) in zip(fresh.steps, fitted.steps, strict=True):
-            if isinstance(part, ColumnTransformer | Pipeline | FeatureUnion):
+            if isinstance(part, ColumnTransformer | Pipeline | FeatureUnion) or hasattr(part, "predict"):
                 remove_column(part, part_fitted, column)
+    elif hasattr(fresh, "predict"):
+        for part, part_fitted in _inside(fresh, fitted):
+            remove_column(part, part_fitted, column)
+        _named_categories(fresh, column)
     elif isinstance(fresh, FeatureUnion):
         for (_, part), (_, part_fitted) in zip(fresh.transformer_list, fitted.transformer_list, strict=True):
             remove_column(part, part_fitted, column)
+
+
+def _inside(fresh: Any, fitted: Any) -> list[tuple[Any, Any]]:
+    """The unfitted estimators that a meta-estimator gives its own columns, each with a fitted original."""
+    named = getattr(fitted, "named_estimators_", None) or {}
+    pairs = [(part, named[label]) for label, part in getattr(fresh, "estimators", None) or () if label in named]
+    for own, made in (("estimator", "calibrated_classifiers_"), ("estimator", "estimators_"), ("regressor", "regressor_")):
+        found = getattr(fitted, made, None)
+        one = found[0] if isinstance(found, list) and found else found
+        if one is not None and not pairs and hasattr(getattr(fresh, own, None), "fit"):
+            pairs.append((getattr(fresh, own), getattr(one, "estimator", one) if made.startswith("calibrated") else one))
+    return [(part, part_fitted) for part, part_fitted in pairs if hasattr(part, "fit") and hasattr(part_fitted, "fit")]
+
+
+def _named_categories(fresh: Any, column: str | int) -> None:
+    """Take the column out of boosting's list of categorical columns, where the author named them."""
+    given = getattr(fresh, "categorical_features", None)
+    if isinstance(given, list | tuple) and column in given and isinstance(column, str):
+        fresh.set_params(categorical_features=[name for name in given if name != column] or None)
 
 
 def _prunable(fresh: Pipeline) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -105,7 +108,7 @@ def _header(archive: ZipFile, member: str, name: str) -> None:
             version = np.lib.format.read_magic(stream)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = read(stream)
-        except (ValueError, OSError, EOFError) as error:
+        except (ValueError, OSError, EOFError, SyntaxError, TokenError) as error:  # numpy reads old headers by Python's tokens
             raise Refused(f"{name}: {member!r} is not a .npy array") from error
     wanted = dtype.itemsize
     for length in shape:
@@ -169,8 +172,8 @@ def check_file(path: Path) -> None:
             check_arrays(archive, path.name)
             check_trees(archive, schema, path.name)
             check_generators(schema, path.name)
-    except (BadZipFile, NotImplementedError, EOFError) as error:
-        raise Refused(f"{path.name}: not a readable archive ({error})") from error
+    except (BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, struct.error, zlib.error) as error:
+        raise Refused(f"{path.name}: not a readable archive ({type(error).__name__}: {error})") from error
     try:
         unknown = set(get_untrusted_types(file=path)) - set(REVIEWED)
     except Exception as error:  # skops meets a file of somebody else here

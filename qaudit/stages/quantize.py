@@ -61,6 +61,9 @@ def quantize(
     for ref, outcome in zip(ordered, run(calls), strict=True):
         _tell(subject, ref, outcome, book)
         progress(f"quantize: {ref.name}: {sum(one.by == ref.name for _, one in book.found)} candidates")
+    if bits and not book.found and any(row.reason.startswith("bits ") for row in book.skipped):
+        reasons = "; ".join(f"{row.by}: {row.reason}" for row in book.skipped if row.reason.startswith("bits "))
+        raise Refused(f"bits: no selected quantizer takes {', '.join(map(str, bits))} ({reasons})")
     book.found.sort(key=lambda pair: pair[0])
     everything = tuple(candidate for _, candidate in book.found)
     reference = _reference(subject.program) if subject.program is not None and everything else []

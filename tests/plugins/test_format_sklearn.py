@@ -7,17 +7,35 @@ import pytest
 from format_kit import ROWS, mixed, pipeline, written
 from qaudit_formats import sklearn_pickle, sklearn_skops
 from scipy.special import expit
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
+    VotingClassifier,
 )
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegression, Ridge, RidgeClassifier, SGDClassifier
+from sklearn.linear_model import (
+    BayesianRidge,
+    ElasticNet,
+    HuberRegressor,
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    Perceptron,
+    QuantileRegressor,
+    Ridge,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    RidgeCV,
+    SGDClassifier,
+)
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -25,7 +43,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from qaudit import Trees
+from qaudit import Decline, Trees
 
 
 def plain(program, encoded):
@@ -66,7 +84,10 @@ def _plain_trees(step, values):
 
 CLASSIFIERS = [
     LogisticRegression(),
+    LogisticRegressionCV(Cs=2, cv=3),
     RidgeClassifier(),
+    RidgeClassifierCV(),
+    Perceptron(random_state=0),
     LinearSVC(),
     SGDClassifier(random_state=0),
     SGDClassifier(loss="log_loss", random_state=0),
@@ -80,6 +101,10 @@ REGRESSORS = [
     LinearRegression(),
     Ridge(),
     ElasticNet(0.1),
+    RidgeCV(),
+    BayesianRidge(),
+    HuberRegressor(),
+    QuantileRegressor(alpha=0.01),
     *[
         MLPRegressor(hidden_layer_sizes=(5,), activation=a, max_iter=20, random_state=0)
         for a in ("identity", "logistic", "tanh", "relu")
@@ -157,6 +182,28 @@ def test_features_say_kind_and_whether_missing_values_are_taken(tmp_path):
     np.testing.assert_array_equal(model.predict(given), model.predict(frame))
 
 
+def _around(name):
+    """Estimators around pipelines on mixed columns, and boosting that reads categories itself."""
+    ready = pipeline(LogisticRegression())
+    if name == "calibrated":
+        return CalibratedClassifierCV(ready, cv=3)
+    if name == "voting":
+        return VotingClassifier([("a", ready), ("b", pipeline(DecisionTreeClassifier(max_depth=2)))], voting="soft")
+    return HistGradientBoostingClassifier(max_iter=3, categorical_features="from_dtype")
+
+
+@pytest.mark.parametrize("name", ["calibrated", "voting", "boosting"])
+def test_an_estimator_around_others_says_the_kinds_of_its_columns(name, tmp_path):
+    frame, score = mixed()
+    given = frame.astype({"c": "category"}) if name == "boosting" else frame
+    fitted = _around(name).fit(given, score > 0.3)
+    joblib.dump(fitted, tmp_path / "model.joblib")
+    model = sklearn_pickle.load(tmp_path / "model.joblib")
+    assert model.program is None
+    assert {feature.name: feature.kind for feature in model.features} == {"a": "number", "b": "number", "c": "text"}
+    np.testing.assert_array_equal(model.predict(frame), fitted.predict_proba(given))
+
+
 def test_a_model_fitted_on_arrays_takes_columns_in_order(tmp_path):
     frame, score = mixed()
     values = frame[["a", "b"]].fillna(0).to_numpy()
@@ -221,3 +268,35 @@ def test_a_refit_of_categories_written_by_the_author_and_of_plain_arrays(tmp_pat
     again = plain_model.refit(values, (score > 0).astype(int), without="x1", seed=0)
     expected = LogisticRegression().fit(values[["x0"]].to_numpy(), score > 0).predict_proba(values[["x0"]].to_numpy())
     np.testing.assert_array_equal(again.predict(values[["x0"]]), expected)
+
+
+@pytest.mark.parametrize("name", ["calibrated", "voting", "boosting"])
+def test_an_estimator_around_others_is_trained_again_without_a_column(name, tmp_path):
+    frame, score = mixed()
+    given = frame.astype({"c": "category"}) if name == "boosting" else frame
+    joblib.dump(_around(name).fit(given, score > 0.3), tmp_path / "model.joblib")
+    again = sklearn_pickle.load(tmp_path / "model.joblib").refit(frame, (score > 0.3).astype(int), without="c", seed=1)
+    own = _around(name)
+    for key, value in own.get_params(deep=True).items():
+        if value is None and key.endswith("random_state"):
+            own.set_params(**{key: 1})
+    texts = "columntransformer__transformers"
+    dropped = {key: value[:1] for key, value in own.get_params(deep=True).items() if key.endswith(texts)}
+    own.set_params(**dropped).fit(frame.drop(columns="c"), score > 0.3)
+    np.testing.assert_array_equal(again.predict(frame.drop(columns="c")), own.predict_proba(frame.drop(columns="c")))
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (LogisticRegression(), "no column is left without 'a'"),
+        (make_pipeline(SimpleImputer(), PCA(2), LogisticRegression()), "it cannot be trained without 'a': n_components=2"),
+    ],
+    ids=["one column", "two components"],
+)
+def test_a_refit_that_needs_the_column_declines(model, said, tmp_path):
+    frame, score = mixed()
+    rows = frame[["a"] if "no column" in said else ["a", "b"]]
+    read = sklearn_skops.load(written(model.fit(rows, score > 0.3), tmp_path))
+    with pytest.raises(Decline, match=said):
+        read.refit(rows, (score > 0.3).astype(int), without="a")
