@@ -49,15 +49,15 @@ def remove_column(fresh: Any, fitted: Any, column: str | int) -> None:
         _column_transformer(fresh, fitted, column)
     elif isinstance(fresh, Pipeline):
         for (_, part), (_, part_fitted) in zip(fresh.steps, fitted.steps, strict=True):
-            if isinstance(part, ColumnTransformer | Pipeline | FeatureUnion) or hasattr(part, "predict"):
+            if not isinstance(part, str) and part is not None:
                 remove_column(part, part_fitted, column)
-    elif hasattr(fresh, "predict"):
-        for part, part_fitted in _inside(fresh, fitted):
-            remove_column(part, part_fitted, column)
-        _named_categories(fresh, column)
     elif isinstance(fresh, FeatureUnion):
         for (_, part), (_, part_fitted) in zip(fresh.transformer_list, fitted.transformer_list, strict=True):
             remove_column(part, part_fitted, column)
+    else:
+        for part, part_fitted in _inside(fresh, fitted):
+            remove_column(part, part_fitted, column)
+        _named_categories(fresh, column)
 
 
 def _inside(fresh: Any, fitted: Any) -> list[tuple[Any, Any]]:

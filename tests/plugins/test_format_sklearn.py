@@ -18,6 +18,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
+    StackingClassifier,
     VotingClassifier,
 )
 from sklearn.impute import SimpleImputer
@@ -187,12 +188,13 @@ def _around(name):
     ready = pipeline(LogisticRegression())
     if name == "calibrated":
         return CalibratedClassifierCV(ready, cv=3)
-    if name == "voting":
-        return VotingClassifier([("a", ready), ("b", pipeline(DecisionTreeClassifier(max_depth=2)))], voting="soft")
+    if name in ("voting", "stacking"):
+        several = [("a", ready), ("b", pipeline(DecisionTreeClassifier(max_depth=2)))]
+        return VotingClassifier(several, voting="soft") if name == "voting" else StackingClassifier(several, cv=3)
     return HistGradientBoostingClassifier(max_iter=3, categorical_features="from_dtype")
 
 
-@pytest.mark.parametrize("name", ["calibrated", "voting", "boosting"])
+@pytest.mark.parametrize("name", ["calibrated", "voting", "stacking", "boosting"])
 def test_an_estimator_around_others_says_the_kinds_of_its_columns(name, tmp_path):
     frame, score = mixed()
     given = frame.astype({"c": "category"}) if name == "boosting" else frame
@@ -270,7 +272,7 @@ def test_a_refit_of_categories_written_by_the_author_and_of_plain_arrays(tmp_pat
     np.testing.assert_array_equal(again.predict(values[["x0"]]), expected)
 
 
-@pytest.mark.parametrize("name", ["calibrated", "voting", "boosting"])
+@pytest.mark.parametrize("name", ["calibrated", "voting", "stacking", "boosting"])
 def test_an_estimator_around_others_is_trained_again_without_a_column(name, tmp_path):
     frame, score = mixed()
     given = frame.astype({"c": "category"}) if name == "boosting" else frame
