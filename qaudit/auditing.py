@@ -59,6 +59,7 @@ def run(settings: Settings, *, output: Path | None = None, reporter: Reporter | 
         if output is not None:
             held.enter_context(store.locked(output))
         units = opened(settings.model_dump(mode="json"), facts(), results, settings.run.jobs, package_digest, show)
+        held.push(units.stopped)
         road = audited(plan, previous, units, show)
         pages = Path(scratch) / "pages"
         pages.mkdir()

@@ -96,6 +96,11 @@ class Units:
         self.notes.append(line)
         self._progress(line)
 
+    def stopped(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Where an audit is left: one that was refused has come to its end, one that was interrupted has not."""
+        if isinstance(error, Refused):
+            self.end()
+
     def end(self) -> None:
         """The audit came to its end: say so in the journal, and keep the store within its size."""
         with contextlib.suppress(OSError):
@@ -188,7 +193,7 @@ def opened(
         units.tell(f"store: results are not kept: {error}")
         return units
     units = Units(results, facts, jobs=jobs, journal=journal, fresh=mode == "fresh", around=around, progress=progress)
-    if earlier is not None and mode == "use":
+    if earlier is not None and earlier[1] and mode == "use":
         units.tell(f"store: goes on from the run of {earlier[0]} that was broken off; {earlier[1]} units were finished")
     return units
 
