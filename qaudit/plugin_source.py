@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.machinery
 import importlib.metadata
 import importlib.util
 import re
 import sys
 from collections.abc import Sequence
 from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from qaudit.core.__about__ import SPEC
@@ -28,18 +28,9 @@ def is_data(value: str) -> bool:
 
 def data_file(value: str) -> Path | None:
     """The packaged toml file that an entry point names, found without importing its package; None where it is not there."""
-    *folders, stem, _ = value.strip().split(".")
-    if not folders:
-        found = [Path(entry or ".") / f"{stem}.toml" for entry in sys.path]
-    else:
-        found = [place / f"{stem}.toml" for place in _package(".".join(folders))]
+    inside = Path(*value.strip().removesuffix(".toml").split(".")).with_suffix(".toml")
+    found = (Path(entry or ".") / inside for entry in sys.path)
     return next((file for file in found if file.is_file()), None)
-
-
-def _package(name: str) -> list[Path]:
-    """The folders of a package; it need not hold any Python."""
-    spec = _spec(name)
-    return [Path(place) for place in spec.submodule_search_locations or ()] if spec is not None else []
 
 
 def digest(entry: importlib.metadata.EntryPoint, owner: importlib.metadata.Distribution | None) -> str:
@@ -78,25 +69,22 @@ def sources(module: str) -> list[Path]:
 
 
 def main_file(module: str) -> Path | None:
-    """File of a module. Only the top level goes through the import system, which does not run a top-level module to find it."""
+    """File of a module; None where it is not there. Only the top level goes through the import system, which does not run a
+    top-level module to find it; packages below are folders."""
     if is_data(module):
         return data_file(module)
-    spec = _spec(module)
-    return Path(spec.origin) if spec is not None and spec.origin else None
-
-
-def _spec(module: str) -> importlib.machinery.ModuleSpec | None:
     top, *rest = module.split(".")
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return None
-    for depth in range(len(rest)):
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        name = ".".join([top, *rest[: depth + 1]])
-        spec = importlib.machinery.PathFinder.find_spec(name, list(spec.submodule_search_locations))
-    return spec
+    if spec is None or not rest:
+        return Path(spec.origin) if spec is not None and spec.origin else None
+    places = [Path(place) for place in spec.submodule_search_locations or ()]
+    for name in rest[:-1]:
+        places = [place / name for place in places if (place / name).is_dir()]
+    names = (f"{rest[-1]}/__init__.py", f"{rest[-1]}.py", *(f"{rest[-1]}{suffix}" for suffix in EXTENSION_SUFFIXES))
+    return next((place / name for place in places for name in names if (place / name).is_file()), None)
 
 
 def stated_spec(source: str) -> int:

@@ -12,6 +12,10 @@ from types import ModuleType
 
 import pytest
 
+from qaudit.checks.running import check_plugin
+from qaudit.core.evidence import TOPICS
+from qaudit.host import from_file
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
 THIRD = ROOT / "examples" / "third_party_quantizer"
@@ -30,9 +34,11 @@ def generator() -> ModuleType:
     return module
 
 
-def test_snippets_of_write_a_quantizer_run() -> None:
-    code = snippets(ROOT / "docs" / "write-a-quantizer.md", "python")
-    assert len(code) == 4
+@pytest.mark.parametrize(("page", "count"), [("write-a-quantizer", 5), ("write-an-explainer", 3)])
+def test_snippets_of_a_page_for_authors_run(page: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    code = snippets(ROOT / "docs" / f"{page}.md", "python")
+    assert len(code) == count
     names: dict[str, object] = {}
     for number, snippet in enumerate(code):
         exec(compile(snippet, f"snippet {number}", "exec"), names)
@@ -61,6 +67,25 @@ def test_the_plugin_of_the_readme_is_the_documented_one_and_has_14_lines() -> No
 def test_the_toml_of_write_a_quantizer_is_whole() -> None:
     (text,) = snippets(ROOT / "docs" / "write-a-quantizer.md", "toml")
     assert tomllib.loads(text)["project"]["entry-points"]["qaudit.quantizers"] == {"pow2": "qaudit_pow2"}
+
+
+def test_the_toml_of_the_other_pages_is_whole(tmp_path: Path) -> None:
+    (text,) = snippets(ROOT / "docs" / "write-an-explainer.md", "toml")
+    assert tomllib.loads(text)["project"]["entry-points"]["qaudit.explainers"] == {"swap": "qaudit_swap"}
+    listed, project = snippets(ROOT / "docs" / "write-a-framework.md", "toml")
+    assert tomllib.loads(project)["project"]["entry-points"]["qaudit.frameworks"] == {"house_standard": "house_standard.toml"}
+    (tmp_path / "house_standard.toml").write_text(listed, encoding="utf-8")
+    assert check_plugin(*from_file(tmp_path / "house_standard.toml")).passed
+
+
+def test_the_explainer_of_the_page_passes_its_checks(tmp_path: Path) -> None:
+    (tmp_path / "qaudit_swap.py").write_text(snippets(ROOT / "docs" / "write-an-explainer.md", "python")[0], encoding="utf-8")
+    assert check_plugin(*from_file(tmp_path / "qaudit_swap.py")).passed
+
+
+def test_the_evidence_fields_of_write_a_framework_are_all_of_them() -> None:
+    text = (ROOT / "docs" / "write-a-framework.md").read_text(encoding="utf-8")
+    assert [topic for topic in TOPICS if topic not in text] == []
 
 
 @pytest.mark.parametrize("kind", ["quantizers", "explainers"])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from qaudit.checks import toys
 from qaudit.checks.outcome import NotRun
 from qaudit.checks.watching import Watch
+from qaudit.core.program import Trees
 from qaudit.core.records import Format, Framework, Loaded, Tier
 from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
@@ -23,8 +24,10 @@ from qaudit.units.job import Job
 from qaudit.units.subject_model import frame
 from qaudit.units.tasks import frameworks
 
-ULPS = 64
-"""Distance of program and model that E4 allows, in units of the last place of the largest prediction."""
+TREES = 4 * 2.0**-52
+"""Distance of an ensemble's predictions that a run allows too; 0 for regression."""
+DENSE = 64 * 2.0**-52
+"""Distance of a dense model's predictions on rows of the toy's size, relative to the largest; a run computes a bound a row."""
 STRANGERS = {
     "an empty file": b"",
     "text": b"age,income\n1,2\n",
@@ -148,7 +151,9 @@ def same(shelf: Shelf) -> list[str]:
     if model.program is None or model.encode is None:
         return found
     lowered = predict(model.program, np.asarray(model.encode(given), dtype=np.float64))
-    bound = ULPS * float(np.spacing(np.abs(native).max()))
+    bound = DENSE * max(1.0, float(np.abs(native).max()))
+    if isinstance(model.program.steps[0], Trees):
+        bound = 0.0 if model.output == "regression" else TREES
     if lowered.shape != native.shape:
         found.append(f"the program gives shape {lowered.shape}, the model {native.shape}")
     elif float(error := np.abs(lowered - native).max()) > bound:

@@ -1,6 +1,11 @@
+from pathlib import Path
+
 import numpy as np
+from qaudit.testing import check_quantizer
 
 from qaudit_pow2 import pow2
+
+test_contract = check_quantizer(Path(__file__).parent.parent / "qaudit_pow2.py")
 
 
 def test_scale_is_rounded_up_to_a_power_of_two():
