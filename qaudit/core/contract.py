@@ -10,6 +10,9 @@ import numpy as np
 from qaudit.core.program import Quantized
 from qaudit.core.tensor import Floats, QuantizedTensor
 
+FARTHEST = 1e100
+"""A quantized value may be this many times larger than the largest of its parameter: beyond it errors overflow."""
+
 
 def contract_problems(quantized: Quantized, claims: Mapping[str, Any], reproducible: bool) -> list[str]:
     """What breaks the law of tensors, or what the quantizer claims; [] where nothing does."""
@@ -20,6 +23,8 @@ def contract_problems(quantized: Quantized, claims: Mapping[str, Any], reproduci
             continue
         values = known[name].values
         problems = tensor.problems(values.shape)
+        if not problems and (wild := _wild(values, tensor)):
+            problems = [wild]
         found += [f"{name}: {problem}" for problem in problems]
         if not problems and known[name].role != "bias":
             found += [f"{name}: {problem}" for problem in _claims_broken(values, tensor, claims)]
@@ -28,6 +33,12 @@ def contract_problems(quantized: Quantized, claims: Mapping[str, Any], reproduci
     if claims["deterministic"] and not reproducible:
         found.append("claims to be deterministic, gave other codes the second time")
     return found
+
+
+def _wild(values: Floats, tensor: QuantizedTensor) -> str:
+    """Finite values so large that sums of their squares are not; empty where there are none."""
+    peak, reached = (float(np.abs(each).max(initial=0.0)) for each in (values, tensor.dequantize()))
+    return f"values: reach {reached:.3g} where the parameter reaches {peak:.3g}" if reached > FARTHEST * max(peak, 1.0) else ""
 
 
 def _claims_broken(values: Floats, tensor: QuantizedTensor, claims: Mapping[str, Any]) -> list[str]:

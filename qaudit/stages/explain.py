@@ -16,9 +16,10 @@ from qaudit.core.settings import Chosen
 from qaudit.core.tensor import Floats
 from qaudit.stages import drift, reasons
 from qaudit.stages import explain_entries as entries
-from qaudit.stages.explain_calls import Plan, RunMany, Told, call, describe, planned, told
+from qaudit.stages.explain_calls import Plan, RunMany, Told, alike, call, describe, planned, told, with_refits
 from qaudit.stages.explain_ground import Ground, Sizes, ground
 from qaudit.stages.road import Audited, Candidate, Explained, Progress
+from qaudit.units.frames import plain_reason
 from qaudit.units.job import Failure, Json, PluginRef
 from qaudit.units.runner import Call
 
@@ -39,10 +40,13 @@ class _Book:
     plugins: dict[str, Json] = field(default_factory=dict)
 
     def fail(self, plugin: PluginRef, failure: Failure, what: str = "") -> None:
-        """A plugin that declined or failed: a row, never an exception."""
+        """A plugin that declined or failed: a row, never an exception. A crash inside the model is the model's row."""
         declined = failure.kind == "declined"
         reason = f"{failure.reason} ({what})" if what else failure.reason
-        self.skipped.append(Skipped("explain", plugin.name, reason, "declined" if declined else "failed"))
+        by = plugin.name
+        if failure.kind == "crashed" and failure.blame == "model":
+            by, reason = "the model", f"{failure.reason}, asked by {plugin.name}" + (f" ({what})" if what else "")
+        self.skipped.append(Skipped("explain", by, reason, "declined" if declined else "failed"))
         self.plugins[plugin.name] |= {"status": "declined" if declined else "failed", "reason": reason}
 
 
@@ -94,10 +98,14 @@ def explain(
     progress(f"explain: {len(calls)} units")
     answers: dict[str, dict[str, Told]] = {plan.name: {} for plan in plans}
     for (plan, who), asked, outcome in zip(owners, calls, run_many(calls), strict=True):
-        if outcome.failure is not None:
-            book.fail(plan.plugin, outcome.failure, f"explaining {who}")
-        else:
-            answers[plan.name][who] = _with_refits(told(outcome), asked)
+        failure = outcome.failure
+        if failure is None:
+            try:
+                answers[plan.name][who] = alike(with_refits(told(outcome), asked), answers[plan.name].get(REFERENCE))
+            except (KeyError, TypeError, ValueError, IndexError) as error:  # what foreign code wrote
+                failure = _broken(error)
+        if failure is not None:
+            book.fail(plan.plugin, failure, f"explaining {who}")
     for plan in plans:
         if REFERENCE in answers[plan.name]:
             _tell(plan, answers[plan.name], here, judged.id if judged else None, book)
@@ -136,7 +144,11 @@ def _plans(
         if outcome.failure is not None:
             book.fail(plugin, outcome.failure)
             continue
-        plan = planned(plugin, outcome.answer, selections.get(plugin.name, {}), seed, sizes.floor)
+        try:
+            plan = planned(plugin, outcome.answer, selections.get(plugin.name, {}), seed, sizes.floor)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            book.fail(plugin, _broken(error))
+            continue
         book.plugins[plugin.name]["settings"] = dict(plan.settings)
         plans.append(plan)
     return plans
@@ -161,11 +173,8 @@ def _call(
     return call(plan, subject, variant, rows, without, floor=variant is None)
 
 
-def _with_refits(answer: Told, asked: Call) -> Told:
-    """The cost with the rows that refits were asked for."""
-    rows = len(asked.arrays["output"])
-    extra = rows * sum(repeats for _, repeats in asked.request["refits"])
-    return Told(answer.runs, tuple(cost + extra for cost in answer.cost))
+def _broken(error: Exception) -> Failure:
+    return Failure("broken contract", "explain", plain_reason(f"broken contract: {error}"), "plugin")
 
 
 def _tell(plan: Plan, answers: Mapping[str, Told], here: Ground, judged: str | None, book: _Book) -> None:

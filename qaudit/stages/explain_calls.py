@@ -97,6 +97,8 @@ def planned(plugin: PluginRef, answer: Json, chosen: Chosen, seed: int, repeats:
     declared = {key: _setting(given) for key, given in answer["settings"].items()}
     values = check(plugin.name, declared, chosen)
     for key, several in values.items():
+        if not several:
+            raise ValueError(f"setting {key!r} has no values")
         if key in chosen and len(several) > 1:
             raise Refused(f"{plugin.name}: setting {key!r} has {len(several)} values; an explainer takes one")
     settings = {key: several[0] for key, several in values.items()}
@@ -165,3 +167,18 @@ def told(outcome: Outcome) -> Told:
         for number, parts in enumerate(outcome.answer["runs"])
     ]
     return Told(tuple(runs), tuple(int(cost) for cost in outcome.answer["cost"]))
+
+
+def alike(answer: Told, reference: Told | None) -> Told:
+    """The answer, once each of its runs holds the same kinds of explanation, and those of the reference. Raises ValueError."""
+    wanted = [type(part) for part in (reference or answer).runs[0]]
+    if any([type(part) for part in run] != wanted for run in answer.runs):
+        raise ValueError("one run gave other kinds of explanation than another")
+    return answer
+
+
+def with_refits(answer: Told, asked: Call) -> Told:
+    """The cost with the rows that refits were asked for."""
+    rows = len(asked.arrays["output"])
+    extra = rows * sum(repeats for _, repeats in asked.request["refits"])
+    return Told(answer.runs, tuple(cost + extra for cost in answer.cost))

@@ -72,9 +72,8 @@ def _known_by(copy: Path, shown: str, plugins: Sequence[PluginRef], run: Run) ->
     for ref in formats:
         outcome = run("recognise", {"model": str(copy)}, {}, plugins=(ref,), limits=LOOK)
         if outcome.failure is not None:
-            skipped.append(
-                Skipped("load", ref.name, f"{outcome.failure.kind} while {outcome.failure.phase}: {outcome.failure.reason}")
-            )
+            broken = "broken contract: " if outcome.failure.kind == "broken contract" else ""
+            skipped.append(Skipped("load", ref.name, broken + outcome.failure.reason))
         elif outcome.answer["recognised"]:
             tier = cast(Tier, outcome.answer["tier"])
             if tier not in TIERS:

@@ -23,7 +23,7 @@ from qaudit.core.records import Decline
 from qaudit.errors import Refused
 from qaudit.units import limits as restricted
 from qaudit.units.door import BrokenPlugin, offered, subject_of
-from qaudit.units.frames import PHASE_BYTES, BrokenAnswer, plain_reason, read_json, write_arrays, write_json
+from qaudit.units.frames import PHASE_BYTES, BrokenAnswer, named, plain_reason, read_json, text_of, write_arrays, write_json
 from qaudit.units.job import Arrays, FailureKind, Job, Json, Limits, PluginRef
 
 Phase = Callable[[str], None]
@@ -37,7 +37,7 @@ def main(folder: Path, limits: Limits, output: int) -> NoReturn:
         restricted.restrict(limits)
         threadpool_limits(limits=1)
         order = read_json(folder / "request.json")
-        _seed(order)
+        seed(order)
         arrays = {name: _shared(folder / "in" / file) for name, file in order["arrays"].items()}
         refs = [PluginRef(**ref) for ref in order["plugins"]]
         answer, given = perform(order["task"], order["request"], arrays, refs, phase)
@@ -69,19 +69,14 @@ def perform(task: str, request: Json, arrays: Arrays, refs: list[PluginRef], pha
 
 def failure_of(error: BaseException) -> tuple[FailureKind, str]:
     """The kind and the one plain line that say what `error` was."""
-    try:
-        text = str(error)
-    except BaseException:
-        text = "(its text cannot be made)"
+    text = text_of(error)
     if isinstance(error, Decline):
         return "declined", plain_reason(text) or "declined without a reason"
     if isinstance(error, Refused):
         return "refused", plain_reason(text, 600) or "refused without a reason"
     if isinstance(error, BrokenPlugin | BrokenAnswer):
         return "broken contract", plain_reason(text)
-    name = plain_reason(type(error).__name__, 60)
-    line = plain_reason(f"{name}: {text}" if text else name)
-    return ("out of memory" if isinstance(error, MemoryError) else "raised"), line
+    return ("out of memory" if isinstance(error, MemoryError) else "raised"), plain_reason(named(error))
 
 
 def _settle(folder: Path, output: int) -> None:
@@ -113,7 +108,7 @@ def _announcer(folder: Path) -> Phase:
     return phase
 
 
-def _seed(order: Json) -> None:
+def seed(order: Json) -> None:
     """The same unit draws the same numbers even from the global generators, which nobody should use."""
     key = hashlib.sha256(f"{order['task']}|{order['request'].get('seed')}".encode()).digest()
     random.seed(key)

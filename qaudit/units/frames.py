@@ -52,6 +52,20 @@ def plain_reason(text: str, limit: int = REASON_CHARS) -> str:
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 
+def text_of(error: BaseException) -> str:
+    """The text of an exception of foreign code, which may not even have one."""
+    try:
+        return str(error)
+    except BaseException:
+        return "(its text cannot be made)"
+
+
+def named(error: BaseException) -> str:
+    """An exception as "ValueError: its text"; long texts are cut here already, or taking them apart would take long."""
+    name, text = type(error).__name__[:60], text_of(error)[: REASON_CHARS * 8]
+    return f"{name}: {text}" if text else name
+
+
 def _visible(char: str) -> str:
     if char == " " or unicodedata.category(char)[0] not in "CZ":
         return char

@@ -107,6 +107,19 @@ def tree_memory(root: psutil.Process) -> tuple[int, int]:
     return total, count
 
 
+def shared_memory(root: psutil.Process) -> int:
+    """Bytes of the processes below `root`, each page counted once however many share it. Slow: asked where the quick sum is too
+    large, since forks of one process share most of theirs."""
+    total = 0
+    for process in root.children(recursive=True):
+        try:
+            found = process.memory_full_info()
+            total += getattr(found, "pss", found.uss)
+        except psutil.Error:
+            continue
+    return total
+
+
 def folder_bytes(folder: Path, enough: int) -> int:
     """Bytes that a unit wrote into its folder: its own files and its answer. Stops counting beyond `enough`, or 10,000 files."""
     total = count = 0

@@ -54,6 +54,10 @@ def unpack_explanation(packed: Json, arrays: Arrays, prefix: str) -> Explanation
     return explanation
 
 
+LARGEST = 1e100
+"""Beyond it sums of squares overflow."""
+
+
 def complaint(explanation: Explanation, *, rows: int, names: int, outputs: int) -> str | None:
     """What is wrong with an explanation of `rows` rows and `names` columns, in one line; None where it keeps the contract.
 
@@ -63,6 +67,8 @@ def complaint(explanation: Explanation, *, rows: int, names: int, outputs: int) 
     for field in FIELDS[kind][1]:
         if not np.isfinite(values := getattr(explanation, field)).all():
             return f"{kind}.{field} holds a value that is not finite at {np.argwhere(~np.isfinite(values))[0].tolist()}"
+        if values.size and (top := np.abs(values).max()) > LARGEST:
+            return f"{kind}.{field} holds values up to {top:.3g}, expected at most {LARGEST:g}"
     if isinstance(explanation, TreeModel):
         return _tree_complaint(explanation, names, outputs)
     if isinstance(explanation, Importance):

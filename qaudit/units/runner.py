@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import dataclasses
 import json
 import os
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 
 from qaudit.core.records import Decline
 from qaudit.errors import Refused
-from qaudit.units import child
+from qaudit.units import child, keeping
 from qaudit.units.frames import BrokenAnswer, plain_reason, read_answer, read_phase
 from qaudit.units.given import Given
 from qaudit.units.job import Arrays, Failure, FailureKind, Json, Limits, Outcome, PluginRef
@@ -56,6 +57,27 @@ class Call:
     arrays: Arrays = field(default_factory=dict)
     plugins: Sequence[PluginRef] = ()
     limits: Limits = _DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Debugging:
+    """For plugin authors: `here` names tasks that run in this process, `keep` a folder for the units that had trouble."""
+
+    here: tuple[str, ...] = ()
+    keep: Path | None = None
+
+
+_debugging = [Debugging()]
+
+
+@contextlib.contextmanager
+def debugging(how: Debugging) -> Iterator[None]:
+    """Run units that way for a while."""
+    _debugging.append(how)
+    try:
+        yield
+    finally:
+        _debugging.pop()
 
 
 class _Server:
@@ -142,14 +164,18 @@ def run(
     Arrays are numeric (dtype kinds b, i, u, f). Never raises for what the child does. `in_process` runs the task here, for
     debugging: only Decline and Refused become failures, anything else passes through.
     """
-    if in_process:
+    how = _debugging[-1]
+    if in_process or task in how.here:
         return _here(task, request, arrays or {}, plugins)
     folder = Path(tempfile.mkdtemp(prefix="qaudit-unit-"))
     try:
         given = Given.write(folder, task, request, arrays or {}, plugins)
         with _server().order(folder, limits) as line:
             outcome = _outcome(folder, limits, _report(line, limits))
-        return _unchanged(given, outcome, read_phase(folder))
+        outcome = _unchanged(given, outcome, read_phase(folder))
+        if how.keep is not None:
+            keeping.keep(folder, how.keep, task, plugins, outcome)
+        return outcome
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -226,11 +252,11 @@ def _ended_badly(report: dict[str, Any], limits: Limits) -> tuple[FailureKind, s
     if end == "timed out":
         return "timed out", f"timed out after {limits.seconds:g} s"
     if end == "out of memory":
-        return "out of memory", f"used more than {limits.memory / 2**30:.3g} GiB of memory"
+        return "out of memory", f"used more than {_size(limits.memory)} of memory"
     if end == "too many processes":
         return "crashed", f"started more than {PROCESSES} processes"
     if end == "too many bytes":
-        return "crashed", f"wrote more than {limits.answer / 2**30:.3g} GiB of files"
+        return "crashed", f"wrote more than {_size(limits.answer)} of files"
     if end != "ended" or not isinstance(status, int):
         return "crashed", "crashed (its supervisor ended)"
     if not os.WIFSIGNALED(status):
@@ -239,6 +265,11 @@ def _ended_badly(report: dict[str, Any], limits: Limits) -> tuple[FailureKind, s
     if number == signal.SIGXCPU:
         return "timed out", f"timed out after {limits.seconds:g} s of processor time"
     return "crashed", f"crashed ({signal.Signals(number).name})"
+
+
+def _size(count: int) -> str:
+    """4 GiB, 400 MiB."""
+    return f"{count / 2**30:.3g} GiB" if count >= 2**30 else f"{count / 2**20:.3g} MiB"
 
 
 def _told_failure(told: Any, phase: str) -> Failure:

@@ -139,10 +139,10 @@ def _watched(watch: Watch, host: socket.socket, reader: int, folder: Path, allow
 def _broken_limit(watch: Watch, root: psutil.Process, folder: Path, allowed: Limits) -> str:
     memory, count = limits.tree_memory(root)
     watch.peak = max(watch.peak, memory)
-    if memory > allowed.memory:
-        return "out of memory"
     if count > limits.PROCESSES:
         return "too many processes"
+    if memory > allowed.memory and limits.shared_memory(root) > allowed.memory:
+        return "out of memory"
     return "too many bytes" if limits.folder_bytes(folder, allowed.answer) > allowed.answer else "ended"
 
 

@@ -70,7 +70,7 @@ def test_memory_eater_is_stopped() -> None:
     assert failure is not None
     assert (failure.kind, failure.reason) == (
         "out of memory",
-        "used more than 0.391 GiB of memory while offering records",
+        "used more than 400 MiB of memory while offering records",
     )
 
 

@@ -161,8 +161,8 @@ def base_context(job: Job, meter: Meter, rows: Table, background: Table) -> Cont
         predict=meter,
         decide=decision,
         output=np.asarray(job.arrays["output"], dtype=np.int64),
-        rows=dict(rows.columns),
-        background=dict(background.columns),
+        rows=_read_only(rows),
+        background=_read_only(background),
         names=rows.names,
         classes=tuple(job.request["classes"]),
         seed=0,
@@ -170,3 +170,11 @@ def base_context(job: Job, meter: Meter, rows: Table, background: Table) -> Cont
         target=job.arrays.get("target"),
         refits=refits or None,
     )
+
+
+def _read_only(table: Table) -> dict[str, NDArray[Any]]:
+    """The columns, which every run of the explainer shares."""
+    columns = {name: values.view() for name, values in table.columns.items()}
+    for values in columns.values():
+        values.flags.writeable = False
+    return columns

@@ -12,7 +12,7 @@ from qaudit.core.records import Decline, Quantizer, Value
 from qaudit.core.settings import allowed_text, check, is_allowed, product
 from qaudit.core.tensor import Calibration, Floats
 from qaudit.units.bench import NEEDS_ROWS, Bench, frozen
-from qaudit.units.frames import plain_reason
+from qaudit.units.frames import named, plain_reason, text_of
 from qaudit.units.job import Arrays, Job, Json
 from qaudit.units.making import Broken, made_by
 from qaudit.units.pack_program import pack_grids, pack_tensors, unpack_program
@@ -132,7 +132,7 @@ def swept(
 def reason_of(error: Exception) -> tuple[str, str]:
     """Kind and one plain line."""
     if isinstance(error, Decline):
-        return "declined", plain_reason(str(error)) or "declined without a reason"
+        return "declined", plain_reason(text_of(error)) or "declined without a reason"
     if isinstance(error, Broken):
         return "failed", f"broken contract: {plain_reason(str(error))}"
-    return "failed", plain_reason(f"{type(error).__name__}: {error}")
+    return "failed", plain_reason(named(error))
