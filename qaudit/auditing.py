@@ -33,6 +33,8 @@ from qaudit.stages.report import assemble, evidence_table
 from qaudit.units import runner
 from qaudit.units.job import Json
 
+PLAIN = runner.Debugging()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Done:
@@ -45,20 +47,30 @@ class Done:
     notes: tuple[str, ...]
 
 
-def run(settings: Settings, *, output: Path | None = None, reporter: Reporter | None = None, results: Mode = "use") -> Done:
+def run(
+    settings: Settings,
+    *,
+    output: Path | None = None,
+    reporter: Reporter | None = None,
+    results: Mode = "use",
+    debugging: runner.Debugging = PLAIN,
+) -> Done:
     """Audit what `settings` ask for and leave a sealed folder. Raises Refused before anything is written.
 
     `results` says whether finished units are taken from the result store; no byte of the report depends on it. The host's own
-    arithmetic runs on one BLAS thread, so that the number of cores changes no bit.
+    arithmetic runs on one BLAS thread, so that the number of cores changes no bit. `debugging` is for authors of plugins: units
+    that run in this process are not kept in the store, and nothing is sealed.
     """
     show = reporter or Reporter()
+    results, jobs = ("none", 1) if debugging.here else (results, settings.run.jobs)
     runner.warm()
     with contextlib.ExitStack() as held, tempfile.TemporaryDirectory(prefix="qaudit-") as scratch, threadpool_limits(limits=1):
         plan = prepare(settings, output, Path(scratch))
         previous = read_report(Path(settings.report.previous)) if settings.report.previous else None
         if output is not None:
             held.enter_context(store.locked(output))
-        units = opened(settings.model_dump(mode="json"), facts(), results, settings.run.jobs, package_digest, show)
+        held.enter_context(runner.debugging(debugging))
+        units = opened(settings.model_dump(mode="json"), facts(), results, jobs, package_digest, show)
         held.push(units.stopped)
         road = audited(plan, previous, units, show)
         pages = Path(scratch) / "pages"
@@ -75,7 +87,7 @@ def run(settings: Settings, *, output: Path | None = None, reporter: Reporter | 
             held.enter_context(store.locked(folder))
         show(f"units: {units.ran} ran, {units.kept} came from the result store")
         times = timings(show.seconds, road.seconds, units)
-        written = place(pages, folder, road.inputs, name, times, show.lines, told(plan))
+        written = place(pages, folder, road.inputs, name, times, show.lines, told(plan), not debugging.here)
         units.end()
     notes = (*troubles, *made.notes, *units.notes)
     return Done(folder, exit_code(road.assessments, failed=bool(troubles)), road.report, written, notes)

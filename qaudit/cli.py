@@ -112,6 +112,8 @@ def register(name: str, model: str, **options: Any) -> None:
 @click.option("--plugin", multiple=True, type=click.Path(), help="a plugin that is a single file; may be repeated")
 @click.option("--fresh", "results", flag_value="fresh", help="run every unit again, whatever the result store holds")
 @click.option("--no-store", "results", flag_value="none", help="run every unit again and keep no result")
+@click.option("--in-process", is_flag=True, help="for authors: quantizers and explainers run in this process; nothing is sealed")
+@click.option("--keep", type=click.Path(file_okay=False), help="for authors: folder for units that failed, each with a repro.py")
 @click.option("--timings", is_flag=True, help="print the timings, which are not sealed")
 @click.option("--quiet", is_flag=True, help="no progress")
 def run(target_: str, holdout: str | None, **options: Any) -> None:
@@ -122,10 +124,15 @@ def run(target_: str, holdout: str | None, **options: Any) -> None:
     from qaudit import auditing
     from qaudit.progress import Reporter
     from qaudit.settings import settings_of
+    from qaudit.units.runner import Debugging
 
     settings = settings_of(target_, holdout, flags(options))
+    how = Debugging(cli_plugins.IN_PROCESS if options["in_process"] else (), Path(options["keep"]) if options["keep"] else None)
+    if options["in_process"]:
+        click.echo("qaudit: --in-process: plugins run in this process, without limits; nothing is sealed", err=True)
     output = Path(options["output"]) if options["output"] else None
-    done = auditing.run(settings, output=output, reporter=Reporter(quiet=options["quiet"]), results=options["results"] or "use")
+    reporter = Reporter(quiet=options["quiet"])
+    done = auditing.run(settings, output=output, reporter=reporter, results=_results(options), debugging=how)
     for path in done.written:
         click.echo(str(path))
     for line in done.notes:
@@ -133,6 +140,11 @@ def run(target_: str, holdout: str | None, **options: Any) -> None:
     if options["timings"]:
         click.echo((done.folder / "timings.json").read_text("utf-8").strip(), err=True)
     sys.exit(done.exit_code)
+
+
+def _results(options: dict[str, Any]) -> Any:
+    """How the result store is used; a unit that is to be kept must run."""
+    return options["results"] or ("fresh" if options["keep"] else "use")
 
 
 def flags(given: dict[str, Any]) -> dict[str, Any]:

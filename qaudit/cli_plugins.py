@@ -11,6 +11,9 @@ import click
 
 from qaudit.host import KINDS
 
+IN_PROCESS = ("quantize", "explain")
+"""The tasks that `run --in-process` runs in the command's own process."""
+
 
 @click.command("new")
 @click.argument("kind", type=click.Choice(KINDS))

@@ -57,14 +57,18 @@ def place(
     times: Json,
     log: Sequence[str],
     repeat: Json | None = None,
+    sealed: bool = True,
 ) -> tuple[Path, ...]:
     """Seal the finished pages and put them into `folder`, whose lock the caller holds. Raises Refused.
+
+    `sealed` False is for a plugin's author: the pages without a seal.
 
     The old seal goes before any page changes, the new one comes last; where the disk is full the old report stays as it is.
     """
     store.output_folder(folder)
     store.sweep(folder)
-    seal(pages, inputs, audit=audit, version=VERSION, repeat=repeat)
+    if sealed:
+        seal(pages, inputs, audit=audit, version=VERSION, repeat=repeat)
     made = {name: (pages / name).read_bytes() for name in (*SEALED, NAME) if (pages / name).is_file()}
     beside = {"timings.json": canonical_json(times) + "\n", "log.txt": "".join(f"{line}\n" for line in log)}
     contents = made | {name: text.encode("utf-8") for name, text in beside.items()}

@@ -23,7 +23,7 @@ _LINES = 12
 
 
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """request {ref, checks: [id], sample: path or null, backwards} -> {results: {id: {status, seen, look, digest}}, expected: {id: reason}}.
+    """request {ref, checks: [id], sample: path or null, backwards} -> {results: {id: {...}}, expected: {id: reason}}.
 
     The plugin is loaded here and not by the door of the unit, so that its import can be watched.
     """
