@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from commandline import qaudit
 from sklearn.linear_model import LogisticRegression
 
 from qaudit import auditing, store
+from qaudit.errors import Refused
 from qaudit.progress import Reporter
 from qaudit.settings import settings_of
 from qaudit.units.sealed import check
@@ -142,6 +144,44 @@ def test_killed_at_any_step_the_same_command_goes_on(
         assert [note for note in done.notes if "that was broken off" in note]
         assert sorted(path.name for path in out.iterdir()) == sorted((*SAME, "timings.json", "log.txt"))
     assert units(out)[0] == 2, "killed while placing, every unit was finished"
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+def test_a_full_disk_at_any_step_is_told_and_leaves_what_was_there(
+    lasting: bool, files: Path, unbroken: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One failing write, or a disk that stays full: the report is made whole, or refused in one line; never in between."""
+    out = tmp_path / "out"
+    steps = len(steps_of(lambda: run(files, out), monkeypatch))
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    ended = set()
+    for point in [*range(1, steps, steps // 6), steps - 8]:
+        left = [point]
+
+        def fault(step: str, path: Path, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] == 0 or (lasting and left[0] < 0):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+        monkeypatch.setenv("QAUDIT_HOME", str(tmp_path / f"home{point}"))
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "fault", fault)
+            try:
+                run(files, out)
+                ended.add("made")
+                same(out, unbroken)
+            except Refused as error:
+                ended.add("refused")
+                assert "No space left on device" in str(error)  # noqa: PT017 - both ends are right, each has its own demands
+                if check(out)[0] == "verified":
+                    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+                else:
+                    assert not (out / "seal.json").exists()
+        run(files, out)
+        same(out, unbroken)
+        before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert "refused" in ended
+    assert lasting or "made" in ended
 
 
 def test_kill_9_from_outside_and_a_second_run_meanwhile(files: Path, unbroken: dict[str, bytes], tmp_path: Path) -> None:
