@@ -8,7 +8,7 @@ from typing import Any
 from qaudit.rendering.facts import Facts, Row, same_decimals, spans, title, value
 from qaudit.rendering.numbers import NONE, capped, column, fixed, one, size
 from qaudit.rendering.scatter import Point, scatter, upward
-from qaudit.rendering.text import visible
+from qaudit.rendering.text import spoken, visible
 
 Json = dict[str, Any]
 LOSSES = ("flip_rate", "mean_abs_error", "max_abs_error")
@@ -21,13 +21,18 @@ def sweep(facts: Facts) -> Json | None:
     if not candidates:
         return None
     measure = next((m for m in LOSSES if any(value(facts.whole(m, c["id"])) is not None for c in candidates)), None)
+    names = dict(zip([row["id"] for row in candidates], short_names(candidates, candidates), strict=True))
     points = []
     for row in candidates[:MOST_POINTS]:
         loss = value(facts.whole(measure, row["id"])) if measure else None
         if loss is not None and row.get("effective_bits") is not None:
             points.append(
                 Point(
-                    visible(row["id"], 70), visible(row["by"], 40), float(row["effective_bits"]), loss, row["id"] == facts.judged
+                    visible(names[row["id"]], 70),
+                    spoken(row["by"], 40),
+                    float(row["effective_bits"]),
+                    loss,
+                    row["id"] == facts.judged,
                 )
             )
     # the judged candidate is in the table whatever its place
@@ -58,8 +63,23 @@ def _second(facts: Facts) -> str | None:
     return next((m for m in names if facts.whole(m, facts.judged) or any(facts.rows(m))), None)
 
 
+def short_names(every: Sequence[Row], rows: Sequence[Row]) -> list[str]:
+    """Each candidate by its quantizer and the settings that vary within it, "Affine: bits 4"; its id where two came out alike."""
+    seen: dict[str, dict[str, set[str]]] = {}
+    for row in every:
+        for key, text in (row.get("settings") or {}).items():
+            seen.setdefault(str(row.get("by")), {}).setdefault(str(key), set()).add(str(text))
+    found = []
+    for row in rows:
+        varying = {k: v for k, v in sorted((row.get("settings") or {}).items()) if len(seen[str(row.get("by"))][str(k)]) > 1}
+        said = ", ".join(f"{visible(k.replace('_', ' '), 30)} {visible(v, 30)}" for k, v in varying.items())
+        found.append(f"{spoken(row.get('by') or row['id'], 40)}: {said}" if said else visible(row["id"], 110))
+    return [name if found.count(name) == 1 else visible(row["id"], 110) for name, row in zip(found, rows, strict=True)]
+
+
 def _candidates(facts: Facts, candidates: Sequence[Row], measure: str | None) -> list[Json]:
     second = _second(facts)
+    names = short_names(list(facts.report.get("candidates") or ()), candidates)
     losses = [facts.whole(measure, row["id"]) if measure else None for row in candidates]
     others = [facts.whole(second, row["id"]) if second else None for row in candidates]
     worst = [
@@ -68,7 +88,7 @@ def _candidates(facts: Facts, candidates: Sequence[Row], measure: str | None) ->
     cells = [same_decimals(losses), spans(losses), same_decimals(others, True), column(worst, "dB")]
     return [
         {
-            "id": visible(row["id"], 110),
+            "id": names[i],
             "judged": row["id"] == facts.judged,
             "bits": fixed(row.get("effective_bits"), 2),
             "sort": row.get("effective_bits"),

@@ -10,7 +10,7 @@ from qaudit.rendering.charts import Dot, drift
 from qaudit.rendering.explanations import pairs, settings_text
 from qaudit.rendering.facts import Facts, Row, interval, shown, shown_span, title, value
 from qaudit.rendering.numbers import NONE, capped, compact, fixed, one, span
-from qaudit.rendering.text import visible
+from qaudit.rendering.text import spoken, visible
 
 Json = dict[str, Any]
 MOST_DRIFTS, MOST_LOCAL = 40, 6
@@ -33,7 +33,7 @@ def local(facts: Facts) -> list[Json]:
             r2 = entry.get("r2") or {}
             out.append(
                 {
-                    "explainer": visible(entry.get("explainer")),
+                    "explainer": spoken(entry.get("explainer")),
                     "settings": settings_text(entry),
                     "cases": cases,
                     "values": any(b.given for found in bars.values() for b in found),
@@ -110,6 +110,16 @@ def _key(row: Row) -> dict[str, str]:
     return {k: v for k, v in row["about"].items() if k not in ("candidate", "against")}
 
 
+def _spoken(row: Row) -> str:
+    """What a drift is about in plain words: "Drop column, loss change: rank"."""
+    key = _key(row)
+    explainer = spoken(key.pop("explainer")) if "explainer" in key else ""
+    of, _, kind = str(key.pop("value_of", "")).rpartition(" ")
+    parts = [explainer, visible(of.replace("_", " "), 40), *(visible(v, 50) for _, v in sorted(key.items()))]
+    head = ", ".join(part for part in parts if part)
+    return f"{head}: {visible(kind, 40)}" if kind and head else head or visible(kind, 40)
+
+
 def _drift(facts: Facts, row: Row) -> Json:
     floors = [r for r in facts.rows("drift_floor") if _key(r) == _key(row)]
     floor = floors[0] if floors else None
@@ -118,7 +128,7 @@ def _drift(facts: Facts, row: Row) -> Json:
     number = value(row)
     return {
         "measure": row["measure"],
-        "name": ", ".join(visible(v, 50) for _, v in sorted(_key(row).items())) or title(row["measure"]),
+        "name": _spoken(row) or title(row["measure"]),
         "what": _means(facts, row),
         "number": number,
         "value": one(number, row.get("unit", "")),
@@ -159,7 +169,7 @@ def reasons(facts: Facts) -> list[Json]:
         floor = next((r for r in facts.rows("reason_change_floor") if _key(r) == _key(row)), None)
         out.append(
             {
-                "explainer": ", ".join(visible(v, 50) for _, v in sorted(_key(row).items())),
+                "explainer": _spoken(row),
                 "value": shown(row),
                 "interval": shown_span(row),
                 "floor": shown(floor),

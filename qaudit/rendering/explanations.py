@@ -9,7 +9,7 @@ from qaudit.rendering.charts import Pair, dumbbell
 from qaudit.rendering.facts import Facts, Row, shown, shown_span, title, value
 from qaudit.rendering.numbers import NONE, capped, column, fixed, one, whole
 from qaudit.rendering.scatter import Point, scatter
-from qaudit.rendering.text import visible
+from qaudit.rendering.text import spoken, visible
 from qaudit.rendering.tree import MOST, leaves, tree
 
 Json = dict[str, Any]
@@ -60,7 +60,7 @@ def _importance(before: Row | None, after: Row | None) -> Json:
     for index, name in enumerate(kept):
         a, b = old.get(name, {}), new.get(name, {})
         floor = (a["low"], a["high"]) if a.get("low") is not None and a.get("high") is not None else None
-        cells = (first[index], second[index], _ranks(a, b), _moved(a, b))
+        cells = (first[index], second[index], _ranks(a, b), _moved(a, b)) if new else (first[index], _rank(a))
         data.append(Pair(visible(name, 60), _mean(old, name), _mean(new, name), b.get("low"), b.get("high"), floor, cells))
     moved = [n for n in names if _moved(old.get(n, {}), new.get(n, {}))]
     finding = _finding(old, new, names, moved)
@@ -68,13 +68,15 @@ def _importance(before: Row | None, after: Row | None) -> Json:
     say = "; ".join(f"{d.name} {a} to {b}" for d, a, b in zip(data, first, second, strict=True))
     axis = OF.get(of, of.replace("_", " ")).capitalize()
     return {
-        "explainer": visible(explainer),
+        "explainer": spoken(explainer),
         "subtitle": f"{axis} {HOW.get(explainer, '')}".strip(),
         "settings": settings_text(entry),
         "seeds": len(entry.get("floor_seeds") or ()),
         "repeats": max((len(r.get("values") or ()) for r in entry.get("rows") or ()), default=0),
         "finding": finding,
-        "chart": dumbbell(data, f"{finding}. {say}", axis, ("Reference", "Judged", "Rank", "Move")),
+        "chart": dumbbell(
+            data, f"{finding}. {say}", axis, ("Reference", "Judged", "Rank", "Move") if new else ("Reference", "Rank")
+        ),
         "left_out": capped(len(kept), len(names), "features"),
     }
 
@@ -115,7 +117,13 @@ def surrogate(facts: Facts) -> Json:
     """Trees of the judged candidate and of the reference, fidelity beside the base rate, size against fidelity."""
     found = sorted(entries(facts, "tree"), key=lambda e: (e.get("candidate") != facts.judged, str(e.get("candidate"))))
     trees = [_tree(facts, e) for e in found if e.get("candidate") in (facts.judged, "reference")]
-    return {"trees": trees[:1], "others": trees[1:], "trade": trade(facts), "numbers": numbers(facts)}
+    return {
+        "trees": trees[:1],
+        "trade": trade(facts),
+        "numbers": numbers(facts),
+        "costs": costs(facts),
+        "both": bool(facts.judged),
+    }
 
 
 def _tree(facts: Facts, entry: Row) -> Json:
@@ -157,7 +165,7 @@ def _about(facts: Facts, measure: str, entry: Row) -> Row | None:
 def numbers(facts: Facts) -> list[Json]:
     """Fidelity and cost of the surrogate, reference beside judged."""
     out = []
-    for measure in ("fidelity", "base_rate_fidelity", "leaves", "depth", "added_nodes", "added_parameters", "explain_cost"):
+    for measure in ("fidelity", "base_rate_fidelity", "leaves", "depth", "added_nodes", "added_parameters"):
         cells = []
         for candidate in ("reference", facts.judged):
             rows = [r for r in facts.rows(measure, candidate=candidate) if "tree" in str(r["about"].get("explainer", "tree"))]
@@ -168,6 +176,29 @@ def numbers(facts: Facts) -> list[Json]:
             out.append(
                 {"name": title(measure), "cells": [shown(c) for c in cells], "spans": spans, "reason": visible(reason, 160)}
             )
+    return out
+
+
+FITS = {"fidelity": "agreement", "local_r2": "R²"}
+
+
+def costs(facts: Facts) -> list[Json]:
+    """What an explanation costs, beside how well it fits: a row an explainer, of the judged candidate or else the reference."""
+    of = facts.judged if facts.rows("explain_cost", candidate=facts.judged) else "reference"
+    out = []
+    for row in facts.rows("explain_cost", candidate=of):
+        same = {"candidate": of, "explainer": row["about"].get("explainer")}
+        fits = [found for measure in FITS for found in facts.rows(measure, **same) if set(found["about"]) <= {*same, "against"}]
+        sizes = [next(iter(facts.rows(name, **same)), None) for name in ("added_nodes", "added_parameters")]
+        out.append(
+            {
+                "name": spoken(same["explainer"]),
+                "cost": one(value(row), "") if (value(row) or 0) % 1 else whole(value(row) or 0),
+                "sizes": [shown(size) for size in sizes],
+                "fit": shown(fits[0]) if fits else NONE,
+                "means": FITS[fits[0]["measure"]] if fits else "",
+            }
+        )
     return out
 
 
@@ -187,13 +218,13 @@ def trade(facts: Facts) -> Json | None:
     say = "; ".join(f"{p.series} {p.name}: {one(p.x, 'count')} leaves, {one(p.y, unit)}" for p in points)
     return {
         "finding": finding,
-        "chart": scatter(points, f"{finding}. {say}", "Leaves of the tree", "Fidelity", unit, False, True),
+        "chart": scatter(points, f"{finding}. {say}", "Leaves of the tree", "Fidelity", unit, False, True, 140.0),
     }
 
 
 def _point(row: Row) -> str:
     about = row["about"]
-    return ", ".join(visible(about[k], 60) for k in ("explainer", "value_of", "repeat") if k in about) or NONE
+    return ", ".join(visible(about[k].replace("_", " "), 60) for k in ("explainer", "value_of", "repeat") if k in about) or NONE
 
 
 def _series(facts: Facts, row: Row) -> str:

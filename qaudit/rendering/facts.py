@@ -188,7 +188,7 @@ def limit_text(limit: Row, unit: str) -> str:
 def where_text(about: Mapping[str, str]) -> str:
     """ "group afam=yes, explainer permutation": what a row is about beside the candidate."""
     return ", ".join(
-        f"{key.replace('_', ' ')} {visible(text, 40)}"
+        f"{key.replace('_', ' ')} {visible(text if key == 'group' else text.replace('_', ' '), 40)}"
         for key, text in sorted(about.items())
         if key not in ("candidate", "against")
     )

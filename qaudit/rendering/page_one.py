@@ -27,7 +27,7 @@ from qaudit.rendering.facts import (
     worst,
 )
 from qaudit.rendering.numbers import NONE, one
-from qaudit.rendering.text import sentence, visible
+from qaudit.rendering.text import sentence, spoken, visible
 
 Json = dict[str, Any]
 UNNAMED = "no policy"
@@ -174,7 +174,11 @@ def themes(facts: Facts) -> list[Json]:
 def steps(facts: Facts) -> list[Json]:
     """What to do next, at most three."""
     return [
-        {"text": sentence(step["text"], 400), "rule": visible(step.get("limit") or "", 24), "anchor": anchor(step.get("limit") or "")}
+        {
+            "text": sentence(step["text"], 400),
+            "rule": visible(step.get("limit") or "", 24),
+            "anchor": anchor(step.get("limit") or ""),
+        }
         for step in (facts.report.get("next_steps") or ())[:3]
     ]
 
@@ -202,6 +206,15 @@ def previous(facts: Facts) -> Json | None:
     return {"id": visible(found.get("id") or NONE, 60), "moved": moved, "kept": found.get("kept", 0), "inputs": inputs}
 
 
+def _judged(facts: Facts) -> Json:
+    """The judged candidate in words: its quantizer, and its settings."""
+    row: Row = next((c for c in facts.report.get("candidates") or () if c["id"] == facts.judged), {})
+    how = ", ".join(
+        f"{visible(k.replace('_', ' '), 30)} {visible(v, 30)}" for k, v in sorted((row.get("settings") or {}).items())
+    )
+    return {"judged_by": spoken(row["by"]) if row.get("by") else visible(facts.judged or "", 120), "judged_how": how}
+
+
 def identity(facts: Facts) -> Json:
     """What was audited: names, digests, rows, seed."""
     report = facts.report
@@ -215,6 +228,7 @@ def identity(facts: Facts) -> Json:
         "parent": visible(subject.get("parent") or "none recorded"),
         "family": visible(subject.get("family") or ""),
         "judged": visible(facts.judged or "", 120),
+        **_judged(facts),
         "rows": holdout.get("rows"),
         "data_digest": holdout.get("digest") or NONE,
         "policy_digest": policy.get("digest") or "",

@@ -41,6 +41,7 @@ def precision(facts: Facts) -> Json:
         "formulas": formulas(facts),
         "contributions": contributions(facts),
         "lowering": lowering(facts),
+        "both": facts.judged is not None,
         "integer": any(t.get("role") in ("input", "inputs") for t in (judged_row(facts) or {}).get("tensors") or ()),
     }
 
@@ -153,7 +154,8 @@ def groups(facts: Facts) -> Json | None:
         }
         for d, row, cell, cell_span in zip(data, shown_rows, cells, spans(shown_rows), strict=True)
     ]
-    return {"finding": finding, "chart": chart, "table": table, "measure": title(measure), "left_out": capped(len(kept), len(rows), "groups"),
+    return {"finding": finding, "chart": chart, "table": table, "measure": title(measure),
+            "left_out": capped(len(kept), len(rows), "groups"),
             "level": _method(next((r for r in shown_rows if r.get("interval")), None))}  # fmt: skip
 
 

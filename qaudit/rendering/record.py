@@ -122,7 +122,11 @@ def _column(row: Row) -> Json:
     cells = [NONE if v is None else compact(float(v)) for v in numbers]
     top = ", ".join(f"{visible(v, 24)} ({whole(n)})" for v, n in list(row.get("top") or ())[:3])
     counts = {key: NONE if row.get(key) is None else whole(row[key]) for key in ("missing", "distinct")}
-    named = {"name": visible(row.get("name"), 60), "kind": visible(row.get("kind") or "", 24), "role": visible(row.get("role") or "", 24)}
+    named = {
+        "name": visible(row.get("name"), 60),
+        "kind": visible(row.get("kind") or "", 24),
+        "role": visible(row.get("role") or "", 24),
+    }
     return {**named, **counts, "numbers": cells, "top": top}
 
 

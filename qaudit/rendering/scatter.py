@@ -71,12 +71,13 @@ def frontier(points: Sequence[Point], best_low: bool) -> list[Point]:
 
 
 def scatter(
-    points: Sequence[Point], title: str, across: str, up: str, unit: str, best_low: bool = True, near: bool = False
-) -> Markup:
+    points: Sequence[Point], title: str, across: str, up: str, unit: str, best_low: bool = True, near: bool = False,
+    tall: float = 190.0,
+) -> Markup:  # fmt: skip
     """One mark a point, shape and colour by series, judged ringed and named, dotted line = best at each size."""
     series = sorted({p.series for p in points})
     judged = next((p.name for p in points if p.judged), None)
-    top, tall, left, right = 46.0 + 16 * _legend_rows(series, judged), 190.0, 56.0, WIDE - 16
+    top, left, right = 46.0 + 16 * _legend_rows(series, judged), 56.0, WIDE - 16
     draw = Drawing(WIDE, top + tall + 38, title)
     _legend(draw, series, judged)
     y = upward([p.y for p in points], unit, top + tall, top, near)

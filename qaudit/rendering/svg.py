@@ -124,9 +124,10 @@ class Drawing:
     def done(self) -> Markup:
         """The SVG element."""
         kind = f' class="chart {self.kind}"' if self.kind else ' class="chart"'
+        title = escape(harmless(self.title[:LONGEST_TITLE]))
         return Markup(
             f'<svg{kind} xmlns="http://www.w3.org/2000/svg" width="{number(self.wide)}" height="{number(self.high)}" '
-            f'viewBox="0 0 {number(self.wide)} {number(self.high)}" role="img"><title>{escape(harmless(self.title[:LONGEST_TITLE]))}</title>'
+            f'viewBox="0 0 {number(self.wide)} {number(self.high)}" role="img"><title>{title}</title>'
             + "".join(self.parts)
             + "</svg>"
         )

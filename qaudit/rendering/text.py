@@ -38,9 +38,7 @@ def code(char: str) -> str:
 def unseen(char: str) -> bool:
     """Whether a character prints nothing of its own or turns what stands beside it: control, bidi, zero-width, filler."""
     number = ord(char)
-    return (
-        unicodedata.category(char) in HIDDEN or char in BLANKS or any(first <= number <= last for first, last in SELECTORS)
-    )
+    return unicodedata.category(char) in HIDDEN or char in BLANKS or any(first <= number <= last for first, last in SELECTORS)
 
 
 def visible(text: object, longest: int = LONGEST) -> str:
@@ -117,6 +115,12 @@ def _advances(weight: str) -> dict[int, float]:
 def sentence(text: object, longest: int = 600) -> str:
     """A finding as printed: visible, with the per cent sign closed up as everywhere on the pages."""
     return re.sub(r"(?<=\d) %", "%", visible(text, longest))
+
+
+def spoken(name: object, longest: int = 60) -> str:
+    """A plugin or a kind of value in plain words: "drop_column" -> "Drop column"."""
+    text = str(name)[: 4 * longest].replace("_", " ").strip()
+    return visible(text[:1].upper() + text[1:] if text else name, longest)
 
 
 def prose(text: object, longest: int = 1200) -> list[str]:

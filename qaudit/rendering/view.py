@@ -69,7 +69,9 @@ def _build(report: Mapping[str, Any], lang: str, groups: list[list[str]]) -> Jso
         "identity": identity,
         "headline": page_one.headline(facts),
         "key_numbers": page_one.key_numbers(facts),
-        "themes": [{**theme, "rules": [rule for rule in theme["rules"] if rule["anchor"] in anchors]} for theme in page_one.themes(facts)],
+        "themes": [
+            {**theme, "rules": [rule for rule in theme["rules"] if rule["anchor"] in anchors]} for theme in page_one.themes(facts)
+        ],
         "steps": [{**step, "rule": step["rule"] if step["anchor"] in anchors else ""} for step in page_one.steps(facts)],
         "previous": page_one.previous(facts),
         "rules": kept,
@@ -78,6 +80,7 @@ def _build(report: Mapping[str, Any], lang: str, groups: list[list[str]]) -> Jso
         "counts": page_one.counts(facts),
         "legend": [(key, word, text) for key, (word, text) in VERDICTS.items()],
         "findings": _findings(report)[:MOST_FINDINGS],
+        "main": _main(report),
         "findings_left": capped(MOST_FINDINGS, len(report.get("findings") or ()), "findings"),
         "candidates": len(report.get("candidates") or ()),
         "skipped_count": len(report.get("skipped") or ()),
@@ -118,6 +121,15 @@ def _findings(report: Mapping[str, Any]) -> list[Json]:
     ]
 
 
+def _main(report: Mapping[str, Any]) -> list[Json]:
+    """Findings for the first page: those to attend to first, one a section, at most five."""
+    found = [f for f in report.get("findings") or () if f.get("section") in SECTIONS]
+    by_section: dict[str, Mapping[str, Any]] = {}
+    for finding in sorted(found, key=lambda f: f.get("severity") != "attention"):
+        by_section.setdefault(finding["section"], finding)
+    return _findings({"findings": [by_section[anchor] for anchor in SECTIONS if anchor in by_section]})[:5]
+
+
 def _number(anchor: str) -> int:
     return list(SECTIONS).index(anchor)
 
@@ -132,7 +144,9 @@ def _section(facts: Facts, anchor: str, rules: list[Json], shown: Json) -> Json:
         for v, (word, _) in VERDICTS.items()
         if any(r["verdict"] == v for r in own)
     ]
-    text = f"Limits of this section: {', '.join(counted)}. Rules {', '.join(r['id'] for r in own[:40])}{f' and {len(own) - 40} more' if len(own) > 40 else ''}." if own else ""
+    ids = ", ".join(rule["id"] for rule in own[:MOST_LISTED])
+    more = f" and {len(own) - MOST_LISTED} more" if len(own) > MOST_LISTED else ""
+    text = f"Limits of this section: {', '.join(counted)}. Rules {ids}{more}." if own else ""
     return {
         "anchor": anchor,
         "number": _number(anchor) or "",

@@ -54,7 +54,9 @@ def renamed(new: Callable[[str], str]) -> dict[str, Any]:
             row[key] = new(row[key]) if row[key] else row[key]
     for row in report["candidates"]:
         # a formula's ";" and line ends part its lines
-        row["formulas"] = {key: " ".join(new(text).replace(";", "").splitlines()) for key, text in (row.get("formulas") or {}).items()}
+        row["formulas"] = {
+            key: " ".join(new(text).replace(";", "").splitlines()) for key, text in (row.get("formulas") or {}).items()
+        }
     return report
 
 

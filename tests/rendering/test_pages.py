@@ -19,6 +19,7 @@ import pytest
 
 from qaudit.errors import Refused
 from qaudit.rendering.assets import templates
+from qaudit.rendering.candidates import short_names
 from qaudit.rendering.facts import SECTIONS, VERDICTS, Facts, title
 from qaudit.rendering.html import page
 from qaudit.rendering.page_one import key_numbers
@@ -233,3 +234,65 @@ def test_values_of_cases_are_printed_only_where_they_stand_in_the_report() -> No
     assert ">retired</text>" in text
     assert ">52.25</text>" in text
     assert "the author asked for it" in text
+
+
+def words_of(report: dict[str, Any]) -> str:
+    return " ".join(" ".join(seen(page(report)).text[""]).split())
+
+
+def test_page_one_spells_out_what_is_compared() -> None:
+    report = golden()
+    first = words_of(report)
+    assert "the registered model, called reference, compared with its quantized candidate" in first
+    report["judged"] = None
+    assert "no quantized candidate is judged" in words_of(report)
+    assert "Main findings" in words_of({**report, "policy": None, "assessments": []})
+
+
+def test_without_a_judged_candidate_no_empty_columns_are_printed() -> None:
+    report = golden()
+    report["judged"] = None
+    report["explanations"] = [e for e in report["explanations"] if e["candidate"] == "reference"]
+    text = words_of(report)
+    assert "Metrics of the reference on" in text
+    for head in ("Interval of the change", "Of the judged model"):
+        assert head not in text
+
+
+def test_readers_meet_plain_words_not_internal_names() -> None:
+    report = golden()
+    report["findings"] = []
+    text = page(report)
+    body = text[text.index('id="precision"') : text.index('id="evidence"')]
+    shown = " ".join("".join(re.findall(r">([^<]*)<", body)).split())
+    for internal in ("drop_column", "loss_change", "surrogate_tree", "local_surrogate"):
+        assert internal not in shown, internal
+    assert "Drop column" in shown
+
+
+def test_candidates_are_named_by_what_varies() -> None:
+    rows = [
+        {"id": "a(bits=4,axis='x')", "by": "a_b", "settings": {"bits": 4, "axis": "x"}},
+        {"id": "a(bits=8,axis='x')", "by": "a_b", "settings": {"bits": 8, "axis": "x"}},
+        {"id": "c()", "by": "c", "settings": {}},
+    ]
+    assert short_names(rows, rows) == ["A b: bits 4", "A b: bits 8", "c()"]
+    twins = [{**rows[0], "settings": {"bits": 4}}, {**rows[1], "settings": {"bits": 4}}]
+    assert short_names(twins, twins) == ["a(bits=4,axis='x')", "a(bits=8,axis='x')"]
+
+
+def test_what_an_explanation_costs_stands_beside_its_fit() -> None:
+    report = golden()
+    about = {"candidate": report["judged"], "explainer": "surrogate_tree"}
+    report["evidence"].append({**report["evidence"][0], "measure": "explain_cost", "value": 3.25, "unit": "rows", "about": about})
+    text = words_of(report)
+    assert re.search(r"Surrogate tree 3\.250 .{0,30}% agreement", text)
+    assert "What an explanation costs, beside how well it fits" in text
+    assert "Effective bits a parameter" in text
+
+
+def test_regions_have_names_of_their_own(full: str) -> None:
+    labels = re.findall(r'role="region" aria-label="([^"]*)"', full)
+    assert len(labels) > 10
+    figures = [label for label in labels if label.startswith("Figure")]
+    assert len(figures) == len(set(figures))
