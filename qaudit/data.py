@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import difflib
 import hashlib
 import io
 import math
+import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,9 @@ from numpy.typing import NDArray
 
 from qaudit.core.table import Kind, Table
 from qaudit.errors import Refused
+
+LARGEST = 4 * 2**30
+"""Bytes of a file that is read whole."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +66,10 @@ class Source:
         column = self._column(name)
         if pa.types.is_nested(column.type) or _is_bytes(column.type):
             raise Refused(f"{self.file}: column {name!r} holds {column.type}; one text or number a row is wanted")
-        values = column.to_pylist()
+        try:
+            values = column.to_pylist()
+        except UnicodeDecodeError as error:
+            raise Refused(f"{self.file}: column {name!r} holds a text that is not UTF-8") from error
         wanted = np.empty(len(values), dtype=object)
         missing = {"", *self.missing}
         for row, value in enumerate(values):
@@ -100,10 +108,11 @@ class Source:
             return f"row {row + 1}"
         reader = csv.reader(io.StringIO(self.data.decode("utf-8-sig"), newline=""))
         seen = -2
-        for cells in reader:
-            seen += bool(cells)
-            if seen == row:
-                return f"row {row + 1} (line {reader.line_num})"
+        with contextlib.suppress(csv.Error):  # a cell beyond the size that this reader takes; Arrow has read it
+            for cells in reader:
+                seen += bool(cells)
+                if seen == row:
+                    return f"row {row + 1} (line {reader.line_num})"
         return f"row {row + 1}"
 
     def _column(self, name: str) -> Any:
@@ -177,19 +186,32 @@ def _value_type(kind: Any) -> Any:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The whole file. Raises Refused for a missing or empty file, a folder, a pipe or a device."""
+    """The whole file, opened once. Raises Refused for a missing or empty file, a folder, a pipe, a device, or one that grows."""
+    link = "a symlink to " if path.is_symlink() else ""
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise Refused(f"{path}: is {'a folder' if stat.S_ISDIR(mode) else 'not a regular file'}; a file is wanted")
-        data = path.read_bytes()
+        with open(path, "rb", opener=_without_waiting) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise Refused(f"{path}: is {link}something that is not a regular file; a file is wanted")
+            if found.st_size > LARGEST:
+                raise Refused(f"{path}: has {found.st_size} bytes; at most {LARGEST} are read")
+            data = file.read(found.st_size + 1)
+    except IsADirectoryError as error:
+        raise Refused(f"{path}: is {link}a folder; a file is wanted") from error
     except FileNotFoundError as error:
-        raise Refused(f"{path}: no such file") from error
+        raise Refused(f"{path}: {'is a symlink to nothing' if link else 'no such file'}") from error
     except (OSError, ValueError) as error:
         raise Refused(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    if len(data) != found.st_size:
+        raise Refused(f"{path}: changed while it was read")
     if not data:
         raise Refused(f"{path}: is empty")
     return data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open without waiting for somebody at the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def need(names: Iterable[str], known: Sequence[str], file: str) -> None:
@@ -239,7 +261,10 @@ def _csv(data: bytes, file: str) -> pa.Table:
         raise Refused(f"{file}: not UTF-8 at byte {error.start} (0x{data[error.start]:02x})") from error
     if "\x00" in text:
         raise Refused(f"{file}: byte {data.index(0)} is NUL; neither CSV nor Parquet")
-    header = next(csv.reader(io.StringIO(text, newline="")), [])
+    try:
+        header = next(csv.reader(io.StringIO(text, newline="")), [])
+    except csv.Error as error:
+        raise Refused(f"{file}: the first line is not readable as CSV ({error})") from error
     if not any(name.strip() for name in header):
         raise Refused(f"{file}: the first line holds no column names")
     _unique(header, file)
@@ -260,8 +285,10 @@ def _csv(data: bytes, file: str) -> pa.Table:
 
 def _ragged(text: str, width: int, file: str, error: Exception) -> Refused:
     reader = csv.reader(io.StringIO(text, newline=""))
-    for cells in reader:
-        if cells and len(cells) != width:
+    with contextlib.suppress(csv.Error):
+        for cells in reader:
+            if not cells or len(cells) == width:
+                continue
             return Refused(f"{file}: line {reader.line_num} has {len(cells)} values, the header {width}")
     return Refused(f"{file}: not readable as CSV ({str(error).splitlines()[0][:200]})")
 
