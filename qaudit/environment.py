@@ -69,7 +69,9 @@ def facts() -> dict[str, Any]:
 def package_digest(ref: PluginRef) -> str:
     """sha256 over the files of the plugin's whole top-level package, without an import: a plugin may import its neighbours."""
     top = ref.value.partition(":")[0].partition(".")[0].strip()
-    spec = importlib.util.find_spec(top) if ref.file is None and top.isidentifier() else None
+    spec = None
+    with contextlib.suppress(ImportError, ValueError):
+        spec = importlib.util.find_spec(top) if ref.file is None and top else None
     if spec is None or not spec.submodule_search_locations:
         return ref.digest
     found = hashlib.sha256()

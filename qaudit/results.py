@@ -31,7 +31,10 @@ from qaudit.units.job import Outcome
 
 CAP = 4 * 2**30
 """Bytes the store may hold; beyond it the entries that were used longest ago go first."""
+LARGEST = 2**30
+"""Bytes of arrays of one result; a larger one is made anew each time, since it would be in memory twice."""
 _JSON_BYTES = 256 * 2**20
+_JOURNAL_DAYS = 30
 
 
 def home() -> Path:
@@ -79,6 +82,8 @@ class Results:
 
     def put(self, key: str, outcome: Outcome) -> None:
         """Keep a success. Raises Refused where it cannot be written."""
+        if sum(array.nbytes for array in outcome.arrays.values()) > LARGEST:
+            return
         try:
             arrays = [(name, _npy(array)) for name, array in outcome.arrays.items()]
             names = [(name, hashlib.sha256(data).hexdigest()) for name, data in arrays]
@@ -191,6 +196,9 @@ class Journal:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.unlink(missing_ok=True)
         now = datetime.datetime.now(datetime.UTC)
+        for old in self.path.parent.glob("*.jsonl"):
+            if old.lstat().st_mtime < now.timestamp() - _JOURNAL_DAYS * 86400:
+                old.unlink(missing_ok=True)
         self.note(began=f"{now:%Y-%m-%d %H:%M:%S} UTC", process=os.getpid())
 
     def note(self, **record: Any) -> None:
