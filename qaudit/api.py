@@ -177,19 +177,24 @@ def _plain(value: Any) -> Any:
 
 def _flags(options: Mapping[str, Any], target: str | None, groups: Sequence[str], trust: Sequence[str]) -> dict[str, Any]:
     """The options in the shape of audit.toml."""
-    policy = options.get("policy")
+    policy, author, types = options.get("policy"), options.get("author") or {}, options.get("types") or {}
+    for name, value in (("author", author), ("types", types)):
+        if not isinstance(value, Mapping):
+            raise Refused(f"audit: {name}: {type(value).__name__} found, a mapping is wanted")
+    if policy is not None and not isinstance(policy, str | Path):
+        raise Refused(f"audit: policy: {type(policy).__name__} found, the path of a policy file is wanted")
     return {
         "subject": {"target": target, "positive": options.get("positive"), "cutoff": options.get("cutoff"), "trust": list(trust)},
         "data": {
             "groups": list(groups),
-            "types": dict(options.get("types") or {}),
+            "types": dict(types),
             "missing": [options["missing"]] if isinstance(options.get("missing"), str) else _listed(options.get("missing")),
             "calibration_share": options.get("calibration_share"),
         },
         "quantizers": _plugins(options.get("quantizers")),
         "explainers": _plugins(options.get("explainers")),
         "policy": {"file": str(policy) if policy is not None else None, "judge": options.get("judge")},
-        "author": author_texts(options.get("author") or {}, Path("author")),
+        "author": author_texts(author, Path("author")),
         "report": {
             "id": options.get("id"),
             "date": options.get("date"),
@@ -227,10 +232,14 @@ def _files_of(files: Any) -> list[Any]:
     return [files] if isinstance(files, str | Path) else list(files or ())
 
 
+_MAY_BE_NONE = ("quantizers", "explainers", "frameworks")
+"""Where an empty list means none at all; elsewhere it stands for what is usual."""
+
+
 def _filled(table: Mapping[str, Any]) -> dict[str, Any]:
     """The table without what was not given."""
     inner = {key: _filled(value) if isinstance(value, Mapping) else _plain(value) for key, value in table.items()}
-    return {key: value for key, value in inner.items() if value is not None and value != []}
+    return {key: value for key, value in inner.items() if value is not None and (value != [] or key in _MAY_BE_NONE)}
 
 
 @contextlib.contextmanager
@@ -245,6 +254,8 @@ def _files(
         files["model"].write_bytes(data)
         target = _target(X, y, options.get("target"))
         extra = options.get("groups")
+        if isinstance(extra, pd.Series):
+            extra = {str(extra.name or "group"): extra}
         holdout = _with_groups(X, extra) if isinstance(extra, Mapping | pd.DataFrame) else X
         files["holdout"] = _rows(folder / "holdout.parquet", save_rows(holdout, y, target))
         X_train, y_train = _training(options)
@@ -283,6 +294,13 @@ def _frame(rows: Rows) -> pd.DataFrame:
 
 def _with_groups(X: Rows, extra: Any) -> pd.DataFrame:
     frame = _frame(X)
+    for name in extra:
+        if name in frame.columns:
+            raise Refused(f"groups: {name!r} is also a column of X; give its name alone, or the values another name")
+        if len(extra[name]) != len(frame):
+            raise Refused(
+                f"groups: {name!r} has {len(extra[name])} values, but X has {len(frame)} rows; one value a row is wanted"
+            )
     return frame.assign(**{str(name): pd.Series(list(extra[name]), index=frame.index) for name in extra})
 
 

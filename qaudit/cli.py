@@ -166,8 +166,8 @@ def flags(given: dict[str, Any]) -> dict[str, Any]:
             "groups": split(given["groups"]),
             "calibration_share": given["calibration_share"],
         },
-        "quantizers": split(given["quantizers"]),
-        "explainers": split(given["explainers"]),
+        "quantizers": None if given["quantizers"] is None else split(given["quantizers"]),
+        "explainers": None if given["explainers"] is None else split(given["explainers"]),
         "policy": {"file": given["policy"], "judge": given["judge"]},
         "report": {
             "frameworks": list(given["framework"]),

@@ -137,6 +137,8 @@ def save_rows(X: Any, y: Any, target: str) -> bytes:
     frame = X if isinstance(X, pd.DataFrame) else _framed(X)
     if not all(isinstance(name, str) for name in frame.columns):
         raise Refused("X: column names must be text; use X.columns = X.columns.astype(str)")
+    if not frame.columns.is_unique:
+        raise Refused(f"X: two columns are named {frame.columns[frame.columns.duplicated()][0]!r}; names must be unique")
     if target in frame.columns:
         raise Refused(f"X: has a column {target!r}, the name of the target; pass target='another name'")
     values = np.asarray(y)
@@ -165,7 +167,14 @@ def _arrow(values: Any, name: str) -> pa.Array:
         for value, gone in zip(series, missing, strict=True)
     ]
     try:
-        return pa.array(items)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        made = pa.array(items)
+    except OverflowError as error:
+        raise Refused(f"column {name!r}: holds an integer beyond 64 bits; numbers or text are wanted") from error
+    except UnicodeEncodeError as error:
+        raise Refused(f"column {name!r}: holds text that is not Unicode ({error.reason})") from error
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         kinds = sorted({type(item).__name__ for item in items if item is not None})
         raise Refused(f"column {name!r}: mixes {', '.join(kinds)}; one kind a column is wanted") from error
+    if pa.types.is_duration(made.type):  # Parquet has no such type: it would come back as a number of an unsaid unit
+        raise Refused(f"column {name!r}: holds durations; numbers are wanted, such as .dt.total_seconds()")
+    return made

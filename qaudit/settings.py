@@ -314,14 +314,14 @@ def settings_of(target: str, holdout: str | None, flags: Mapping[str, Any]) -> S
         raise Refused(f"{target}: no such file")
     else:
         base = {"subject": {"registered": target}}
-    plugins = {kind: _chosen(base.get(kind), flags.get(kind) or ()) for kind in ("quantizers", "explainers")}
+    plugins = {kind: _chosen(base.get(kind), flags.get(kind)) for kind in ("quantizers", "explainers")}
     source = target if target.endswith(".toml") else "command line"
     return validated({**laid_over(base, {**flags, "quantizers": None, "explainers": None}), **plugins}, source)
 
 
-def _chosen(base: Any, names: Sequence[Any]) -> Any:
+def _chosen(base: Any, names: Sequence[Any] | None) -> Any:
     """The plugins named on the command line, with the settings that the audit file has for them; a table stands for itself."""
-    if not names:
+    if names is None:
         return base
     written = {part.get("name"): part for part in base if isinstance(part, dict)} if isinstance(base, list) else {}
     return [name if isinstance(name, dict) else written.get(name, {"name": name}) for name in names]

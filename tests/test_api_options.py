@@ -77,6 +77,43 @@ def test_refused_in_one_line(asked, given, options, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "options", "said"),
+    [
+        ({}, {"groups": {"g": ["x"]}}, "groups: 'g' has 1 values, but X has 4 rows"),
+        ({}, {"groups": {"a": ["x", "y"] * 2}}, "groups: 'a' is also a column of X"),
+        ({}, {"author": "me"}, "audit: author: str found, a mapping is wanted"),
+        ({}, {"types": ["a"]}, "audit: types: list found, a mapping is wanted"),
+        ({}, {"policy": {"name": "p"}}, "audit: policy: dict found, the path of a policy file is wanted"),
+        ({"c": [2**70] * 4}, {}, "column 'c': holds an integer beyond 64 bits"),
+        ({"c": pd.to_timedelta([1] * 4, "s")}, {}, "column 'c': holds durations"),
+        ({"c": ["x", 1.0, "x", 1.0]}, {}, "column 'c': mixes float, str"),
+    ],
+)
+def test_rows_and_mappings_are_refused_in_one_line(asked, fitted, changes, options, said):
+    model, rows, target = fitted
+    with pytest.raises(qaudit.Refused, match=said) as caught:
+        qaudit.audit(model, rows.assign(**changes), target, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_columns_of_one_name_are_refused(asked, fitted):
+    model, rows, target = fitted
+    with pytest.raises(qaudit.Refused, match="X: two columns are named 'a'"):
+        qaudit.audit(model, pd.concat([rows, rows[["a"]]], axis=1), target)
+
+
+def test_an_empty_list_of_plugins_means_none(asked, fitted):
+    for given in (fitted, ("credit@1",)):
+        made = asked(*given, quantizers=[], explainers={})
+        assert (made.quantizers, made.explainers) == ((), ())
+        assert asked(*given).quantizers is None
+
+
+def test_groups_may_be_one_series(asked, fitted):
+    assert asked(*fitted, groups=pd.Series(["x", "y"] * 2, name="g")).data.groups == ("g",)
+
+
 def test_training_rows_are_a_pair(fitted):
     with pytest.raises(qaudit.Refused, match=r"train: DataFrame found, the pair \(X, y\) is wanted"):
         qaudit.audit(*fitted, train=fitted[1])

@@ -75,6 +75,12 @@ def recognise(path: Path) -> bool:
     return small and not is_zipfile(path) and _is_old_pickle(head)
 
 
+def _hint(error: Exception) -> str:
+    if isinstance(error, AttributeError) and ("Can't get attribute" in str(error) or "has no attribute" in str(error)):
+        return "; classes and functions of your own must stand in a module that can be imported"
+    return "; install the package that the model was made with" if isinstance(error, ModuleNotFoundError) else ""
+
+
 def load(path: Path) -> Loaded:
     """The model in the file; runs what the file says. Raises Refused with one line."""
     with warnings.catch_warnings():
@@ -85,7 +91,7 @@ def load(path: Path) -> Loaded:
             versions = f"scikit-learn {warning.original_sklearn_version}; this is {warning.current_sklearn_version}"
             raise Refused(f"{path.name}: made by {versions}: install that version or save the model again") from warning
         except Exception as error:  # the file is somebody else's; whatever it causes is its fault
-            raise Refused(f"{path.name}: cannot be read ({type(error).__name__}: {str(error)[:200]})") from error
+            raise Refused(f"{path.name}: cannot be read ({type(error).__name__}: {str(error)[:200]}){_hint(error)}") from error
     return loaded(estimator)
 
 

@@ -173,6 +173,16 @@ def test_a_pickle_of_another_version_is_refused(tmp_path):
         sklearn_pickle.load(path)
 
 
+def test_a_class_that_cannot_be_imported_is_explained(tmp_path):
+    path = tmp_path / "own.pkl"
+    path.write_bytes(b"cbuiltins\nThereIsNoSuchThing\n.")
+    with pytest.raises(Refused, match=r"own.pkl: cannot be read .*attribute .*; classes and functions of your own must"):
+        sklearn_pickle.load(path)
+    path.write_bytes(b"cthere_is_no_such_module\nThing\n.")
+    with pytest.raises(Refused, match=r"own.pkl: cannot be read .*; install the package that the model was made with"):
+        sklearn_pickle.load(path)
+
+
 def test_a_random_state_beyond_its_words_is_refused(tmp_path):
     frame, score = mixed()
     drawn = RandomForestClassifier(2, random_state=np.random.RandomState(0)).fit(frame[["a"]], score > 0)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 
 from qaudit.core.evidence import Skipped
 from qaudit.core.records import Decline
@@ -67,13 +68,13 @@ def test_wrong_ids_are_refused(text: str, message: str) -> None:
         judged_of(text, MANY)
 
 
-def loaded(folder: Path, training: bool) -> tuple[Audited, pd.DataFrame, pd.DataFrame]:
+def loaded(folder: Path, training: bool, final: Any = None) -> tuple[Audited, pd.DataFrame, pd.DataFrame]:
     draw = np.random.default_rng(3)
     X = pd.DataFrame(draw.normal(size=(260, 3)), columns=["a", "b", "c"])
     y = np.where(X["a"] - X["b"] + draw.normal(scale=0.5, size=260) > 0, "yes", "no")
     table = X.assign(answer=y)
     train, holdout = table[:180], table[180:]
-    skops.io.dump(LogisticRegression().fit(train[["a", "b", "c"]], train["answer"]), folder / "m.skops")
+    skops.io.dump((final or LogisticRegression()).fit(train[["a", "b", "c"]], train["answer"]), folder / "m.skops")
     train.to_csv(folder / "train.csv", index=False)
     holdout.to_csv(folder / "holdout.csv", index=False)
     request = LoadRequest(
@@ -101,6 +102,16 @@ def test_refits_equal_training_by_hand(tmp_path: Path) -> None:
         error = max(np.abs(quantized[name][0] - plain[name][0]).max() for name in plain)
         assert far <= error < near, each.id
     assert variants.skipped == ()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_learner_that_takes_a_seed_is_trained_eleven_times(tmp_path: Path) -> None:
+    final = MLPClassifier((3,), max_iter=3, random_state=0)
+    subject, _, _ = loaded(tmp_path, training=True, final=final)
+    found = Variants(subject, [], runner.run_many)(None, np.array([0, 5]))
+    for repeats in found.values():
+        assert len(repeats) == 11
+        assert len({repeat.tobytes() for repeat in repeats}) == 11
 
 
 def test_without_training_rows_refits_decline(tmp_path: Path) -> None:
