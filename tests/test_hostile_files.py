@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 import os
@@ -106,7 +107,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", list(HOSTILE))
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in ("bomb", "members") else n for n in HOSTILE])
 def test_refused_in_one_line(name: str, asked: LoadRequest) -> None:
     make, text = HOSTILE[name]
     make(asked.model)
@@ -132,12 +133,15 @@ def test_a_growing_file_is_refused(tmp_path: Path) -> None:
             while not stop.is_set():
                 file.write(b"1,2\n" * 1000)
 
+    def often() -> None:
+        for _ in range(50):
+            read_bytes(path)
+
     writer = threading.Thread(target=grow)
     writer.start()
     try:
         with pytest.raises(Refused, match="changed while it was read"):
-            for _ in range(50):
-                read_bytes(path)
+            often()
     finally:
         stop.set()
         writer.join()
@@ -169,7 +173,7 @@ class Spoilt:
         self.body = body
 
     def __reduce__(self) -> Any:
-        code = f"(exec({CRASH.format(body=self.body)!r}), __import__('pickle').loads({pickle.dumps(fitted())!r}))[1]"
+        code = f"(exec({CRASH.format(body=self.body)!r}, {{}}), __import__('pickle').loads({pickle.dumps(fitted())!r}))[1]"
         return (eval, (code,))
 
 
@@ -190,8 +194,6 @@ def test_a_model_that_crashes_is_named_as_the_cause(model: Any, text: str, asked
     asked.model.write_bytes(pickle.dumps(model))
     with pytest.raises(Refused, match="--trust") as refused:
         load(asked, FORMATS, limited)
-    import dataclasses
-
     trusted = dataclasses.replace(asked, trust={str(refused.value).rpartition(" ")[2]})
     with pytest.raises(Refused) as caught:
         load(trusted, FORMATS, functools.partial(limited, seconds=3.0))
