@@ -50,7 +50,8 @@ def sweep(facts: Facts) -> Json | None:
     }
     if points:
         best = min(points, key=lambda p: (p.y, p.x, p.name))
-        finding = f"{len(points)} candidates: least loss {one(best.y, unit)} at {one(best.x, 'bits')}"
+        many = "one candidate" if len(points) == 1 else f"{len(points)} candidates"
+        finding = f"{many[:1].upper()}{many[1:]}: least loss {one(best.y, unit)} at {one(best.x, 'bits')}"
         log = upward([p.y for p in points], unit, 0, 0).log
         say = "; ".join(f"{p.name} {one(p.x, 'bits')} {one(p.y, unit)}" for p in points[:40])
         chart = scatter(points, f"{finding}. {say}", "Effective bits a parameter", title(measure or ""), unit)

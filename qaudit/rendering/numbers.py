@@ -60,6 +60,8 @@ def column(values: Sequence[float | None], unit: str = "", sign: bool = False) -
 def one(value: float | None, unit: str = "", sign: bool = False) -> str:
     """One number with its unit."""
     text = column([value], unit, sign)[0]
+    if value and not unit and not any(c in "123456789" for c in text):
+        text = f"{value:.1e}".replace("-", MINUS)  # a p-value of 1e-12 is not 0.000000000
     return text if value is None or unit not in ("dB", "bits") else f"{text} {unit}"
 
 

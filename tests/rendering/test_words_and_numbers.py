@@ -31,6 +31,7 @@ from qaudit.rendering.text import cut, prose, unknown_characters, visible, width
         (12345.0, "rows", False, "12,345"),
         (19.24, "dB", False, "19.2 dB"),
         (512.0, "bytes", False, "512 B"),
+        (1.5e-12, "", False, "1.5e−12"),
         (None, "share", False, "–"),
     ],
 )
