@@ -317,6 +317,18 @@ def test_a_full_disk_under_the_store_is_told_once_and_stops_nothing(ran: list[st
     assert 20 < first < 60, "the loop ended because a run met no fault"
 
 
+def test_without_a_home_nothing_is_kept_and_it_is_told(ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("QAUDIT_HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", none)
+    units = remembered.opened({}, {}, "use", 2, lambda ref: "", lambda line: None)
+    assert units.run("encode", {}).answer == {"number": 1}
+    assert units.notes == ["store: results are not kept: no home folder; set QAUDIT_HOME"]
+
+
 def test_a_full_device_is_a_full_device() -> None:
     with pytest.raises(OSError, match="No space left on device"):
         Journal(Path("/dev/full")).note(unit="1")

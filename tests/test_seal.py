@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from qaudit import store
 from qaudit.errors import Refused
-from qaudit.stages.seal import NAME, seal
+from qaudit.stages.seal import EXITS, NAME, seal
+from qaudit.stages.seal import verify as verify_in_child
+from qaudit.units.job import Limits
 from qaudit.units.sealed import check as verify
 
 MODEL = "ab" * 32
@@ -105,3 +107,18 @@ def test_mutated_bytes_never_verify(folder: Path, data: st.DataObject) -> None:
 def test_seal_refuses_what_is_no_digest(folder: Path) -> None:
     with pytest.raises(Refused, match="64 hex digits"):
         seal(folder, {"model": "short"}, audit="A1", version="0.1.0")
+
+
+def test_verify_reads_in_a_child_and_every_end_of_it_is_an_answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert verify_in_child(folder) == verify(folder)
+    assert verify_in_child(folder / "report.html")[0] == "verified"
+    (folder / "report.json").write_text("[" * 10**6)
+    seal(folder, {"model": MODEL}, audit="A1", version="0.1.0")
+    status, lines = verify_in_child(folder)
+    assert status == "could not verify"
+    assert lines[0].startswith("report.json: not readable")
+    monkeypatch.setattr("qaudit.stages.seal.LIMITS", Limits(seconds=0.001))
+    status, lines = verify_in_child(folder)
+    assert status == "could not verify"
+    assert lines[0].startswith("timed out")
+    assert EXITS[status] == 2
