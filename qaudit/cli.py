@@ -16,6 +16,7 @@ from qaudit.errors import Refused
 from qaudit.host import PluginHost
 
 F = TypeVar("F", bound=Callable[..., Any])
+AUDIT = click.option("--audit", type=click.Path(), help="an audit.toml: say which plugins it leaves out")
 LISTED = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
 
@@ -215,29 +216,31 @@ def _one_line(value: Any) -> str:
 
 @main.group(invoke_without_command=True)
 @click.option("--plugin", multiple=True, type=click.Path(), help="a plugin that is a single file; may be repeated")
+@AUDIT
 @LISTED
 @click.pass_context
-def plugins(ctx: click.Context, plugin: tuple[str, ...], as_json: bool) -> None:
+def plugins(ctx: click.Context, plugin: tuple[str, ...], audit: str | None, as_json: bool) -> None:
     """List the plugins that are installed, without importing any."""
     if ctx.invoked_subcommand is None:
-        _list_plugins(plugin, as_json)
+        _list_plugins(plugin, audit, as_json)
 
 
 @plugins.command("list")
 @click.option("--plugin", multiple=True, type=click.Path(), help="a plugin that is a single file; may be repeated")
+@AUDIT
 @LISTED
-def list_(plugin: tuple[str, ...], as_json: bool) -> None:
+def list_(plugin: tuple[str, ...], audit: str | None, as_json: bool) -> None:
     """List the plugins that are installed, without importing any."""
-    _list_plugins(plugin, as_json)
+    _list_plugins(plugin, audit, as_json)
 
 
 plugins.add_command(cli_plugins.new)
 plugins.add_command(cli_plugins.check)
 
 
-def _list_plugins(files: tuple[str, ...], as_json: bool) -> None:
+def _list_plugins(files: tuple[str, ...], audit: str | None, as_json: bool) -> None:
     host = PluginHost.discover([Path(file) for file in files])
-    rows = host.listing()
+    rows = host.listing(cli_plugins.listed_in(Path(audit)) if audit else None)
     listed(rows, as_json, ("kind", "name", "distribution", "version", "spec", "digest", "status"))
     for row in () if as_json else rows:
         if row["status"] != "ok":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
+from qaudit.errors import Refused
 from qaudit.host import KINDS
 
 IN_PROCESS = ("quantize", "explain")
@@ -50,6 +52,25 @@ def check(plugin: str, sample: str | None, as_json: bool) -> None:
                 click.echo(line)
         click.echo(_summary(verdict))
     sys.exit(0 if all(verdict.passed for verdict in verdicts) else 1)
+
+
+def listed_in(audit: Path) -> dict[str, list[str]]:
+    """The plugin names that an audit.toml lists, by kind. Raises Refused where it cannot be read."""
+    try:
+        given = tomllib.loads(audit.read_text("utf-8"))
+    except OSError as error:
+        raise Refused(f"--audit {audit}: {error.strerror}") from error
+    except ValueError as error:
+        raise Refused(f"--audit {audit}: not TOML ({error})") from error
+    found: dict[str, list[str]] = {}
+    for kind in ("quantizer", "explainer"):
+        parts = given.get(f"{kind}s")
+        if isinstance(parts, list):
+            found[kind] = [str(part.get("name")) for part in parts if isinstance(part, dict)]
+    report = given.get("report")
+    if isinstance(report, dict) and isinstance(report.get("frameworks"), list):
+        found["framework"] = [str(name) for name in report["frameworks"]]
+    return found
 
 
 def _summary(verdict: Any) -> str:

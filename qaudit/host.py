@@ -9,7 +9,7 @@ import hashlib
 import importlib.metadata
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -64,13 +64,16 @@ class PluginHost:
             for ref in refs
         )
 
-    def listing(self) -> list[dict[str, Any]]:
-        """A row for every plugin: status ok, broken or unselected, and why, as far as that is known without importing."""
-        return [self._row(ref) for ref in self.refs]
+    def listing(self, chosen: Mapping[str, Sequence[str]] | None = None) -> list[dict[str, Any]]:
+        """A row for every plugin: status ok, broken or unselected, and why, as far as that is known without importing.
 
-    def _row(self, ref: PluginRef) -> dict[str, Any]:
+        `chosen` are the names that an audit lists, by kind; a kind that it does not list is used whole.
+        """
+        return [self._row(ref, (chosen or {}).get(ref.kind)) for ref in self.refs]
+
+    def _row(self, ref: PluginRef, names: Sequence[str] | None) -> dict[str, Any]:
         source = plugin_source.read(_file(ref))
-        status, reason, remedy = self._standing(ref, source)
+        status, reason, remedy = self._standing(ref, source, names)
         return {
             "kind": ref.kind,
             "name": ref.name,
@@ -85,7 +88,7 @@ class PluginHost:
             "expected_failures": plugin_source.expected_failures(source),
         }
 
-    def _standing(self, ref: PluginRef, source: str) -> tuple[str, str, str]:
+    def _standing(self, ref: PluginRef, source: str, names: Sequence[str] | None) -> tuple[str, str, str]:
         again = f"or remove it: pip uninstall {ref.distribution}"
         if not present(ref):
             return "broken", f"{ref.value} is not there", f"install {ref.distribution} again, {again}"
@@ -95,9 +98,11 @@ class PluginHost:
             return "broken", wanted, f"install versions that fit each other, {again}"
         if not plugin_source.is_data(ref.value) and (known := plugin_source.trouble(source)) is not None:
             return "broken", known[0], f"{known[1]}, {again}" if ref.file is None else known[1]
-        same = self._by_name(ref.kind)[ref.name]
-        if len(same) > 1:
-            return "unselected", conflict(same), f"select it by its full name: {ref.distribution}:{ref.name}"
+        same, full = self._by_name(ref.kind)[ref.name], f"{ref.distribution}:{ref.name}"
+        if names is not None and full not in names and (ref.name not in names or len(same) > 1):
+            return "unselected", "the audit lists others", f"list {full if len(same) > 1 else ref.name} too"
+        if names is None and len(same) > 1:
+            return "unselected", conflict(same), f"select it by its full name: {full}"
         return "ok", "", ""
 
     def _by_name(self, kind: Kind) -> dict[str, list[PluginRef]]:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from qaudit import plugin_source
+from qaudit.cli import main
 from qaudit.errors import Refused
 from qaudit.host import PluginHost, from_file
 
@@ -154,3 +156,14 @@ def test_it_costs_less_than_0_3_seconds_of_processor_time(words: list[str], tmp_
 
     # the least of five: what else the machine does only adds
     assert min(spent() for _ in range(5)) < 0.3
+
+
+def test_what_an_audit_leaves_out_is_unselected(tmp_path: Path) -> None:
+    file = tmp_path / "audit.toml"
+    file.write_text('[[quantizers]]\nname = "symmetric"\n\n[report]\nframeworks = []\n')
+    done = CliRunner().invoke(main, ["plugins", "--audit", str(file), "--json"])
+    rows = {row["name"]: (row["status"], row["reason"], row["remedy"]) for row in json.loads(done.stdout)}
+    assert rows["symmetric"] == rows["permutation"] == ("ok", "", "")
+    assert rows["affine"] == ("unselected", "the audit lists others", "list affine too")
+    assert rows["sr_26_2"][0] == "unselected"
+    assert CliRunner().invoke(main, ["plugins", "--audit", str(tmp_path / "none.toml")]).exit_code == 2
