@@ -98,9 +98,9 @@ class Results:
         except OSError as error:
             raise Refused(f"{folder}: cannot be written: {error.strerror}") from error
         for (_, data), (_, digest) in zip(arrays, names, strict=True):
-            store.write_bytes(folder / f"{digest}.npy", data, 0o600)
+            store.write_bytes(folder / f"{digest}.npy", data, 0o600, lasting=False)
         told = folder / f"{hashlib.sha256(text).hexdigest()}.json"
-        store.write_bytes(told, text, 0o600)
+        store.write_bytes(told, text, 0o600, lasting=False)
         for old in folder.glob("*.json"):
             if old != told:
                 store.remove(old)

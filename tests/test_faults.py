@@ -160,7 +160,7 @@ def test_every_step_of_keeping_a_result_fails_once(fault: str, tmp_path: Path, m
         assert results.get(KEY) is not None
         if not met:
             break
-    assert 15 < at < 99
+    assert 10 < at < 99
 
 
 def test_a_page_larger_than_a_file_may_be(old: Path, tmp_path: Path) -> None:

@@ -314,7 +314,7 @@ def test_a_full_disk_under_the_store_is_told_once_and_stops_nothing(ran: list[st
             break
         assert len(units.notes) == 1
         assert "No space left on device" in units.notes[0]
-    assert 20 < first < 60, "the loop ended because a run met no fault"
+    assert 10 < first < 60, "the loop ended because a run met no fault"
 
 
 def test_without_a_home_nothing_is_kept_and_it_is_told(ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
