@@ -117,7 +117,7 @@ def _rest(number: Mapping[str, int]) -> str:
 
 
 def key_numbers(facts: Facts) -> list[Json]:
-    """Five numbers: limits exceeded first in choice, then the order of KEYS; printed in the order of KEYS."""
+    """Five numbers: limited measures first in choice, the worst verdict ahead; then others, in the order of KEYS."""
     chosen: dict[int, Json] = {}
     rows = [(a["limit"], a["verdict"], facts.at(a.get("evidence"))) for a in facts.report.get("assessments") or ()]
     held = [(limit, verdict, row) for limit, verdict, row in rows if row is not None and value(row) is not None]
@@ -125,7 +125,7 @@ def key_numbers(facts: Facts) -> list[Json]:
     limited = {row["measure"] for _, _, row in held}
     whole = [row for key in KEYS if key not in limited and (row := facts.whole(key, facts.judged)) is not None]
     plain = [(None, "no_limit", row) for row in whole if value(row) is not None]
-    ranked = sorted([*held, *plain], key=lambda item: (ORDER.index(item[1]), _place(item[2])))
+    ranked = sorted([*held, *plain], key=lambda item: (item[0] is None, ORDER.index(item[1]), _place(item[2])))
     for limit, verdict, row in ranked:
         key = str(row["measure"])
         if key not in seen and len(chosen) < 5:
