@@ -1,4 +1,4 @@
-"""What all tests share: properties are not timed, since machines that run them are busy at times; results are kept nowhere else."""
+"""What all tests share: properties are not timed, since machines are busy at times; results are kept nowhere else."""
 
 from __future__ import annotations
 
