@@ -12,6 +12,7 @@ import click
 
 from qaudit import cli_plugins, cli_store
 from qaudit.core.__about__ import VERSION
+from qaudit.core.printable import printable
 from qaudit.errors import Refused
 from qaudit.host import PluginHost
 
@@ -44,7 +45,7 @@ class Commands(click.Group):
 
 def stop(reason: str) -> NoReturn:
     """One line on standard error, exit code 2."""
-    click.echo(f"qaudit: {' '.join(reason.split())}", err=True)
+    click.echo(printable(f"qaudit: {' '.join(reason.split())}"), err=True)
     sys.exit(2)
 
 
@@ -137,7 +138,7 @@ def run(target_: str, holdout: str | None, **options: Any) -> None:
     for path in done.written:
         click.echo(str(path))
     for line in done.notes:
-        click.echo(f"qaudit: {line}", err=True)
+        click.echo(printable(f"qaudit: {line}"), err=True)
     if options["timings"]:
         click.echo((done.folder / "timings.json").read_text("utf-8").strip(), err=True)
     sys.exit(done.exit_code)
@@ -203,7 +204,7 @@ def inspect(model: str, trust: tuple[str, ...], as_json: bool) -> None:
         click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     for key, value in facts.items():
-        click.echo(f"{key}: {_one_line(value)}")
+        click.echo(printable(f"{key}: {_one_line(value)}"))
 
 
 def _one_line(value: Any) -> str:
@@ -244,9 +245,9 @@ def _list_plugins(files: tuple[str, ...], audit: str | None, as_json: bool) -> N
     listed(rows, as_json, ("kind", "name", "distribution", "version", "spec", "digest", "status"))
     for row in () if as_json else rows:
         if row["status"] != "ok":
-            click.echo(f"{row['kind']} {row['name']}: {row['reason']}; {row['remedy']}")
+            click.echo(printable(f"{row['kind']} {row['name']}: {row['reason']}; {row['remedy']}"))
         for number, reason in row["expected_failures"].items():
-            click.echo(f"{row['kind']} {row['name']}: check {number} is expected to fail: {reason}")
+            click.echo(printable(f"{row['kind']} {row['name']}: check {number} is expected to fail: {reason}"))
 
 
 def listed(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -> None:
@@ -254,7 +255,7 @@ def listed(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) 
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    cells = [[_cell(row, name) for name in columns] for row in rows]
+    cells = [[printable(_cell(row, name)) for name in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     for line in [list(columns), *cells]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -280,7 +281,7 @@ def render(report: str, output: str | None, formats: str | None, lang: str) -> N
     for path in written:
         click.echo(str(path))
     for line in notes:
-        click.echo(f"qaudit: {line}", err=True)
+        click.echo(printable(f"qaudit: {line}"), err=True)
     sys.exit(2 if notes else 0)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from qaudit.core.printable import printable
 from qaudit.errors import Refused
 from qaudit.host import KINDS
 
@@ -46,10 +47,10 @@ def check(plugin: str, sample: str | None, as_json: bool) -> None:
         click.echo(json.dumps([_plain(verdict) for verdict in verdicts], indent=2, ensure_ascii=False))
     for verdict in () if as_json else verdicts:
         owner = f"{verdict.ref.distribution} {verdict.ref.version}".strip()
-        click.echo(f"{verdict.ref.kind} {verdict.ref.name} ({owner}, sha256 {verdict.ref.digest[:12]})")
+        click.echo(printable(f"{verdict.ref.kind} {verdict.ref.name} ({owner}, sha256 {verdict.ref.digest[:12]})"))
         for result in verdict.results:
             for line in lines(result, verdict.expected, Path.cwd()):
-                click.echo(line)
+                click.echo(printable(line))
         click.echo(_summary(verdict))
     sys.exit(0 if all(verdict.passed for verdict in verdicts) else 1)
 

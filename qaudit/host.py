@@ -165,7 +165,7 @@ def _installed() -> Iterator[PluginRef]:
         for entry in importlib.metadata.entry_points(group=GROUPS[kind]):
             owner = entry.dist
             name, version = (owner.metadata["Name"], owner.version) if owner else ("unknown", "")
-            ref = PluginRef(kind, entry.name, entry.value, name, version, plugin_source.digest(entry, owner))
+            ref = PluginRef(kind, entry.name, entry.value, name, version, plugin_source.digest(entry))
             yield dataclasses.replace(ref, spec=plugin_source.stated_spec(plugin_source.read(_file(ref))))
 
 

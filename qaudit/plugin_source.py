@@ -33,21 +33,13 @@ def data_file(value: str) -> Path | None:
     return next((file for file in found if file.is_file()), None)
 
 
-def digest(entry: importlib.metadata.EntryPoint, owner: importlib.metadata.Distribution | None) -> str:
-    """sha256 over the hashes that the distribution recorded, where they cover the module; else over the module's own source.
+def digest(entry: importlib.metadata.EntryPoint) -> str:
+    """sha256 over the plugin's own source and data files, found without importing; empty where there are none to be found.
 
-    An editable install records only its link, so the source stands in. Empty where there is no source to be found.
+    Not over the hashes that a distribution records: an editable install records only its link, and the same plugin must bear
+    the same digest however it was installed.
     """
     module = entry.value.partition(":")[0].strip()
-    inside = module.removesuffix(".toml").replace(".", "/")
-    hashes = sorted(
-        (str(file), file.hash.value)
-        for file in (owner.files if owner else None) or ()
-        if file.hash is not None and not str(file).startswith("..") and ".dist-info/" not in str(file)
-    )
-    own = (f"{inside}.toml",) if is_data(module) else (f"{inside}.py", f"{inside}/__init__.py")
-    if any(path in own for path, _ in hashes):
-        return _joined(hashes)
     return _joined([(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in sources(module)])
 
 

@@ -192,3 +192,19 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_hostile_name_cannot_move_the_cursor(tmp_path: Path) -> None:
+    """Escape sequences and bidi marks in names reach the terminal by number only."""
+    plugin = tmp_path / "ansi.py"
+    name = "red\\x1b[31m\\u202e"
+    plugin.write_text(
+        "from qaudit import Quantizer, hookimpl\n\n\n@hookimpl\ndef qaudit_offer_quantizers(subject):\n"
+        f'    yield Quantizer("{name}", "x", lambda values, calibration: None)\n',
+        encoding="utf-8",
+    )
+    listed = call("plugins", "--plugin", plugin)
+    refused = call("run", "a\x1b]0;owned\x07.toml")
+    assert "red<U+001B>[31m<U+202E>" in listed.output
+    assert refused.exit_code == 2
+    assert not {"\x1b", "\x07", "\u202e"} & set(listed.output + refused.output)

@@ -17,7 +17,6 @@ import math
 import os
 import re
 import stat
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +24,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.printable import printable
 from qaudit.units.job import Json
 
 ANSWER_BYTES = 256 * 2**20
@@ -48,7 +48,7 @@ def plain_reason(text: str, limit: int = REASON_CHARS) -> str:
     short = text[: limit * 8]
     short = _PATH.sub(lambda found: found.group(1) or "...", _ADDRESS.sub("0x...", short))
     line = " ".join(part for part in re.split(r"[\n\r\t\f\v]+", short) if part.strip())
-    shown = "".join(_visible(char) for char in line).strip()
+    shown = printable(line).strip()
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 
@@ -64,12 +64,6 @@ def named(error: BaseException) -> str:
     """An exception as "ValueError: its text"; long texts are cut here already, or taking them apart would take long."""
     name, text = type(error).__name__[:60], text_of(error)[: REASON_CHARS * 8]
     return f"{name}: {text}" if text else name
-
-
-def _visible(char: str) -> str:
-    if char == " " or unicodedata.category(char)[0] not in "CZ":
-        return char
-    return " " if unicodedata.category(char) == "Zs" else f"<U+{ord(char):04X}>"
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
