@@ -13,7 +13,8 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from qaudit import auditing, commands
+import qaudit.auditing as auditing
+import qaudit.commands as commands
 from qaudit.core.evidence import ABOUT
 from qaudit.errors import Refused
 from qaudit.estimators import save_estimator, save_rows

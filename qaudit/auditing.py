@@ -10,7 +10,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from qaudit import store
+import qaudit.store as store
 from qaudit.core.evidence import Assessment
 from qaudit.environment import environment, facts, package_digest
 from qaudit.judged import chosen, judged_of

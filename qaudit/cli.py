@@ -10,7 +10,8 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from qaudit import cli_plugins, cli_store
+import qaudit.cli_plugins as cli_plugins
+import qaudit.cli_store as cli_store
 from qaudit.core.__about__ import VERSION
 from qaudit.core.printable import printable
 from qaudit.errors import Refused
@@ -84,7 +85,7 @@ def main() -> None:
 @model_options
 def register(name: str, model: str, **options: Any) -> None:
     """Put a model file and its rows into the registry as the next version of NAME."""
-    from qaudit import commands
+    import qaudit.commands as commands
 
     if not options["target"]:
         raise Refused("--target COLUMN: missing; the column that the model predicts is wanted")
@@ -123,7 +124,7 @@ def run(target_: str, holdout: str | None, **options: Any) -> None:
 
     Exit code 0: no limit exceeded; 1: a limit exceeded; 2: refused, or sealed with a failed plugin or without its PDF.
     """
-    from qaudit import auditing
+    import qaudit.auditing as auditing
     from qaudit.progress import Reporter
     from qaudit.settings import settings_of
     from qaudit.units.runner import Debugging
@@ -185,7 +186,7 @@ def flags(given: dict[str, Any]) -> dict[str, Any]:
 @LISTED
 def models(as_json: bool) -> None:
     """List the registered models."""
-    from qaudit import commands
+    import qaudit.commands as commands
 
     rows = commands.models()
     listed(rows, as_json, ("name", "version", "digest", "parent", "file"))
@@ -197,7 +198,7 @@ def models(as_json: bool) -> None:
 @LISTED
 def inspect(model: str, trust: tuple[str, ...], as_json: bool) -> None:
     """Say what a model file or registered model holds: format, features, classes, parameters."""
-    from qaudit import commands
+    import qaudit.commands as commands
 
     facts = commands.inspect(model, list(trust))
     if as_json:
@@ -273,7 +274,7 @@ def _cell(row: dict[str, Any], name: str) -> str:
 @click.option("--lang", type=click.Choice(["en"]), default="en", show_default=True)
 def render(report: str, output: str | None, formats: str | None, lang: str) -> None:
     """Make report.html and report.pdf from a report.json alone; nothing is sealed."""
-    from qaudit import commands
+    import qaudit.commands as commands
 
     written, notes = commands.render_again(
         Path(report), Path(output) if output else None, split(formats) or ["html", "pdf"], lang

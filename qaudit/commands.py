@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qaudit import registry, store
+import qaudit.registry as registry
+import qaudit.store as store
 from qaudit.errors import Refused
 from qaudit.host import PluginHost
 from qaudit.prepare import registered_request

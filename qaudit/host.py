@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from qaudit import plugin_source
+import qaudit.plugin_source as plugin_source
 from qaudit.core.__about__ import SPEC, VERSION
 from qaudit.core.evidence import Skipped
 from qaudit.errors import PluginConflict, Refused

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from qaudit import store
+import qaudit.store as store
 from qaudit.core.__about__ import VERSION
 from qaudit.core.evidence import Skipped, canonical_json
 from qaudit.prepare import Prepared

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qaudit import environment, registry, store
+import qaudit.environment as environment
+import qaudit.registry as registry
+import qaudit.store as store
 from qaudit.core.evidence import Skipped, canonical_json
 from qaudit.core.settings import Chosen
 from qaudit.errors import Refused

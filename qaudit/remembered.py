@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit import store
+import qaudit.store as store
 from qaudit.errors import Refused
 from qaudit.results import Journal, Results, home
 from qaudit.units import runner

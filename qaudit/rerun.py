@@ -16,7 +16,9 @@ from typing import Any, Literal, get_args
 
 from threadpoolctl import threadpool_limits
 
-from qaudit import auditing, registry, store
+import qaudit.auditing as auditing
+import qaudit.registry as registry
+import qaudit.store as store
 from qaudit.core.evidence import canonical_json
 from qaudit.environment import environment, facts
 from qaudit.errors import Refused

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit import store
+import qaudit.store as store
 from qaudit.errors import Refused
 from qaudit.units.frames import BrokenAnswer, array_in, open_regular
 from qaudit.units.job import Outcome

@@ -13,30 +13,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from qaudit.core.evidence import TOPICS
 from qaudit.errors import Refused
 
-FIELDS = (
-    "model.identity",
-    "model.purpose",
-    "data.description",
-    "data.provenance",
-    "metrics.performance",
-    "quantization.method",
-    "quantization.precision_loss",
-    "quantization.per_layer",
-    "explain.importance",
-    "explain.surrogate_tree",
-    "explain.local",
-    "explain.drift",
-    "robustness",
-    "limits",
-    "human_oversight",
-    "change_log",
-    "monitoring_plan",
-    "signoff",
-    "environment",
-    "hashes",
-)
+FIELDS = TOPICS
 """The evidence fields of the frameworks; [author] may speak to each, by its full name or its last part."""
 
 Scalar = bool | int | float | str

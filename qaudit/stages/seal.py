@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from qaudit import store
+import qaudit.store as store
 from qaudit.errors import Refused
 from qaudit.units import runner
 from qaudit.units.job import Json, Limits

@@ -17,7 +17,7 @@ from typing import Any
 
 import pluggy
 
-from qaudit import hookspecs
+import qaudit.hookspecs as hookspecs
 from qaudit.core.__about__ import SPEC
 from qaudit.core.records import Explainer, Format, Framework, Quantizer, Subject
 from qaudit.errors import Refused

@@ -93,7 +93,7 @@ def test_reasons_are_one_printable_bounded_line(text: str) -> None:
     ("text", "shown"),
     [
         ("a\nb\tc", "a b c"),
-        ("<object at 0x7f00aa> in /root/x/y.py, line 3", "<object at 0x...> in y.py, line 3"),
+        ("<object at 0x7f00aa> in /srv/x/y.py, line 3", "<object at 0x...> in y.py, line 3"),
         ("'/home/u/model.skops'", "'model.skops'"),
         ("1/2 and a/b stay", "1/2 and a/b stay"),
         ("approved\u202edenied", "approved<U+202E>denied"),
