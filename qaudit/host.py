@@ -88,6 +88,10 @@ class PluginHost:
             "expected_failures": plugin_source.expected_failures(source),
         }
 
+    def expected_failures(self, ref: PluginRef) -> dict[str, str]:
+        """Checks that the plugin's own source says it fails, with its reasons; read without importing it."""
+        return plugin_source.expected_failures(plugin_source.read(_file(ref)))
+
     def _standing(self, ref: PluginRef, source: str, names: Sequence[str] | None) -> tuple[str, str, str]:
         again = f"or remove it: pip uninstall {ref.distribution}"
         if not present(ref):

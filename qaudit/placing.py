@@ -33,7 +33,9 @@ def roster(plan: Prepared, subject: Audited, lists: Sequence[Json], skipped: Seq
         if ref.kind == "format" and status == "unselected":
             reason = "another format read the model file"
         owner = {"kind": ref.kind, "name": ref.name, "distribution": ref.distribution, "version": ref.version}
-        rows.append({**owner, "digest": ref.digest, "summary": "", "status": status, "reason": reason, "settings": {}})
+        said = plan.host.expected_failures(ref)
+        told = {"expected_failures": said} if said else {}
+        rows.append({**owner, "digest": ref.digest, "summary": "", "status": status, "reason": reason, "settings": {}, **told})
     return rows
 
 

@@ -138,6 +138,19 @@ def test_bad_plugin_is_a_row_and_changes_no_other_number(fitted: Any, tmp_path: 
     assert report.content["candidates"] == alone.content["candidates"]
 
 
+def test_what_a_plugin_says_of_its_own_failures_stands_in_the_roster(fitted: Any, tmp_path: Path) -> None:
+    plugin = tmp_path / "bad.py"
+    plugin.write_text(
+        BAD_PLUGIN.format(body="raise ValueError('no')") + '\nqaudit_expected_failures = {"B5": "coarse by design"}\n'
+    )
+    report = small(fitted, tmp_path, quantizers={"bad": {}}, plugins=[plugin])
+    (row,) = [each for each in report.content["plugins"] if each["name"] == "bad"]
+    assert row["expected_failures"] == {"B5": "coarse by design"}
+    assert row["status"] == "failed"
+    assert "check B5 is expected to fail: coarse by design" in report.html.read_text(encoding="utf-8")
+    assert all("expected_failures" not in each for each in report.content["plugins"] if each["name"] != "bad")
+
+
 def test_same_bytes_elsewhere(fitted: Any, tmp_path: Path) -> None:
     """Other time zone, language, hash seed, folder, number of workers and order of plugins; report, page and seal stay."""
     X, y = fitted[1], fitted[2]

@@ -13,7 +13,8 @@ Format of report.json (FORMAT below; raise it with any change of shape, and keep
                    groups: [name],
                    target: [{label, rows, share}] or [{low, mean, high}], notes: [text]}
     plugins       [{kind, name, distribution, version, digest, summary,
-                   status: ran|declined|failed|unselected|broken, reason, settings}]
+                   status: ran|declined|failed|unselected|broken, reason, settings,
+                   expected_failures: {check: reason}, where the plugin states any}]
     candidates    [{id, by, settings, formulas: {role or parameter: text}, effective_bits, size_bytes, explained: bool,
                    tensors: [{parameter, role, bits, shape, sqnr_db, max_abs_error, saturated, zeros, distinct}]}]
     judged        candidate id or null

@@ -167,6 +167,10 @@ def halves(digest: str) -> list[str]:
     return [text[:32], text[32:]] if len(text) > 32 else [text]
 
 
+def _expected(row: Row) -> list[tuple[str, str]]:
+    return sorted((row.get("expected_failures") or {}).items())[:MOST_ROWS]
+
+
 def _plugin(row: Row) -> Json:
     return {
         "kind": visible(row.get("kind"), 20),
@@ -175,6 +179,7 @@ def _plugin(row: Row) -> Json:
         "status": visible(row.get("status"), 20),
         "summary": visible(row.get("summary") or "", 160),
         "reason": visible(row.get("reason") or "", 300),
+        "expected": [f"check {visible(k, 20)} is expected to fail: {visible(v, 200)}" for k, v in _expected(row)],
         "digest": visible(str(row.get("digest") or "").removeprefix("sha256:")[:12], 12),
     }
 
