@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -141,21 +140,21 @@ def test_the_contract_number_is_read_from_the_source(source: str, number: int) -
     assert plugin_source.stated_spec(source) == number
 
 
-@pytest.mark.parametrize("words", [["--help"], ["plugins"], ["plugins", "--json"]])
-def test_it_costs_less_than_0_3_seconds_of_processor_time(words: list[str], tmp_path: Path) -> None:
-    def spent() -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(
-            [sys.executable, "-m", "qaudit", *words], cwd=tmp_path, capture_output=True, text=True, env=os.environ
-        )
-        assert done.returncode == 0, done.stderr
-        if "--json" in words:
-            assert {row["status"] for row in json.loads(done.stdout)} == {"ok"}
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+HEAVY = ("pandas", "sklearn", "scipy.stats", "numexpr", "pyarrow", "pydantic", "rich", "skops", "weasyprint", "jinja2")
 
-    # the least of five: what else the machine does only adds
-    assert min(spent() for _ in range(5)) < 0.3
+
+@pytest.mark.parametrize("words", [["--help"], ["plugins"], ["plugins", "--json"]])
+def test_it_loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
+    """Help and listing are quick because they import no library of the work itself; seconds are in benchmarks/startup.py."""
+    script = (
+        "import sys\nfrom qaudit.cli import main\ntry:\n    main(sys.argv[1:])\nfinally:\n"
+        f"    print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *words], cwd=tmp_path, capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip().splitlines()[-1] == "[]"
+    if "--json" in words:
+        assert {row["status"] for row in json.loads(done.stdout)} == {"ok"}
 
 
 def test_what_an_audit_leaves_out_is_unselected(tmp_path: Path) -> None:
