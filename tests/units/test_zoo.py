@@ -62,7 +62,7 @@ def test_hanging_plugin_is_stopped_at_its_limit() -> None:
     failure = offer("hangs", Limits(seconds=1.0)).failure
     assert failure is not None
     assert failure.reason == "timed out after 1 s while offering records"
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 6
 
 
 def test_memory_eater_is_stopped() -> None:
