@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pluggy
 
-from qaudit.core.records import Explainer, Format, Framework, Quantizer, Subject
+if TYPE_CHECKING:  # the list of plugins reads this file and does not wait for numpy
+    from collections.abc import Iterable
+
+    from qaudit.core.records import Explainer, Format, Framework, Quantizer, Subject
 
 hookspec = pluggy.HookspecMarker("qaudit")
 hookimpl = pluggy.HookimplMarker("qaudit")

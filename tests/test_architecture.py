@@ -93,14 +93,14 @@ def modules() -> frozenset[str]:
 
 
 def part(module: str) -> str:
-    """qaudit.stages.load -> stages; qaudit -> the vocabulary of plugin authors."""
+    """qaudit.stages.load -> stages; qaudit and qaudit.vocabulary -> the vocabulary of plugin authors."""
     names = module.split(".")
     return "vocabulary" if len(names) == 1 else PART_OF.get(names[1], names[1])
 
 
 def below(importer: str, imported: str) -> bool:
     if "vocabulary" in (importer, imported):
-        # qaudit/__init__ reaches core at import, the engine and audit when called; nobody in the host asks it for anything.
+        # It reaches core at import, the engine and audit when called; nobody in the host asks it for anything.
         reached = {"core", "errors", "hookspecs", "engine", "audit"}
         return importer == imported or (importer == "vocabulary" and imported in reached)
     return importer == imported or RANK[imported] < RANK[importer] or (importer, imported) in SIDEWAYS

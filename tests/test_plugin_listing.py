@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import qaudit
 from qaudit import plugin_source
 from qaudit.cli import main
 from qaudit.errors import Refused
@@ -140,7 +141,18 @@ def test_the_contract_number_is_read_from_the_source(source: str, number: int) -
     assert plugin_source.stated_spec(source) == number
 
 
-HEAVY = ("pandas", "sklearn", "scipy.stats", "numexpr", "pyarrow", "pydantic", "rich", "skops", "weasyprint", "jinja2")
+def test_every_name_of_the_vocabulary_is_there_when_asked_for() -> None:
+    from qaudit import vocabulary
+
+    given: dict[str, Any] = {}
+    exec("from qaudit import *", given)
+    assert {name: given[name] for name in vocabulary.__all__} == {name: getattr(vocabulary, name) for name in vocabulary.__all__}
+    assert dir(qaudit) == sorted(vocabulary.__all__)
+    with pytest.raises(ImportError, match="no_such_name"):
+        exec("from qaudit import no_such_name", {})
+
+
+HEAVY = ("numpy", "pandas", "sklearn", "scipy.stats", "numexpr", "pyarrow", "pydantic", "rich", "skops", "weasyprint", "jinja2")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["plugins"], ["plugins", "--json"]])

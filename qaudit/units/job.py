@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from qaudit.core.__about__ import SPEC
 
+if TYPE_CHECKING:  # the list of plugins reads this file and does not wait for numpy
+    from numpy.typing import NDArray
+
 Json = dict[str, Any]
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, "NDArray[Any]"]
 FailureKind = Literal["raised", "declined", "refused", "timed out", "crashed", "out of memory", "broken contract", "no answer"]
 
 

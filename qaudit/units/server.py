@@ -41,6 +41,7 @@ PRELOAD = (
     "sklearn.ensemble",
     "sklearn.neural_network",
     "skops.io",
+    "qaudit.vocabulary",
     "qaudit.engine.sweep",
 )
 MEMORY_EVERY = 0.1
