@@ -5,7 +5,7 @@
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: audit test lint clean
+.PHONY: audit test lint clean FORCE
 
 audit: .venv/ready-run
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/credit/run.sh build/credit
@@ -19,7 +19,8 @@ lint: .venv/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.venv/ready-%: pyproject.toml constraints.txt tools/setup.sh
+# PYTHON given: set-up looks whether .venv is of that version
+.venv/ready-%: pyproject.toml constraints.txt tools/setup.sh $(if $(PYTHON),FORCE)
 	bash tools/setup.sh $*
 
 clean:

@@ -14,8 +14,8 @@ qaudit register credit "$out/model.skops" --holdout "$out/holdout.csv" --target 
     --train "$out/train.csv" --positive yes --groups afam,single
 
 formats=html,pdf
-if ! python -c 'import weasyprint' 2>/dev/null; then
-    echo "no PDF engine on this machine: HTML and JSON only" >&2
+if ! python -c 'import weasyprint' >/dev/null 2>&1; then
+    echo "no PDF engine here, HTML and JSON only; for PDF: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0" >&2
     formats=html
 fi
 
