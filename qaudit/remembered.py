@@ -75,9 +75,8 @@ class Units:
         key = self._key(call)
         found = self._results.get(key) if self._results and key and not self._fresh else None
         outcome = found or runner.run(task, request, arrays, plugins=plugins, limits=limits)
-        if found is None and key and outcome.failure is None:
-            self._keep(key, outcome)
-        self._note(task, key, outcome, found is not None)
+        lasts = found is not None or self._keep(key, outcome)
+        self._note(task, key if lasts else None, found is not None)
         return outcome
 
     def run_many(self, calls: Sequence[Call]) -> list[Outcome]:
@@ -140,19 +139,23 @@ class Units:
             self._files[mark] = store.digest(path)
         return [path.name, self._files[mark]]
 
-    def _keep(self, key: str, outcome: Outcome) -> None:
-        if self._results is None:
-            return
+    def _keep(self, key: str | None, outcome: Outcome) -> bool:
+        """Keep a success; whether it lasts."""
+        results = self._results
+        if results is None or key is None or outcome.failure is not None:
+            return False
         try:
-            self._results.put(key, outcome)
+            return results.put(key, outcome)
         except Refused as error:
             self._give_up(str(error))
+            return False
 
-    def _note(self, task: str, key: str | None, outcome: Outcome, kept: bool) -> None:
+    def _note(self, task: str, key: str | None, kept: bool) -> None:
+        """Count a unit, and call it finished in the journal where its result lasts under `key`."""
         with self._lock:
             self.kept += kept
             self.ran += not kept
-            if self._journal is None or key is None or outcome.failure is not None:
+            if self._journal is None or key is None:
                 return
             try:
                 self._journal.note(unit=key, task=task, kept=kept)

@@ -1,7 +1,7 @@
 """The result store: answers of units by key, and the journal of the runs that made them.
 
-<folder>/results/<key>/<sha256>.json   the answer, named by its own digest; it holds the key and the digests of its arrays
-<folder>/results/<key>/<sha256>.npy    the arrays; the JSON file is written last
+<folder>/results/<key>/<sha256>.json   the answer, named by its own digest; it holds the key, and where each array lies
+<folder>/results/<key>/<sha256>.npy    the arrays of one dtype, one behind the other; they last before the JSON file is written
 <folder>/journals/<command>.jsonl      what the last run of the same command finished, a line a unit
 
 What is read is held to its digest and parsed as JSON and plain numbers; nothing is unpickled. An entry that is damaged, swapped
@@ -15,11 +15,13 @@ import datetime
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import stat
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +29,7 @@ from numpy.typing import NDArray
 import qaudit.store as store
 from qaudit.errors import Refused
 from qaudit.units.frames import BrokenAnswer, array_in, open_regular
-from qaudit.units.job import Outcome
+from qaudit.units.job import Arrays, Outcome
 
 CAP = 4 * 2**30
 """Bytes the store may hold; beyond it the entries that were used longest ago go first."""
@@ -57,7 +59,7 @@ class Results:
         self.damaged = 0
         self.used: set[str] = set()
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            store.make_folder(self.folder, 0o700)
             found = os.stat(folder)
         except OSError as error:
             raise Refused(f"{folder}: {error.strerror}") from error
@@ -80,31 +82,32 @@ class Results:
             self.used.add(key)
         return outcome
 
-    def put(self, key: str, outcome: Outcome) -> None:
-        """Keep a success. Raises Refused where it cannot be written."""
+    def put(self, key: str, outcome: Outcome) -> bool:
+        """Keep a success; whether it lasts now: what is too large or no plain JSON is made anew each time. Raises Refused."""
         if sum(array.nbytes for array in outcome.arrays.values()) > LARGEST:
-            return
+            return False
         try:
-            arrays = [(name, _npy(array)) for name, array in outcome.arrays.items()]
-            names = [(name, hashlib.sha256(data).hexdigest()) for name, data in arrays]
-            entry = {"key": key, "answer": outcome.answer, "arrays": names}
+            files, places = _packed(outcome.arrays)
+            entry = {"key": key, "answer": outcome.answer, "arrays": places}
             text = json.dumps(entry, separators=(",", ":"), allow_nan=False).encode()
         except ValueError:
-            return  # an answer that is not plain JSON is made anew each time
-        folder = self.folder / key
+            return False
+        self._write(self.folder / key, files, f"{hashlib.sha256(text).hexdigest()}.json", text)
+        self.used.add(key)
+        return True
+
+    def _write(self, folder: Path, arrays: Mapping[str, bytes], told: str, text: bytes) -> None:
+        """The arrays, and when they last the JSON that names them. Raises Refused."""
         try:
-            store.fault("mkdir", folder)
-            folder.mkdir(mode=0o700, exist_ok=True)
+            store.make_folder(folder, 0o700)
         except OSError as error:
             raise Refused(f"{folder}: cannot be written: {error.strerror}") from error
-        for (_, data), (_, digest) in zip(arrays, names, strict=True):
-            store.write_bytes(folder / f"{digest}.npy", data, 0o600, lasting=False)
-        told = folder / f"{hashlib.sha256(text).hexdigest()}.json"
-        store.write_bytes(told, text, 0o600, lasting=False)
+        if arrays:
+            store.write_files(folder, arrays, 0o600)
+        store.write_bytes(folder / told, text, 0o600)
         for old in folder.glob("*.json"):
-            if old != told:
+            if old.name != told:
                 store.remove(old)
-        self.used.add(key)
 
     def sizes(self) -> list[tuple[float, int, Path]]:
         """(last use, bytes, folder) of every entry, oldest first."""
@@ -127,6 +130,30 @@ class Results:
                 left -= size
 
 
+Place = tuple[str, str, int, Sequence[int], str]
+"""Of an array: its name, the sha256 of its file, the first of its numbers there, its shape and memory order."""
+
+
+def _packed(arrays: Arrays) -> tuple[dict[str, bytes], list[Place]]:
+    """Files by name, one a dtype since every file is waited for, and the place of each array in them."""
+    kinds: dict[str, list[str]] = {}
+    for name, array in arrays.items():
+        kinds.setdefault(array.dtype.str, []).append(name)
+    files, places = {}, {}
+    for names in kinds.values():
+        data = _npy(np.concatenate([arrays[name].ravel(_order(arrays[name])) for name in names]))
+        digest, start = hashlib.sha256(data).hexdigest(), 0
+        files[f"{digest}.npy"] = data
+        for name in names:
+            places[name] = (name, digest, start, arrays[name].shape, _order(arrays[name]))
+            start += arrays[name].size
+    return files, [places[name] for name in arrays]
+
+
+def _order(array: NDArray[Any]) -> Literal["F", "C"]:
+    return "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+
+
 def _npy(array: NDArray[Any]) -> bytes:
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
@@ -144,10 +171,12 @@ def _read(folder: Path, key: str) -> Outcome | None:
     entry = json.loads(text)
     if entry["key"] != key:
         raise BrokenAnswer("an entry of another key")
-    arrays = {}
-    for name, digest in entry["arrays"]:
-        data = _held(folder / f"{digest}.npy")
-        arrays[name] = array_in(io.BytesIO(data), len(data))
+    arrays, files = {}, dict[str, NDArray[Any]]()
+    for name, digest, start, shape, order in entry["arrays"]:
+        if digest not in files:
+            data = _held(folder / f"{digest}.npy")
+            files[digest] = array_in(io.BytesIO(data), len(data))
+        arrays[name] = files[digest][start : start + math.prod(shape)].reshape(shape, order=order)
     return Outcome(entry["answer"], arrays)
 
 
@@ -193,13 +222,14 @@ class Journal:
 
     def begin(self) -> None:
         """Start anew: the last run came to its end, or is told of already. Raises OSError."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        store.make_folder(self.path.parent, 0o700)
         self.path.unlink(missing_ok=True)
         now = datetime.datetime.now(datetime.UTC)
         for old in self.path.parent.glob("*.jsonl"):
             if old.lstat().st_mtime < now.timestamp() - _JOURNAL_DAYS * 86400:
                 old.unlink(missing_ok=True)
         self.note(began=f"{now:%Y-%m-%d %H:%M:%S} UTC", process=os.getpid())
+        store.sync_folder(self.path.parent)
 
     def note(self, **record: Any) -> None:
         """Add a line. Raises OSError."""

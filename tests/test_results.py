@@ -314,7 +314,35 @@ def test_a_full_disk_under_the_store_is_told_once_and_stops_nothing(ran: list[st
             break
         assert len(units.notes) == 1
         assert "No space left on device" in units.notes[0]
-    assert 10 < first < 60, "the loop ended because a run met no fault"
+    assert first == 27, "nine steps a unit: its folder and the parent, four of its one file, its folder, two of the journal"
+
+
+def test_a_unit_is_called_finished_only_after_its_result_lasts(
+    ran: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[tuple[str, Path]] = []
+    results, journal = Results(tmp_path), Journal(tmp_path / "j")
+    monkeypatch.setattr(store, "fault", lambda step, path: steps.append((step, path)))
+    Units(results, {}, journal=journal).run("encode", {})
+    (entry,) = results.folder.iterdir()
+    assert steps[-3:] == [("sync folder", entry), ("append", journal.path), ("fsync", journal.path)]
+
+
+def test_what_is_not_kept_is_not_called_finished(ran: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.note(began="today")
+    monkeypatch.setattr(Results, "put", lambda results, key, outcome: False)
+    Units(Results(tmp_path), {}, journal=journal).run("encode", {})
+    assert journal.broken_off() == ("today", 0)
+
+
+def test_a_folder_is_the_users_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        found = Results(tmp_path / "made" / "store")
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(os.stat(each).st_mode) for each in (found.folder, *list(found.folder.parents)[:2])] == [0o700] * 3
 
 
 def test_without_a_home_nothing_is_kept_and_it_is_told(ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

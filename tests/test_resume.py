@@ -155,7 +155,7 @@ def test_a_full_disk_at_any_step_is_told_and_leaves_what_was_there(
     steps = len(steps_of(lambda: run(files, out), monkeypatch))
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     ended = set()
-    for point in [*range(1, steps, steps // 6), steps - 8]:
+    for point in [*(1 + steps * each // 7 for each in range(7)), steps - 8]:
         left = [point]
 
         def fault(step: str, path: Path, left: list[int] = left) -> None:
