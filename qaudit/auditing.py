@@ -86,6 +86,7 @@ def run(
         if output is None:
             held.enter_context(store.locked(folder))
         show(f"units: {units.ran} ran, {units.kept} came from the result store")
+        show(f"units: network {runner.network_state()}, processes {runner.process_state()}")
         times = timings(show.seconds, road.seconds, units)
         written = place(pages, folder, road.inputs, name, times, show.lines, told(plan), not debugging.here)
         units.end()

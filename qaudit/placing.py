@@ -44,6 +44,7 @@ def timings(stages: Mapping[str, float], candidates: Mapping[str, float], units:
     return {
         "host": platform.node(),
         "network_of_units": runner.network_state(),
+        "processes_of_units": runner.process_state(),
         "units": {"ran": units.ran, "from_store": units.kept},
         "stage_seconds": {name: round(seconds, 3) for name, seconds in stages.items()},
         "candidate_seconds": {name: float(f"{seconds:.3g}") for name, seconds in candidates.items()},

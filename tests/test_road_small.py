@@ -84,7 +84,10 @@ def test_files_and_report(fitted: Any, tmp_path: Path) -> None:
     kept = frame[(frame.measure == "flips") & (frame.candidate == ids[1]) & frame.group.isna()]
     assert len(kept) == 1
     assert 0 <= kept.value.iloc[0] <= 120
-    assert json.loads((tmp_path / "out" / "timings.json").read_text())["network_of_units"] in ("isolated", "not isolated")
+    times, log = json.loads((tmp_path / "out" / "timings.json").read_text()), (tmp_path / "out" / "log.txt").read_text()
+    assert times["network_of_units"] in ("isolated", "not isolated")
+    assert times["processes_of_units"] in ("limited", "counted")
+    assert f"units: network {times['network_of_units']}, processes {times['processes_of_units']}" in log
 
 
 def test_the_call_still_works_after_its_first_use(fitted: Any, tmp_path: Path) -> None:

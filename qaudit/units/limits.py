@@ -9,6 +9,7 @@ import resource
 import signal
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,9 @@ import psutil
 from qaudit.units.job import Limits
 
 PROCESSES = 64
+"""A unit with more processes is stopped when they are counted next."""
+TASKS = 512
+"""Processes and threads that the system lets a unit have at any time, where it can count them apart from the user's others."""
 LOG_BYTES = 2**20
 _ADDRESS_SLACK = 2**30
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
@@ -52,10 +56,13 @@ def isolate_network() -> bool:
     libc = _libc()
     if libc is None:
         return False
+    return libc.unshare(_CLONE_NEWNET) == 0 or _own_users(libc, _CLONE_NEWNET)
+
+
+def _own_users(libc: ctypes.CDLL, also: int = 0) -> bool:
+    """Move this process into a user namespace of its own, where it has the same user and group; `also` into others with it."""
     uid, gid = os.getuid(), os.getgid()
-    if libc.unshare(_CLONE_NEWNET) == 0:
-        return True
-    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+    if libc.unshare(_CLONE_NEWUSER | also) != 0:
         return False
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         try:
@@ -63,6 +70,45 @@ def isolate_network() -> bool:
                 file.write(text)
         except OSError:
             continue
+    return True
+
+
+def limit_processes(most: int) -> bool:
+    """Let this process, its threads and all that it starts be at most `most` at a time. False where the system cannot.
+
+    RLIMIT_NPROC counts all that a user runs, so set without more it would stop a unit for what the user does elsewhere. In a user
+    namespace of its own only what is inside counts. Call it where `can_limit_processes` has tried.
+    """
+    libc = _libc()
+    if libc is None or not _own_users(libc):
+        return False
+    _limit(resource.RLIMIT_NPROC, most)
+    return True
+
+
+def can_limit_processes() -> bool:
+    """Try it: of a process that may be two, the first child starts and the second does not.
+
+    Nothing is limited for root, nor without user namespaces. Before Linux 5.14 the user's other processes count: no child starts.
+    """
+    pid = os.fork()
+    if pid == 0:
+        held = False
+        with suppress(OSError):
+            if limit_processes(2) and _started():
+                held = not _started()
+        os._exit(0 if held else 1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def _started() -> bool:
+    """Whether a child could be started. It ends at once, and counts until somebody waits for it."""
+    try:
+        pid = os.fork()
+    except BlockingIOError:
+        return False
+    if pid == 0:
+        os._exit(0)
     return True
 
 

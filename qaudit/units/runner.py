@@ -100,6 +100,7 @@ class _Server:
         theirs.close()
         self.control = ours
         self.network: str | None = None
+        self.limited: bool | None = None
 
     def order(self, folder: Path, limits: Limits) -> socket.socket:
         """Ask for a child; returns the socket on which its supervisor reports."""
@@ -141,6 +142,12 @@ def network_state() -> str:
     return (_servers[-1].network or "no unit ran") if _servers else "no unit ran"
 
 
+def process_state() -> str:
+    """Whether the system limits the processes of every unit ("limited"), or they are just counted; or "no unit ran"."""
+    limited = _servers[-1].limited if _servers else None
+    return "no unit ran" if limited is None else "limited" if limited else "counted"
+
+
 def _server() -> _Server:
     with _starting:
         if not _servers or not _servers[-1].alive():
@@ -170,8 +177,12 @@ def run(
     folder = Path(tempfile.mkdtemp(prefix="qaudit-unit-"))
     try:
         given = Given.write(folder, task, request, arrays or {}, plugins)
-        with _server().order(folder, limits) as line:
-            outcome = _outcome(folder, limits, _report(line, limits))
+        server = _server()
+        with server.order(folder, limits) as line:
+            report = _report(line, limits)
+        if report:
+            server.limited = bool(report.get("limited")) and server.limited is not False
+        outcome = _outcome(folder, limits, report)
         outcome = _unchanged(given, outcome, read_phase(folder))
         if how.keep is not None:
             keeping.keep(folder, how.keep, task, plugins, outcome)

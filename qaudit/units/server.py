@@ -63,7 +63,7 @@ def main() -> None:
     """Serve until the host's end of the socket closes."""
     control = socket.socket(fileno=int(sys.argv[1]))
     host = os.getppid()
-    isolated = limits.isolate_network()
+    isolated, countable = limits.isolate_network(), limits.can_limit_processes()
     for name in PRELOAD:
         with suppress(ImportError):  # a missing library is the task's own message, not ours
             importlib.import_module(name)
@@ -80,20 +80,24 @@ def main() -> None:
         if os.fork() == 0:
             try:
                 control.close()
-                supervise(socket.socket(fileno=handles[0]), json.loads(message))
+                supervise(socket.socket(fileno=handles[0]), json.loads(message), countable)
             finally:
                 os._exit(0)
         os.close(handles[0])
         control.sendall(b"k")
 
 
-def supervise(host: socket.socket, order: dict[str, object]) -> None:
-    """Fork the child, watch it, end everything below it, and tell the host in one JSON line."""
+def supervise(host: socket.socket, order: dict[str, object], countable: bool) -> None:
+    """Fork the child, watch it, end everything below it, and tell the host in one JSON line.
+
+    `countable`: the system can limit the processes of this unit, the supervisor among them.
+    """
     server = os.getppid()
     folder = Path(str(order["folder"]))
     allowed = Limits(**order["limits"])  # type: ignore[arg-type]
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     limits.adopt_orphans()
+    limited = countable and limits.limit_processes(limits.TASKS)
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -102,12 +106,13 @@ def supervise(host: socket.socket, order: dict[str, object]) -> None:
     os.set_blocking(reader, False)
     watch = Watch(pid, time.monotonic())
     status = _watched(watch, host, reader, folder, allowed, server)
-    _end_all(pid)
+    if _end_all(pid) > limits.PROCESSES and watch.end == "ended":
+        watch.end = "too many processes"  # it ended before they were counted, perhaps since the system allowed no more
     _drain(reader, folder, watch)
     seconds = time.monotonic() - watch.started
     if watch.end == "host gone":
         shutil.rmtree(folder, ignore_errors=True)
-    line = {"end": watch.end, "status": status, "peak": watch.peak, "seconds": round(seconds, 4)}
+    line = {"end": watch.end, "status": status, "peak": watch.peak, "seconds": round(seconds, 4), "limited": limited}
     with suppress(OSError):
         host.sendall(json.dumps(line).encode() + b"\n")
 
@@ -164,22 +169,26 @@ def _drain(reader: int, folder: Path, watch: Watch) -> bool:
     return True
 
 
-def _end_all(pid: int) -> None:
-    """SIGKILL to the child's group and to every process below this one, again until none is left."""
+def _end_all(pid: int) -> int:
+    """SIGKILL to the child's group and all processes below this one, again until none is left. How many there were at first."""
     root = psutil.Process()
     deadline = time.monotonic() + 5
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+    found = None
     while time.monotonic() < deadline:
-        for process in root.children(recursive=True):
+        below = root.children(recursive=True)
+        found = len(below) if found is None else found
+        for process in below:
             with suppress(psutil.Error):
                 process.kill()
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         except ChildProcessError:
-            return
+            break
         time.sleep(0.002)
+    return found or 0
 
 
 if __name__ == "__main__":
