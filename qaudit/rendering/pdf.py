@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def make_pdf(html: str, attachment: bytes, day: str | None) -> Made:
     weasyprint = _engine()
     refused: list[str] = []
     stamp = datetime.fromisoformat(day or "1970-01-01").replace(tzinfo=UTC)
-    with _quiet() as lines, _no_collection():
+    with _quiet() as lines, _no_collection(), _font_clock():
         fetcher = _fetcher(weasyprint, refused)
         document = weasyprint.HTML(string=html, url_fetcher=fetcher, base_url=None).render(pdf_variant=VARIANT)
         document.metadata.__class__ = _metadata_class(type(document.metadata))
@@ -116,6 +117,20 @@ def _quiet() -> Iterator[list[str]]:
     finally:
         logger.handlers, logger.propagate = before[0], before[1]
         logger.setLevel(before[2])
+
+
+@contextmanager
+def _font_clock() -> Iterator[None]:
+    """fontTools writes the time into a font that it cuts down, as it does where the subset library of HarfBuzz is missing."""
+    before = os.environ.get("SOURCE_DATE_EPOCH")
+    os.environ["SOURCE_DATE_EPOCH"] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SOURCE_DATE_EPOCH"]
+        else:
+            os.environ["SOURCE_DATE_EPOCH"] = before
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,6 +23,7 @@ from qaudit.units.tasks import render as task
 
 validation = pytest.importorskip("page")
 GOLDEN = Path(__file__).parent.parent / "golden" / "report.json"
+FONTS = Path(__file__).parent.parent.parent / "report_templates" / "fonts"
 CODE = """
 import hashlib, json, sys
 from qaudit.core.evidence import canonical_json
@@ -123,3 +126,20 @@ def test_same_bytes_under_another_hash_seed_time_zone_and_no_system_fonts(made: 
         [sys.executable, "-c", CODE, str(tmp_path / "report.json")], env=environment, capture_output=True, text=True, check=True
     )
     assert out.stdout.strip() == hashlib.sha256(made.data).hexdigest()
+
+
+@pytest.mark.parametrize("date_given", [None, "1700000000"])
+def test_same_bytes_at_another_time_without_the_subset_library(monkeypatch: pytest.MonkeyPatch, date_given: str | None) -> None:
+    monkeypatch.setattr("weasyprint.pdf.fonts.harfbuzz_subset", None)
+    if date_given:
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", date_given)
+    font = base64.b64encode((FONTS / "inter-400.woff2").read_bytes()).decode()
+    face = f"@font-face{{font-family:f;src:url(data:font/woff2;base64,{font})}}p{{font-family:f}}"
+    html = f'<html lang="en"><head><title>t</title><style>{face}</style></head><body><p>text</p></body></html>'
+    found = []
+    for now in (1_000_000_000, 2_000_000_000):
+        monkeypatch.setattr("fontTools.misc.timeTools.time", SimpleNamespace(time=lambda now=now: now))
+        found.append(make_pdf(html, b"{}", None).data)
+    assert any(b"/FontFile" in each for each in streams(found[0]))
+    assert found[0] == found[1]
+    assert os.environ.get("SOURCE_DATE_EPOCH") == date_given
