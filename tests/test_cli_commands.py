@@ -148,7 +148,8 @@ def test_schema_is_json() -> None:
 
 def test_interrupted_run_leaves_nothing(files: Path) -> None:
     registered(files)
-    command = [sys.executable, "-m", "qaudit", "run", "small", "-o", str(files / "out")]
+    # a script that starts the tests in the background hands its children a SIGINT that is ignored
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "qaudit", "run", "small", "-o", str(files / "out")]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=files)
     assert running.stderr is not None
     first = running.stderr.readline()

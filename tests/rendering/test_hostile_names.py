@@ -35,7 +35,8 @@ def renamed(new: Callable[[str], str]) -> dict[str, Any]:
     for row in [*report["subject"]["features"], *report["data"]["columns"], *report["plugins"]]:
         row["name"] = new(row["name"])
     report["subject"]["name"] = new("model")
-    report["author"] = {key: new(text) for key, text in report["author"].items()}
+    # an empty line parts the author's paragraphs
+    report["author"] = {key: re.sub(r"[\r\n]+", "\n", new(text)) for key, text in report["author"].items()}
     for row in report["evidence"]:
         row["about"] = {key: text if key in ("candidate", "against", "bin", "range", "explainer", "value_of") else new(text)
                         for key, text in row["about"].items()}  # fmt: skip
@@ -106,6 +107,7 @@ PLAIN = Tree(body(page(renamed(suffixed("f")))))
 @example("a\x00b\ud800\ue000\ufeff\U000e0041")
 @example("\u0301" * 30)
 @example("&amp;&lt;&#x202e;")
+@example("a\n\nb")
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_tree_is_that_of_plain_names(nasty: str) -> None:
     new = suffixed(nasty)
