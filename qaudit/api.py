@@ -104,8 +104,8 @@ def audit(model: Any, X: Rows = None, y: Any = None, *, output: str | Path | Non
     """Audit a registered name, an audit file, or a fitted estimator on the holdout X, y. Raises Refused.
 
     Options besides those of `register`: quantizers and explainers (names, or a mapping of name to settings), bits, judge, policy,
-    frameworks, lang, formats, calibration_share, seed, date, jobs, plugins, author, id, trust, quiet, and results: "use" those of
-    finished units that the store has, "fresh" ones only, or "none" kept.
+    frameworks, lang, formats, template, calibration_share, seed, date, jobs, plugins, author, id, trust, quiet, and results:
+    "use" those of finished units that the store has, "fresh" ones only, or "none" kept.
     """
     options = _known("audit", options, _OPTIONS)
     folder = Path(output) if output is not None else None
@@ -139,7 +139,7 @@ _OWN = ("X_train", "y_train", "train", "calibration", "target")
 _ROWS = (*_OWN, "positive", "cutoff", "groups", "types", "missing")
 _OPTIONS = (
     *_ROWS,
-    *("name", "trust", "quantizers", "explainers", "bits", "judge", "policy", "frameworks", "lang", "formats"),
+    *("name", "trust", "quantizers", "explainers", "bits", "judge", "policy", "frameworks", "lang", "formats", "template"),
     *("calibration_share", "seed", "date", "jobs", "plugins", "author", "id", "quiet", "results"),
 )
 _SPELT = {"format": "formats", "framework": "frameworks", "plugin": "plugins"}
@@ -202,6 +202,7 @@ def _flags(options: Mapping[str, Any], target: str | None, groups: Sequence[str]
             "frameworks": _listed(options["frameworks"]) if options.get("frameworks") is not None else None,
             "lang": options.get("lang"),
             "formats": _listed(options.get("formats")),
+            "template": str(options["template"]) if options.get("template") is not None else None,
         },
         "run": {
             "bits": _listed(options.get("bits")),

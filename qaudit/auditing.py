@@ -28,7 +28,7 @@ from qaudit.stages.load import load
 from qaudit.stages.previous import read_report
 from qaudit.stages.quantize import quantize
 from qaudit.stages.refit_variants import Variants
-from qaudit.stages.render import render
+from qaudit.stages.render import check_guest, render
 from qaudit.stages.report import assemble, evidence_table
 from qaudit.units import runner
 from qaudit.units.job import Json
@@ -67,6 +67,7 @@ def run(
     with contextlib.ExitStack() as held, tempfile.TemporaryDirectory(prefix="qaudit-") as scratch, threadpool_limits(limits=1):
         plan = prepare(settings, output, Path(scratch))
         previous = read_report(Path(settings.report.previous)) if settings.report.previous else None
+        guest = check_guest(Path(settings.report.template)) if settings.report.template else None
         if output is not None:
             held.enter_context(store.locked(output))
         held.enter_context(runner.debugging(debugging))
@@ -78,7 +79,7 @@ def run(
         store.write_json(pages / "report.json", road.report)
         with show.stage("render", " and ".join(settings.report.formats)):
             wanted, lang = settings.report.formats, settings.report.lang
-            made = render(road.report, pages, formats=wanted, lang=lang, run=units.run, progress=show)
+            made = render(road.report, pages, formats=wanted, lang=lang, guest=guest, run=units.run, progress=show)
         troubles = [f"{row['by']}: {row['reason']} ({row['stage']})" for row in road.report["skipped"] if row["kind"] == "failed"]
         troubles += [f"{row.by}: {row.reason} ({row.stage})" for row in made.skipped]
         name = road.report["audit"]["id"]

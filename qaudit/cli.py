@@ -107,6 +107,7 @@ def register(name: str, model: str, **options: Any) -> None:
 @click.option("--framework", multiple=True, help="id of an evidence list to append; may be repeated")
 @click.option("--lang", type=click.Choice(["en"]), help="language of the report [en]")
 @click.option("--format", "formats", help="html,pdf or one of them [both]")
+@click.option("--template", type=click.Path(), help="folder of a third-party template for what follows page one")
 @click.option("--cutoff", type=float, help="cut-off of a binary decision [0.5]")
 @click.option("--calibration-share", type=float, help="share of the holdout to set apart for calibration")
 @click.option("--seed", type=int, help="seed of every draw [0]")
@@ -177,6 +178,7 @@ def flags(given: dict[str, Any]) -> dict[str, Any]:
             "lang": given["lang"],
             "formats": split(given["formats"]),
             "date": given["date"],
+            "template": given["template"],
         },
         "run": {"bits": bits, "seed": given["seed"], "jobs": given["jobs"], "plugins": list(given["plugin"])},
     }
@@ -272,12 +274,17 @@ def _cell(row: dict[str, Any], name: str) -> str:
 @click.option("-o", "--output", type=click.Path(), help="folder of the pages [the report's own]")
 @click.option("--format", "formats", help="html,pdf or one of them [both]")
 @click.option("--lang", type=click.Choice(["en"]), default="en", show_default=True)
-def render(report: str, output: str | None, formats: str | None, lang: str) -> None:
+@click.option("--template", type=click.Path(), help="folder of a third-party template for what follows page one")
+def render(report: str, output: str | None, formats: str | None, lang: str, template: str | None) -> None:
     """Make report.html and report.pdf from a report.json alone; nothing is sealed."""
     import qaudit.commands as commands
 
     written, notes = commands.render_again(
-        Path(report), Path(output) if output else None, split(formats) or ["html", "pdf"], lang
+        Path(report),
+        Path(output) if output else None,
+        split(formats) or ["html", "pdf"],
+        lang,
+        Path(template) if template else None,
     )
     for path in written:
         click.echo(str(path))

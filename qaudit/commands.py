@@ -16,7 +16,7 @@ from qaudit.settings import audit_date, validated
 from qaudit.stages.load import LoadRequest, labelled, roles_of
 from qaudit.stages.load_model import Opened, loaded_by, open_file, parameters
 from qaudit.stages.previous import read_report
-from qaudit.stages.render import render
+from qaudit.stages.render import check_guest, render
 from qaudit.units import runner
 from qaudit.units.job import Json
 
@@ -107,15 +107,22 @@ def inspect(model: str, trust: Sequence[str]) -> Json:
     }
 
 
-def render_again(report: Path, folder: Path | None, formats: Sequence[str], lang: str) -> tuple[tuple[Path, ...], list[str]]:
+def render_again(
+    report: Path, folder: Path | None, formats: Sequence[str], lang: str, template: Path | None = None
+) -> tuple[tuple[Path, ...], list[str]]:
     """Make the pages of a report.json; returns the files and what could not be made. Raises Refused.
 
-    Pages of a sealed folder are only replaced by the same bytes: report.* never change after the seal.
+    A third-party template that fails is refused: who asks for these pages alone does not want others. Pages of a sealed folder
+    are only replaced by the same bytes: report.* never change after the seal.
     """
     content, _ = read_report(report)
+    guest = check_guest(template) if template else None
     target = store.output_folder(folder or report.parent)
     with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
-        made = render(content, Path(scratch), formats=formats, lang=lang)
+        made = render(content, Path(scratch), formats=formats, lang=lang, guest=guest)
+        for row in made.skipped if guest else ():
+            if row.by.startswith("template "):
+                raise Refused(f"{template}: {row.reason.rpartition('; ')[0]}")
         pages = {path.name: path.read_bytes() for path in made.files}
         for name, data in pages.items():
             if (target / "seal.json").exists() and not _same(target / name, data):

@@ -26,7 +26,7 @@ _NOT_SETTINGS = {
     "subject": ("model", "registered"),
     "data": ("holdout", "train", "calibration"),
     "policy": ("file",),
-    "report": ("id", "previous", "formats", "lang"),
+    "report": ("id", "previous", "formats", "lang", "template"),
     "run": ("jobs", "plugins"),
 }
 """Keys whose content has a digest of its own, or that change no number."""

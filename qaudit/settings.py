@@ -20,7 +20,12 @@ FIELDS = TOPICS
 """The evidence fields of the frameworks; [author] may speak to each, by its full name or its last part."""
 
 Scalar = bool | int | float | str
-_PATHS = {"subject": ("model",), "data": ("holdout", "train", "calibration"), "policy": ("file",), "report": ("previous",)}
+_PATHS = {
+    "subject": ("model",),
+    "data": ("holdout", "train", "calibration"),
+    "policy": ("file",),
+    "report": ("previous", "template"),
+}
 _TEXT_FILES = (".md", ".txt")
 
 
@@ -97,12 +102,13 @@ class PolicyPart(_Part):
 
 
 class ReportPart(_Part):
-    """How the report is named and made; `show_values`: the input values of cases (personal data?) are printed."""
+    """How the report is named and made. `show_values`: the input values of cases (personal data?) are printed."""
 
     id: str | None = None
     date: str | None = None
     frameworks: tuple[str, ...] | None = None
     previous: str | None = None
+    template: str | None = None
     lang: Literal["en"] = "en"
     formats: tuple[Literal["html", "pdf"], ...] = ("html", "pdf")
     show_values: bool = False

@@ -83,6 +83,47 @@ def test_register_list_inspect_run_verify(files: Path) -> None:
     assert call("verify", files).exit_code == 2
 
 
+def test_a_template_of_others_lays_out_what_follows_page_one(files: Path) -> None:
+    memo = files / "memo"
+    memo.mkdir()
+    (memo / "template.html.j2").write_text(
+        '<h2>Memo on {{ report.subject.name }}</h2><qaudit-section name="rules"></qaudit-section>'
+    )
+    (files / "audit.toml").write_text(
+        '[subject]\nmodel = "model.skops"\ntarget = "answer"\npositive = "yes"\n\n[data]\nholdout = "rows.csv"\n\n'
+        '[report]\nformats = ["html"]\ntemplate = "memo"\n'
+    )
+    chosen = ("--quantizers", "symmetric", "--explainers", "permutation", "--bits", "4", "--date", "2026-11-24")
+    done = call("run", files / "audit.toml", *chosen, "-o", files / "out")
+    assert done.exit_code == 0, done.stderr
+    text = (files / "out" / "report.html").read_text()
+    assert "Memo on " in text
+    assert "laid out by the template <b><bdi>memo</bdi></b>" in text
+    plain = call("run", files / "model.skops", files / "rows.csv", "--target", "answer", "--positive", "yes", "--format", "html",
+                 *chosen, "-o", files / "plain")  # fmt: skip
+    assert plain.exit_code == 0, plain.stderr
+    assert (files / "plain" / "report.json").read_bytes() == (files / "out" / "report.json").read_bytes()
+    again = call("render", files / "out" / "report.json", "--template", memo, "--format", "html", "-o", files / "again")
+    assert again.exit_code == 0, again.stderr
+    assert (files / "again" / "report.html").read_text() == text
+    (memo / "template.html.j2").write_text("{{ report.nothing.more }}")
+    refused = call("render", files / "out" / "report.json", "--template", memo, "-o", files / "none")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"qaudit: {memo}: template.html.j2: UndefinedError: ")
+    assert refused.stderr.count("\n") == 1
+    assert not list((files / "none").iterdir())
+    failed = call("run", files / "audit.toml", *chosen, "-o", files / "out")
+    assert failed.exit_code == 2
+    assert "template memo: template.html.j2: UndefinedError" in failed.stderr
+    assert (files / "out" / "report.html").read_bytes() == (files / "plain" / "report.html").read_bytes()
+    assert call("verify", files / "out").exit_code == 0
+    (memo / "template.html.j2").write_text("<p>{{ 'x' | safe }}")
+    early = call("run", files / "audit.toml", *chosen, "-o", files / "early")
+    assert early.exit_code == 2
+    assert "line 1: filter 'safe' is not among" in early.stderr
+    assert not (files / "early").exists()
+
+
 def test_code_in_a_file_needs_trust_by_its_digest(files: Path) -> None:
     options = ("--holdout", files / "rows.csv", "--target", "answer", "--positive", "yes")
     done = call("register", "small", files / "model.joblib", *options)

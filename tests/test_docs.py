@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +17,12 @@ import pytest
 from qaudit.checks.running import check_plugin
 from qaudit.core.evidence import TOPICS
 from qaudit.host import from_file
+from qaudit.rendering.facts import SECTIONS
+from qaudit.rendering.guest.markup import ELEMENTS
+from qaudit.rendering.guest.sandbox import FILTERS
+from qaudit.rendering.guest.source import read_guest
+from qaudit.rendering.guest.styles import PROPERTIES
+from qaudit.rendering.html import page
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -112,12 +120,28 @@ def test_the_readme_names_the_commands_that_exist() -> None:
 def test_every_option_of_the_readme_is_an_option_of_the_program() -> None:
     cli = "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "qaudit").glob("cli*.py")))
     calls = re.compile(r"`qaudit (?:register|run|verify|plugins|render|store)[^`]*`|^qaudit (?:register|run|verify)[^`]*?$", re.M)
-    for page in PAGES:
-        for line in calls.findall(page.read_text(encoding="utf-8")):
+    for each in PAGES:
+        for line in calls.findall(each.read_text(encoding="utf-8")):
             for option in re.findall(r"--[a-z]+[a-z-]*", line):
-                assert option in cli, f"{page.name}: {option}"
+                assert option in cli, f"{each.name}: {option}"
 
 
 def test_the_documented_plugin_is_the_one_that_is_packaged() -> None:
     packaged = (THIRD / "qaudit_pow2.py").read_text(encoding="utf-8")
     assert snippets(ROOT / "docs" / "write-a-quantizer.md", "python")[0] == packaged
+
+
+def test_the_template_page_is_a_template_and_lists_what_there_is(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "write-a-template.md").read_text(encoding="utf-8")
+    folder = tmp_path / "memo"
+    folder.mkdir()
+    for name, language in (("template.html.j2", "jinja"), ("template.css", "css")):
+        (folder / name).write_text(snippets(ROOT / "docs" / "write-a-template.md", language)[0], encoding="utf-8")
+    golden = json.loads((ROOT / "tests" / "golden" / "report.json").read_text(encoding="utf-8"))
+    assert "Memo to the committee" in page(golden, guest=asdict(read_guest(folder)))
+    words = set(re.findall(r"[a-z0-9-]+", text))
+    assert {*ELEMENTS, *FILTERS, *SECTIONS} - {"d", "result"} <= words
+    pattern = r"(margin|padding|border)(-(top|right|bottom|left))?(-(color|style|width))?|(min|max)-(width|height)"
+    told = {each for each in PROPERTIES if not re.fullmatch(pattern, each)}
+    assert len(told) > 50
+    assert told <= words

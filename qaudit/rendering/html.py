@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from qaudit.errors import Refused
 from qaudit.rendering.assets import font_rules, templates
+from qaudit.rendering.guest.layout import OURS, contents, laid_out, linked, marked
 from qaudit.rendering.numbers import NONE
 from qaudit.rendering.numbers import whole as whole_number
 from qaudit.rendering.record import TO_DO
@@ -63,8 +64,11 @@ def words(text: str, **values: Any) -> str:
     return text % values if values else text
 
 
-def page(report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en") -> str:
-    """The whole report as HTML: for the screen, or as the source of the PDF. Refuses a language that has no catalogue."""
+def page(report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en", guest: Mapping[str, Any] | None = None) -> str:
+    """The whole report as HTML: for the screen, or as the source of the PDF. Refuses a language that has no catalogue.
+
+    `guest` is a third-party template (name, digest, files) that lays out what follows page one. Raises GuestError.
+    """
     if lang not in LANGUAGES:
         raise Refused(f"lang: {lang!r} is not known; known: {', '.join(LANGUAGES)}")
     folder = templates()
@@ -74,10 +78,16 @@ def page(report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en") -> s
     environment.filters["whole"] = lambda value: NONE if value is None else whole_number(value)
     environment.filters["short"] = lambda digest: visible(str(digest).removeprefix("sha256:")[:16], 16)
     environment.globals["_"] = words
+    view = build(report, lang)
+    layout = laid_out(guest, report, view, pdf) if guest else OURS
     sheets = _styles(pdf)
+    if guest:
+        sheets.append(("", (folder / "guest.css").read_text(encoding="utf-8") + layout.sheet))
     script = (folder / "script.js").read_text(encoding="utf-8")
-    return environment.get_template("report.html.j2").render(
-        view=build(report, lang),
+    text = environment.get_template("report.html.j2").render(
+        view={**view, "sections": contents(layout, view), "guest": layout.told},
+        parts=layout.parts,
+        marked=marked,
         pdf=pdf,
         lang=lang,
         styles=[{"media": media, "text": Markup(text)} for media, text in sheets],
@@ -86,6 +96,7 @@ def page(report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en") -> s
         numbering=Numbering(),
         to_do=TO_DO,
     )
+    return linked(text) if guest else text
 
 
 def _printed(value: Any) -> Any:

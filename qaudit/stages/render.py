@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from qaudit.core.evidence import Skipped, plain
 from qaudit.errors import Refused
+from qaudit.rendering.guest.source import Guest, read_guest
 from qaudit.stages.road import Progress
 from qaudit.store import write_bytes
 from qaudit.units import runner
-from qaudit.units.job import Limits, Outcome
+from qaudit.units.job import Json, Limits, Outcome
 
 FORMATS = ("html", "pdf")
 LIMITS = Limits(seconds=300.0, memory=3 * 2**30)
@@ -33,12 +34,14 @@ def render(
     *,
     formats: Sequence[str] = FORMATS,
     lang: str = "en",
+    guest: Guest | None = None,
     run: Callable[..., Outcome] = runner.run,
     progress: Progress = lambda line: None,
 ) -> Rendered:
     """Write report.html and report.pdf of `report` (report.json as an object) into `folder`, each whole or not at all.
 
     Raises Refused for a format that is not known. A PDF that cannot be made is a Skipped row; the HTML is made all the same.
+    Where the third-party template `guest` fails, the page is laid out as ever, and the failure is a row.
     """
     if unknown := sorted(set(formats) - set(FORMATS)):
         raise Refused(f"format: {unknown[0]!r} is not known; known: {', '.join(FORMATS)}")
@@ -48,7 +51,11 @@ def render(
     content = plain(report)
     for kind in (kind for kind in FORMATS if kind in formats):
         progress(f"render {kind}")
-        outcome = run("render", {"report": content, "formats": [kind], "lang": lang}, {}, limits=LIMITS)
+        asked: Json = {"report": content, "formats": [kind], "lang": lang}
+        outcome = run("render", {**asked, "guest": asdict(guest) if guest else None}, {}, limits=LIMITS)
+        if guest and (why := _guest_failed(outcome)):
+            skipped.append(Skipped("render", f"template {guest.name}", f"{why}; {kind} is laid out without it"))
+            outcome = run("render", {**asked, "guest": None}, {}, limits=LIMITS)
         if outcome.failure is not None:
             if outcome.failure.kind == "refused":
                 raise Refused(outcome.failure.reason)
@@ -60,3 +67,19 @@ def render(
             write_bytes(folder / f"report.{kind}", outcome.arrays[kind].tobytes())
             files.append(folder / f"report.{kind}")
     return Rendered(tuple(files), tuple(skipped), tuple(notes))
+
+
+def _guest_failed(outcome: Outcome) -> str:
+    """Why the template is not used; empty where it was. A page that came to no end with it may be the template's doing."""
+    if outcome.failure is not None:
+        return f"{outcome.failure.kind}: {outcome.failure.reason}"
+    return str(outcome.answer.get("guest", ""))
+
+
+def check_guest(folder: Path, run: Callable[..., Outcome] = runner.run) -> Guest:
+    """The template in `folder`, read here and looked into in a child; nothing of it is run. Raises Refused."""
+    guest = read_guest(folder)
+    outcome = run("render", {"report": {}, "formats": [], "guest": asdict(guest)}, {}, limits=LIMITS)
+    if why := _guest_failed(outcome):
+        raise Refused(f"{folder}: template: {why}")
+    return guest

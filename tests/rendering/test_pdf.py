@@ -10,12 +10,14 @@ import re
 import subprocess
 import sys
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from qaudit.core.evidence import canonical_json
+from qaudit.rendering.guest.source import read_guest
 from qaudit.rendering.html import page
 from qaudit.rendering.pdf import LONGEST_DATA, Made, make_pdf, refusal
 from qaudit.units.job import Job
@@ -23,6 +25,7 @@ from qaudit.units.tasks import render as task
 
 validation = pytest.importorskip("page")
 GOLDEN = Path(__file__).parent.parent / "golden" / "report.json"
+MEMO = Path(__file__).parent.parent.parent / "examples" / "third_party_template" / "memo"
 FONTS = Path(__file__).parent.parent.parent / "report_templates" / "fonts"
 CODE = """
 import hashlib, json, sys
@@ -54,6 +57,17 @@ def test_standards(made: Made, profile: str, tmp_path: Path) -> None:
     assert "Rules:" in said
     # a false alarm of the validator where stream data ends in a carriage return: the lengths are checked below
     assert failed <= {"PDFA3A-STREAM-LENGTH-001"}, said
+
+
+@pytest.mark.parametrize("profile", ["ua1", "3a"])
+def test_standards_with_a_template_of_others(profile: str, tmp_path: Path) -> None:
+    report = json.loads(latin())
+    html = page(report, pdf=True, guest=asdict(read_guest(MEMO)))
+    path = tmp_path / "report.pdf"
+    path.write_bytes(make_pdf(html, canonical_json(report).encode("utf-8"), report["audit"]["date"]).data)
+    said = str(validation.validate_pdf(path, profile=profile))
+    assert "Rules:" in said
+    assert set(re.findall(r"\[(PDF[A-Z0-9-]+)\]", said)) <= {"PDFA3A-STREAM-LENGTH-001"}, said
 
 
 def test_stream_lengths_are_right(made: Made) -> None:
