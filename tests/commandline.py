@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,22 @@ ELSEWHERE = {"TZ": "Pacific/Kiritimati", "LANG": "tr_TR.UTF-8", "LC_ALL": "C", "
 """Another time zone, language and hash seed: none may change a byte."""
 
 
+def another_user() -> list[str]:
+    """Words before a command that run it under a user number with no name and no home; files stay as readable as they are."""
+    mapped = ["unshare", "--user", "--map-user=54321", "--map-group=54321"]
+    if subprocess.run([*mapped, "true"], capture_output=True).returncode == 0:
+        return mapped
+    # a namespace of users is refused inside a chroot; root may become another and keep its way to the files
+    return [
+        "setpriv",
+        "--reuid=54321",
+        "--regid=54321",
+        "--clear-groups",
+        "--inh-caps=+dac_override",
+        "--ambient-caps=+dac_override",
+    ]
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a command left behind."""
@@ -31,12 +48,17 @@ class Answer:
     err: str
 
 
-def qaudit(*words: object, home: Path, cwd: Path, env: dict[str, str] | None = None) -> Answer:
-    """Run `python -m qaudit` in a process of its own; the registry is `home`."""
+def qaudit(*words: object, home: Path, cwd: Path, env: dict[str, str] | None = None, before: Sequence[str] = ()) -> Answer:
+    """Run `python -m qaudit` in a process of its own, after the words `before`; the registry is `home`."""
     base = {key: value for key, value in os.environ.items() if key not in {"SOURCE_DATE_EPOCH", "TZ", "LANG", "LC_ALL"}}
     full = {**base, "QAUDIT_HOME": str(home), "PYTHONHASHSEED": "0", **(env or {})}
     done = subprocess.run(
-        [sys.executable, "-m", "qaudit", *map(str, words)], cwd=cwd, env=full, capture_output=True, text=True, timeout=280
+        [*before, sys.executable, "-m", "qaudit", *map(str, words)],
+        cwd=cwd,
+        env=full,
+        capture_output=True,
+        text=True,
+        timeout=280,
     )
     return Answer(done.returncode, done.stdout, done.stderr)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from commandline import CREDIT, ELSEWHERE, Answer, credit, letter, qaudit, wage
+from commandline import CREDIT, ELSEWHERE, Answer, another_user, credit, letter, qaudit, wage
 
 pytestmark = pytest.mark.slow
 
@@ -139,12 +139,16 @@ def test_every_difference_stands_beside_its_floor(done: Done) -> None:
 
 
 def test_the_same_bytes_under_another_sky(done: Done) -> None:
-    """Another folder, time zone, language, hash seed and number of workers: report.json, HTML and PDF are equal."""
+    """Another user, folder, time zone, language, hash seed and number of workers: report.json, HTML and PDF are equal."""
     words = TASKS[done.name].run
     away = done.folder / "away"
     away.mkdir(exist_ok=True)
     again = qaudit(
-        *("run", *words, "-o", away / "second", "--jobs", 1, "--no-store"), home=done.folder / "registry", cwd=away, env=ELSEWHERE
+        *("run", *words, "-o", away / "second", "--jobs", 1, "--no-store"),
+        home=done.folder / "registry",
+        cwd=away,
+        env={**ELSEWHERE, "HOME": "/nonexistent"},
+        before=another_user(),
     )
     assert again.code == done.ran.code, again.err
     for name in ("report.json", "report.html", "report.pdf"):
