@@ -24,19 +24,12 @@ ELSEWHERE = {"TZ": "Pacific/Kiritimati", "LANG": "tr_TR.UTF-8", "LC_ALL": "C", "
 
 
 def another_user() -> list[str]:
-    """Words before a command that run it under a user number with no name and no home; files stay as readable as they are."""
+    """Words before a command that run it under a user number with no name and no home; files stay as readable as they are.
+
+    None where the system refuses a namespace of users, as it does inside a chroot: the command then runs as this user.
+    """
     mapped = ["unshare", "--user", "--map-user=54321", "--map-group=54321"]
-    if subprocess.run([*mapped, "true"], capture_output=True).returncode == 0:
-        return mapped
-    # a namespace of users is refused inside a chroot; root may become another and keep its way to the files
-    return [
-        "setpriv",
-        "--reuid=54321",
-        "--regid=54321",
-        "--clear-groups",
-        "--inh-caps=+dac_override",
-        "--ambient-caps=+dac_override",
-    ]
+    return mapped if subprocess.run([*mapped, "true"], capture_output=True).returncode == 0 else []
 
 
 @dataclass(frozen=True)
