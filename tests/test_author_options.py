@@ -89,3 +89,31 @@ def test_a_unit_that_was_killed_is_kept_and_the_script_shows_the_traceback(place
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
     assert "mine.py" in done.stderr
+
+
+def test_keep_leaves_units_whose_breach_only_the_host_finds(place: Path) -> None:
+    """Answers that come back whole and break the contract: each folder says what was wrong and finds it again."""
+    zoo = Path(__file__).parent / "zoo"
+    files = ("far_off", "changes_kind", "no_values", "trusts_all")
+    plugins = [word for name in files for word in ("--plugin", zoo / f"{name}.py")]
+    words = (*plugins, "--target", "y", "--positive", "yes", "--quantizers", "far_off", "--explainers", "changes_kind,no_values")
+    answer = qaudit(
+        "run", "model.skops", "holdout.csv", *words, "--format", "html", "--keep", "host", "-o", "host_out",
+        home=place / "home", cwd=place,
+    )  # fmt: skip
+    assert answer.code == 2
+    skipped = json.loads((place / "host_out" / "report.json").read_text("utf-8"))["skipped"]
+    told = {row["by"]: row["reason"] for row in skipped if row["kind"] == "failed"}
+    assert set(told) == set(files)
+    units = {unit.name: unit for unit in (place / "host").iterdir()}
+    named = {f"quantize-{files[0]}-1", f"explain-sklearn_skops-{files[1]}-1", f"explain-{files[2]}-1", f"recognise-{files[3]}-1"}
+    assert set(units) == named
+    for name in files:
+        (unit,) = [folder for folder in units.values() if f"-{name}-" in folder.name]
+        reason = (unit / "reason.txt").read_text().strip()
+        assert told[name].startswith(reason)
+        done = subprocess.run([sys.executable, unit / "repro.py"], cwd="/", capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()
+        assert lines[-1] == f"in the audit: {reason}"
+        assert any(line.startswith("failed: ") and reason.startswith(line.removeprefix("failed: ")) for line in lines), lines

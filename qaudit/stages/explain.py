@@ -16,12 +16,12 @@ from qaudit.core.settings import Chosen
 from qaudit.core.tensor import Floats
 from qaudit.stages import drift, reasons
 from qaudit.stages import explain_entries as entries
-from qaudit.stages.explain_calls import Plan, RunMany, Told, alike, call, describe, planned, told, with_refits
+from qaudit.stages.explain_calls import Plan, RunMany, call, describe, planned, with_refits
 from qaudit.stages.explain_ground import Ground, Sizes, ground
 from qaudit.stages.road import Audited, Candidate, Explained, Progress
-from qaudit.units.frames import plain_reason
-from qaudit.units.job import Failure, Json, PluginRef
-from qaudit.units.runner import Call
+from qaudit.units.decoded import MALFORMED, Told, alike, broken, told
+from qaudit.units.job import Failure, Json, Outcome, PluginRef
+from qaudit.units.runner import Call, keep_unit
 
 Refits = Callable[[Candidate | None, NDArray[np.int64]], Mapping[str, Sequence[Floats]]]
 """Column -> one prediction (n, k) a repeat of the model trained without it, on those holdout rows, quantized as the candidate is
@@ -102,8 +102,8 @@ def explain(
         if failure is None:
             try:
                 answers[plan.name][who] = alike(with_refits(told(outcome), asked), answers[plan.name].get(REFERENCE))
-            except (KeyError, TypeError, ValueError, IndexError) as error:  # what foreign code wrote
-                failure = _broken(error)
+            except MALFORMED as error:
+                failure = _broken(asked, outcome, error)
         if failure is not None:
             book.fail(plan.plugin, failure, f"explaining {who}")
     for plan in plans:
@@ -129,7 +129,7 @@ def _plans(
 ) -> list[Plan]:
     """The plans of those that offer something; a plugin row for each."""
     plans = []
-    for plugin, outcome in zip(plugins, describe(plugins, subject, run_many), strict=True):
+    for plugin, (asked, outcome) in zip(plugins, describe(plugins, subject, run_many), strict=True):
         book.plugins[plugin.name] = {
             "kind": "explainer",
             "name": plugin.name,
@@ -146,8 +146,8 @@ def _plans(
             continue
         try:
             plan = planned(plugin, outcome.answer, selections.get(plugin.name, {}), seed, sizes.floor)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            book.fail(plugin, _broken(error))
+        except MALFORMED as error:
+            book.fail(plugin, _broken(asked, outcome, error))
             continue
         book.plugins[plugin.name]["settings"] = dict(plan.settings)
         plans.append(plan)
@@ -173,8 +173,10 @@ def _call(
     return call(plan, subject, variant, rows, without, floor=variant is None)
 
 
-def _broken(error: Exception) -> Failure:
-    return Failure("broken contract", "explain", plain_reason(f"broken contract: {error}"), "plugin")
+def _broken(asked: Call, outcome: Outcome, error: Exception) -> Failure:
+    reason = broken(error)
+    keep_unit(asked, outcome, reason)
+    return Failure("broken contract", "explain", reason, "plugin")
 
 
 def _tell(plan: Plan, answers: Mapping[str, Told], here: Ground, judged: str | None, book: _Book) -> None:

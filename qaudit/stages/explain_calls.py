@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit.core.explanation import Explanation
-from qaudit.core.records import Setting, Value
+from qaudit.core.records import Value
 from qaudit.core.settings import Chosen, check, derived_seed
 from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
 from qaudit.errors import Refused
 from qaudit.stages.road import Audited, Candidate
+from qaudit.units.decoded import Told, settings_told
 from qaudit.units.job import Json, Limits, Outcome, PluginRef
-from qaudit.units.pack_explanation import unpack_explanation
 from qaudit.units.pack_program import pack_program, pack_quantized
 from qaudit.units.pack_table import pack_table
 from qaudit.units.runner import Call
@@ -65,18 +64,11 @@ class Plan:
         return "refits" in self.needs
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Told:
-    """What an explainer said of one variant: a tuple of explanations a run (seed, floor seeds, sweep), and model rows a run."""
-
-    runs: tuple[tuple[Explanation, ...], ...]
-    cost: tuple[int, ...]
-
-
-def describe(plugins: Sequence[PluginRef], subject: Audited, run_many: RunMany) -> Sequence[Outcome]:
+def describe(plugins: Sequence[PluginRef], subject: Audited, run_many: RunMany) -> list[tuple[Call, Outcome]]:
     """Ask every explainer what it offers for the subject."""
     asked = {"subject": hint(subject), "describe": True}
-    return run_many([Call("explain", asked | {"seed": 0}, {}, (plugin,)) for plugin in plugins])
+    calls = [Call("explain", asked | {"seed": 0}, {}, (plugin,)) for plugin in plugins]
+    return list(zip(calls, run_many(calls), strict=True))
 
 
 def hint(subject: Audited) -> Json:
@@ -94,7 +86,7 @@ def hint(subject: Audited) -> Json:
 
 def planned(plugin: PluginRef, answer: Json, chosen: Chosen, seed: int, repeats: int) -> Plan:
     """The plan of an explainer from what it offers and what the author chose. Raises Refused for a wrong setting."""
-    declared = {key: _setting(given) for key, given in answer["settings"].items()}
+    declared = settings_told(answer)
     values = check(plugin.name, declared, chosen)
     for key, several in values.items():
         if not several:
@@ -108,13 +100,6 @@ def planned(plugin: PluginRef, answer: Json, chosen: Chosen, seed: int, repeats:
     sweep = [settings | {SWEPT: depth} for depth in DEPTHS if depths is not None and depth in depths]
     floor = () if "refits" in needs else tuple(seeds[1:])
     return Plan(plugin, str(answer["summary"]), needs, settings, seeds[0], floor, tuple(sweep))
-
-
-def _setting(given: Json) -> Setting:
-    allowed = given["allowed"]
-    if isinstance(allowed, dict):
-        allowed = range(*allowed["range"])
-    return Setting(tuple(given["default"]), allowed, str(given["help"]))
 
 
 def call(
@@ -158,23 +143,6 @@ def _variant(subject: Audited, candidate: Candidate | None) -> tuple[Json, dict[
         return {"form": "native"}, {}
     packed, arrays = pack_program(subject.program)
     return {"form": "program", "packed": packed}, dict(arrays)
-
-
-def told(outcome: Outcome) -> Told:
-    """What a unit answered, unpacked."""
-    runs = [
-        tuple(unpack_explanation(part, outcome.arrays, f"run{number}.{place}") for place, part in enumerate(parts))
-        for number, parts in enumerate(outcome.answer["runs"])
-    ]
-    return Told(tuple(runs), tuple(int(cost) for cost in outcome.answer["cost"]))
-
-
-def alike(answer: Told, reference: Told | None) -> Told:
-    """The answer, once each of its runs holds the same kinds of explanation, and those of the reference. Raises ValueError."""
-    wanted = [type(part) for part in (reference or answer).runs[0]]
-    if any([type(part) for part in run] != wanted for run in answer.runs):
-        raise ValueError("one run gave other kinds of explanation than another")
-    return answer
 
 
 def with_refits(answer: Told, asked: Call) -> Told:

@@ -13,8 +13,9 @@ from qaudit.core.evidence import Evidence, Interval
 from qaudit.core.explanation import Attributions, Importance, LocalModels, TreeModel
 from qaudit.core.measures_intervals import clopper_pearson
 from qaudit.core.tensor import Floats
-from qaudit.stages.explain_calls import SWEPT, Plan, Told
+from qaudit.stages.explain_calls import SWEPT, Plan
 from qaudit.stages.explain_ground import Ground
+from qaudit.units.decoded import Told
 from qaudit.units.job import Json
 
 SHOWN = 10

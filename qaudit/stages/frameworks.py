@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from qaudit.core.evidence import Evidence, Skipped, section_of
 from qaudit.errors import Refused
+from qaudit.units.decoded import framework_breach
 from qaudit.units.job import Json, Outcome, PluginRef
+from qaudit.units.runner import Call, keep_unit
 
 SECTIONS = ("result", "rules", "precision", "importance", "surrogate", "local", "drift", "frameworks", "evidence", "signoff")
 """The anchors of the report's sections, in the order of its pages."""
@@ -36,6 +38,7 @@ def frameworks(
         outcome = run("frameworks", {}, {}, plugins=[offered[name]])
         problem = _problem(name, outcome)
         if problem is not None:
+            keep_unit(Call("frameworks", {}, {}, [offered[name]]), outcome, problem)
             kind = outcome.failure is not None and outcome.failure.kind == "declined"
             skipped.append(Skipped("frameworks", name, problem, "declined" if kind else "failed"))
             continue
@@ -83,12 +86,7 @@ def _item(item: Json, evidence: Sequence[Evidence], author: Mapping[str, str]) -
 
 
 def _problem(name: str, outcome: Outcome) -> str | None:
-    if outcome.failure is not None:
-        return outcome.failure.reason
-    ids = [framework["id"] for framework in outcome.answer["frameworks"]]
-    if ids != [name]:
-        return f"offered {', '.join(ids) or 'nothing'}; a framework plugin offers one list under its own name"
-    return None
+    return outcome.failure.reason if outcome.failure is not None else framework_breach(name, outcome.answer)
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

@@ -23,8 +23,10 @@ from qaudit.stages.load_roles import Role, Wanted, calibration_of, overlaps, rea
 from qaudit.stages.lowering import not_lowered, prove
 from qaudit.stages.road import Audited, Progress
 from qaudit.units import runner
+from qaudit.units.decoded import rows_breach
 from qaudit.units.job import Json, Limits, PluginRef
 from qaudit.units.pack_table import pack_table
+from qaudit.units.runner import Call, keep_unit
 
 ASSUMED_PAIRS = ({"0", "1"}, {"False", "True"}, {"-1", "1"}, {"0.0", "1.0"}, {"-1.0", "1.0"})
 
@@ -85,7 +87,7 @@ def load(request: LoadRequest, plugins: Sequence[PluginRef], run: Run = runner.r
     progress(f"load: {roles['holdout'].table.rows} holdout rows through the model")
     encoded, native, given = _answers(opened, roles, run)
     chosen = choose(request, opened.output, opened.classes, native["holdout"])
-    lowering, proved = _lowering(opened, encoded, native["holdout"], chosen.decision, given)
+    lowering, proved = _lowering(opened, encoded, native, chosen.decision, given)
     unseen = _unseen(opened, roles["holdout"])
     notes += [f"Column {name!r}: {rows} holdout rows have a value that the encoder has not met." for name, rows in unseen.items()]
     data = _data(request, opened, roles, shared, notes)
@@ -142,16 +144,17 @@ def _answers(
         packed, found = pack_table(role.table, name)
         tables[name] = packed
         arrays |= found
-    outcome = run(
-        "encode", {"model": str(opened.path), "tables": tables}, arrays, plugins=(opened.format,), limits=Limits(seconds=600.0)
-    )
+    call = Call("encode", {"model": str(opened.path), "tables": tables}, arrays, (opened.format,), Limits(seconds=600.0))
+    outcome = run(call.task, call.request, call.arrays, plugins=call.plugins, limits=call.limits)
     if outcome.failure is not None:
         raise failed(outcome, opened.shown, opened.format, {name: role.file for name, role in roles.items()})
+    counts = {name: role.table.rows for name, role in roles.items()}
+    wrong = rows_breach("native", outcome.arrays, counts)
+    if worse := wrong or rows_breach("encoded", outcome.arrays, counts):
+        keep_unit(call, outcome, worse)
+    if wrong:
+        raise Refused(f"{opened.shown}: {wrong}")
     answers = {name: np.array(array) for name, array in outcome.arrays.items()}
-    for name, role in roles.items():
-        shape = answers[f"native.{name}"].shape
-        if len(shape) != 2 or shape[0] != role.table.rows:
-            raise Refused(f"{opened.shown}: predictions of shape {shape} for {role.table.rows} {name} rows")
     encoded = {name: answers[f"encoded.{name}"] for name in roles if f"encoded.{name}" in answers}
     given = {key: answers[f"{key}.holdout"] for key in ("leaves", "raw") if f"{key}.holdout" in answers}
     return encoded, {name: answers[f"native.{name}"] for name in roles}, given
@@ -186,14 +189,21 @@ def choose(request: LoadRequest, output: str, classes: tuple[str, ...], native: 
 
 
 def _lowering(
-    opened: Opened, encoded: Mapping[str, Floats], native: Floats, decision: Decision, given: Mapping[str, NDArray[Any]]
+    opened: Opened,
+    encoded: Mapping[str, Floats],
+    native: Mapping[str, Floats],
+    decision: Decision,
+    given: Mapping[str, NDArray[Any]],
 ) -> tuple[Json, bool]:
     if opened.program is None or "holdout" not in encoded:
         return not_lowered(opened.why_not or "the format gives no program"), False
+    counts = {role: len(rows) for role, rows in native.items()}
+    if wrong := rows_breach("encoded", {f"encoded.{role}": rows for role, rows in encoded.items()}, counts):
+        return not_lowered(wrong), False
     wide = encoded["holdout"].shape[1]
     if wide != opened.program.width:
         return not_lowered(f"the model encodes {wide} columns, its program takes {opened.program.width}"), False
-    proof = prove(opened.program, encoded["holdout"], native, decision, given)
+    proof = prove(opened.program, encoded["holdout"], native["holdout"], decision, given)
     return proof.json(opened.why_not), proof.proved
 
 

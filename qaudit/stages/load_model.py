@@ -16,8 +16,10 @@ from qaudit.core.program import Program
 from qaudit.core.records import Feature, Tier
 from qaudit.data import read_bytes
 from qaudit.errors import Refused
+from qaudit.units.decoded import MALFORMED, broken, tier_breach
 from qaudit.units.job import Json, Limits, Outcome, PluginRef
 from qaudit.units.pack_program import unpack_program
+from qaudit.units.runner import Call, keep_unit
 
 Run = Callable[..., Outcome]
 """qaudit.units.runner.run, or its like."""
@@ -75,10 +77,11 @@ def _known_by(copy: Path, shown: str, plugins: Sequence[PluginRef], run: Run) ->
             broken = "broken contract: " if outcome.failure.kind == "broken contract" else ""
             skipped.append(Skipped("load", ref.name, broken + outcome.failure.reason))
         elif outcome.answer["recognised"]:
-            tier = cast(Tier, outcome.answer["tier"])
-            if tier not in TIERS:
-                skipped.append(Skipped("load", ref.name, f"tier {tier!r}: expected one of {', '.join(TIERS)}"))
+            if wrong := tier_breach(outcome.answer):
+                skipped.append(Skipped("load", ref.name, wrong))
+                keep_unit(Call("recognise", {"model": str(copy)}, {}, (ref,)), outcome, wrong)
                 continue
+            tier = cast(Tier, outcome.answer["tier"])
             known.append((TIERS.index(tier), ref.name, ref, tier))
     if not known:
         tried = ", ".join(ref.name for ref in formats) or "none"
@@ -117,10 +120,16 @@ def open_file(
     ref, tier, skipped = _known_by(copy, shown, plugins, run)
     if tier == "code" and not _trusted(digest, trust):
         raise Refused(f"{shown}: reading this file ({ref.name}) can run code from it; if you trust it, pass --trust {digest}")
-    outcome = run("inspect_model", {"model": str(copy)}, {}, plugins=(ref,), limits=Limits())
+    call = Call("inspect_model", {"model": str(copy)}, {}, (ref,))
+    outcome = run(call.task, call.request, {}, plugins=call.plugins, limits=call.limits)
     if outcome.failure is not None:
         raise failed(outcome, shown, ref)
     answer = outcome.answer
+    try:
+        program = None if answer["program"] is None else unpack_program(answer["program"], outcome.arrays)
+    except MALFORMED as error:
+        keep_unit(call, outcome, broken(error))
+        raise Refused(f"{shown}: its reader {ref.name} failed: {broken(error)}") from error
     return Opened(
         path=copy,
         shown=shown,
@@ -133,7 +142,7 @@ def open_file(
         output=answer["output"],
         family=answer["family"],
         width=int(answer["width"]),
-        program=None if answer["program"] is None else unpack_program(answer["program"], outcome.arrays),
+        program=program,
         why_not=answer["why_not"],
         refittable=bool(answer["refittable"]),
         categories=answer["categories"],

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from qaudit.core.contract import contract_problems
 from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.measures import Number
 from qaudit.core.program import Parameter, Program, Quantized
@@ -17,8 +16,9 @@ from qaudit.core.tensor_facts import TensorFacts, law_text, tensor_facts
 from qaudit.errors import Refused
 from qaudit.stages.road import Audited, Candidate, Candidates, Progress
 from qaudit.units import runner
+from qaudit.units.decoded import MALFORMED, broken, quantized_of
 from qaudit.units.job import Json, Limits, Outcome, PluginRef
-from qaudit.units.pack_program import pack_program, unpack_grids, unpack_tensors
+from qaudit.units.pack_program import pack_program
 
 RunMany = Callable[[Sequence[runner.Call]], list[Outcome]]
 METHOD, BY_LAYER = "quantization.method", "quantization.per_layer"
@@ -36,6 +36,12 @@ class _Book:
     evidence: dict[str, list[Evidence]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     plugins: list[Json] = field(default_factory=list)
+    breaches: dict[str, list[str]] = field(default_factory=dict)
+
+    def broken(self, by: str, reason: str) -> None:
+        """A breach of the contract that the unit itself did not find."""
+        self.skipped.append(Skipped("quantize", by, reason))
+        self.breaches.setdefault(by, []).append(reason)
 
 
 def quantize(
@@ -58,8 +64,10 @@ def quantize(
     calls = [_call(subject, ref, selections.get(ref.name, {}), bits, seed, limits or Limits()) for ref in ordered]
     progress(f"quantize: {len(calls)} quantizers")
     book = _Book()
-    for ref, outcome in zip(ordered, run(calls), strict=True):
+    for ref, call, outcome in zip(ordered, calls, run(calls), strict=True):
         _tell(subject, ref, outcome, book)
+        if breaches := book.breaches.get(ref.name):
+            runner.keep_unit(call, outcome, "\n".join(breaches))
         progress(f"quantize: {ref.name}: {sum(one.by == ref.name for _, one in book.found)} candidates")
     if bits and not book.found and any(row.reason.startswith("bits ") for row in book.skipped):
         reasons = "; ".join(f"{row.by}: {row.reason}" for row in book.skipped if row.reason.startswith("bits "))
@@ -124,8 +132,8 @@ def _tell(subject: Audited, ref: PluginRef, outcome: Outcome, book: _Book) -> No
     try:
         made = _read(subject, ref, outcome, book)
         row |= {"summary": str(outcome.answer["summary"]), "settings": dict(outcome.answer["settings"])}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        book.skipped.append(Skipped("quantize", ref.name, f"broken contract: unreadable answer ({error})"))
+    except MALFORMED as error:
+        book.broken(ref.name, broken(error))
         made = 0
     reasons = book.skipped[start:]
     if not made:
@@ -139,10 +147,9 @@ def _read(subject: Audited, ref: PluginRef, outcome: Outcome, book: _Book) -> in
     breaches: dict[str, list[Mapping[str, Any]]] = {}
     for told in answer["candidates"]:
         assert subject.program is not None  # without one no unit is asked for candidates
-        tensors = unpack_tensors(told["tensors"], outcome.arrays)
-        quantized = Quantized(subject.program, tensors, unpack_grids(told["grids"]))
-        if wrong := contract_problems(quantized, answer["claims"], bool(told["reproducible"])):
-            breaches.setdefault("broken contract: " + "; ".join(wrong[:3]), []).append(told["settings"])
+        quantized, wrong = quantized_of(told, answer, subject.program, outcome.arrays)
+        if wrong:
+            breaches.setdefault(wrong, []).append(told["settings"])
             continue
         candidate, rows = _candidate(ref, told, quantized)
         if subject.encoded.get("calibration") is not None:
@@ -151,7 +158,7 @@ def _read(subject: Audited, ref: PluginRef, outcome: Outcome, book: _Book) -> in
         book.evidence[candidate.id] = rows
         made += 1
     for reason, settings in breaches.items():
-        book.skipped.append(Skipped("quantize", ref.name, _of(ref.name, reason, settings)))
+        book.broken(ref.name, _of(ref.name, reason, settings))
     for refused in answer["refused"]:
         kind: Literal["declined", "failed"] = "declined" if refused["kind"] == "declined" else "failed"
         book.skipped.append(Skipped("quantize", ref.name, _of(ref.name, str(refused["reason"]), refused["settings"]), kind))

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.evidence import Skipped
-from qaudit.core.program import Quantized
 from qaudit.core.records import Decline
 from qaudit.core.settings import derived_seed
 from qaudit.core.table import Table
@@ -21,9 +20,10 @@ from qaudit.core.tensor import Floats
 from qaudit.engine.sweep import predict
 from qaudit.stages.refits import Refit, Refits, refits
 from qaudit.stages.road import Audited, Candidate, Progress
+from qaudit.units.decoded import MALFORMED, broken, quantized_of
 from qaudit.units.job import Outcome, PluginRef
-from qaudit.units.pack_program import pack_program, unpack_grids, unpack_tensors
-from qaudit.units.runner import Call
+from qaudit.units.pack_program import pack_program
+from qaudit.units.runner import Call, keep_unit
 
 REPEATS = 11
 """Trainings a column: one repeat and ten others for its floor; drift and floor are taken between single repeats."""
@@ -83,8 +83,9 @@ class Variants:
         if any(one.program is None for one in unique.values()):
             raise Decline("the retrained model cannot be lowered, so that it cannot be quantized")
         self._progress(f"explain: {len(unique)} refits quantized as {candidate.id}")
-        outcomes = self._run_many([self._call(ref, candidate, one, rows) for one in unique.values()])
-        answers = {key: _predicted(one, outcome, rows) for (key, one), outcome in zip(unique.items(), outcomes, strict=True)}
+        calls = [self._call(ref, candidate, one, rows) for one in unique.values()]
+        done = zip(unique.items(), calls, self._run_many(calls), strict=True)
+        answers = {key: _predicted(one, call, outcome, rows) for (key, one), call, outcome in done}
         return {name: [answers[id(one)] for one in found] for name, found in made.columns.items()}
 
     def _call(self, ref: PluginRef, candidate: Candidate, one: Refit, rows: int) -> Call:
@@ -110,17 +111,23 @@ def _plain(one: Refit, rows: int) -> Floats:
     return predict(one.program, one.encoded[:rows])
 
 
-def _predicted(one: Refit, outcome: Outcome, rows: int) -> Floats:
+def _predicted(one: Refit, call: Call, outcome: Outcome, rows: int) -> Floats:
     """Predictions of a quantized refit. Raises Decline where its quantizer gave none."""
     assert one.program is not None
     assert one.encoded is not None
     if outcome.failure is not None:
         raise Decline(f"a refit could not be quantized: {outcome.failure.reason}")
-    found = outcome.answer["candidates"]
-    if len(found) != 1:
-        raise Decline("a refit could not be quantized: " + "; ".join(each["reason"] for each in outcome.answer["refused"]))
-    tensors = unpack_tensors(found[0]["tensors"], outcome.arrays)
-    return predict(Quantized(one.program, tensors, unpack_grids(found[0]["grids"])), one.encoded[:rows])
+    try:
+        found = outcome.answer["candidates"]
+        if len(found) != 1:
+            raise Decline("a refit could not be quantized: " + "; ".join(each["reason"] for each in outcome.answer["refused"]))
+        quantized, wrong = quantized_of(found[0], outcome.answer, one.program, outcome.arrays)
+    except MALFORMED as error:
+        wrong = broken(error)
+    if wrong:
+        keep_unit(call, outcome, wrong)
+        raise Decline(f"a refit could not be quantized: {wrong}")
+    return predict(quantized, one.encoded[:rows])
 
 
 def _with_calibration(subject: Audited, rows: NDArray[np.int64]) -> tuple[Audited, NDArray[np.int64]]:

@@ -14,9 +14,10 @@ from qaudit.core.program import Program
 from qaudit.core.tensor import Floats
 from qaudit.stages.road import Audited, Progress
 from qaudit.units import runner
+from qaudit.units.decoded import MALFORMED, broken, refit_of
 from qaudit.units.job import Json, Limits, Outcome
-from qaudit.units.pack_program import unpack_program
 from qaudit.units.pack_table import pack_table
+from qaudit.units.runner import keep_unit
 
 RunMany = Callable[..., list[Outcome]]
 BUDGET = Limits(seconds=900.0)
@@ -61,18 +62,23 @@ def refits(
         return Refits({}, False, (Skipped("explain", "refits", why, "declined"),))
     names = [feature.name for feature in subject.features]
     progress(f"explain: {len(names)} columns x {len(seeds)} seeds, trained again")
-    outcomes = run_many([_call(subject, name, rows, seeds) for name in names], jobs)
+    calls = [_call(subject, name, rows, seeds) for name in names]
     columns: dict[str, list[Refit]] = {}
     skipped: list[Skipped] = []
     ignores: list[bool] = []
-    for name, outcome in zip(names, outcomes, strict=True):
+    for name, call, outcome in zip(names, calls, run_many(calls, jobs), strict=True):
         if outcome.failure is not None:
             reason = f"{outcome.failure.kind} while {outcome.failure.phase}: {outcome.failure.reason}"
             kind: Any = "declined" if outcome.failure.kind == "declined" else "failed"
             skipped.append(Skipped("explain", f"refit without {name}", reason, kind))
             continue
-        found = [_refit(answer, outcome) for answer in outcome.answer["refits"]]
-        alone = bool(outcome.answer["ignores_seed"])
+        try:
+            found = [Refit(*refit_of(told, outcome.arrays, len(rows))) for told in outcome.answer["refits"]]
+            alone = bool(outcome.answer["ignores_seed"])
+        except MALFORMED as error:
+            keep_unit(call, outcome, broken(error))
+            skipped.append(Skipped("explain", f"refit without {name}", broken(error)))
+            continue
         columns[name] = [found[0]] * len(seeds) if alone else found
         ignores.append(alone)
     return Refits(columns, bool(ignores) and all(ignores), tuple(skipped))
@@ -89,13 +95,3 @@ def _call(subject: Audited, column: str, rows: NDArray[np.int64], seeds: Sequenc
         "rows": asked,
     }
     return runner.Call("refit", request, arrays | more | {"target": subject.target["training"]}, (subject.format,), BUDGET)
-
-
-def _refit(answer: Json, outcome: Outcome) -> Refit:
-    prefix = answer["prefix"]
-    native = np.array(outcome.arrays[f"{prefix}native"])
-    if answer["program"] is None:
-        return Refit(None, None, native)
-    head = f"{prefix}program."
-    arrays = {name.removeprefix(head): array for name, array in outcome.arrays.items() if name.startswith(head)}
-    return Refit(unpack_program(answer["program"], arrays), np.array(outcome.arrays[f"{prefix}encoded"]), native)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from qaudit.units import child
-from qaudit.units.frames import read_json
-from qaudit.units.job import Outcome, PluginRef
+from qaudit.units.decoded import breach
+from qaudit.units.frames import read_answer, read_json, write_arrays, write_json
+from qaudit.units.job import Arrays, Json, Limits, Outcome, PluginRef
 
 REPRO = '''"""Run this unit again, in this process: python repro.py. A breakpoint() in the plugin works; there are no limits."""
 
@@ -35,11 +37,8 @@ def trouble(outcome: Outcome) -> str | None:
     return None
 
 
-def keep(folder: Path, into: Path, task: str, plugins: Sequence[PluginRef], outcome: Outcome) -> Path | None:
-    """Copy a unit's folder below `into` where the unit had trouble; returns the copy, None where there was none."""
-    reason = trouble(outcome)
-    if reason is None:
-        return None
+def keep(folder: Path, into: Path, task: str, plugins: Sequence[PluginRef], reason: str) -> Path:
+    """Copy a unit's folder below `into` with what was wrong; returns the copy."""
     into.mkdir(parents=True, exist_ok=True)
     stem = re.sub(r"[^\w.-]", "_", "-".join([task, *(ref.name for ref in plugins)]))[:100]
     for number in range(1, 10_000):
@@ -62,7 +61,7 @@ def keep(folder: Path, into: Path, task: str, plugins: Sequence[PluginRef], outc
 
 
 def again(folder: Path) -> None:
-    """Run a kept unit in this process and print its steps and what it answers. What it raises passes through."""
+    """Run a kept unit in this process and print its steps, what it answers and what is wrong. What it raises passes through."""
     order = read_json(folder / "request.json")
     model = order["request"].get("model")
     if isinstance(model, str) and (copy := folder / "model" / Path(model).name).is_file():
@@ -75,6 +74,18 @@ def again(folder: Path) -> None:
     answer, given = child.perform(
         order["task"], order["request"], arrays, refs, lambda phase: print(f"phase {phase}", file=sys.stderr)
     )
-    print(f"answered: {', '.join(sorted(answer))}; {len(given)} arrays")
-    if (reason := trouble(Outcome(answer, given))) is not None:
-        print(f"failed: {reason}")
+    outcome = _crossed(answer, given)
+    print(f"answered: {', '.join(sorted(outcome.answer))}; {len(outcome.arrays)} arrays")
+    for reason in (trouble(outcome), breach(order["task"], refs[-1].name if refs else "", order["request"], arrays, outcome)):
+        if reason is not None:
+            print(f"failed: {reason}")
+    print(f"in the audit: {(folder / 'reason.txt').read_text('utf-8').strip()}")
+
+
+def _crossed(answer: Json, arrays: Arrays) -> Outcome:
+    """The answer as the host would have read it. Raises BrokenAnswer."""
+    with tempfile.TemporaryDirectory(prefix="qaudit-again-") as folder:
+        files = write_arrays(Path(folder) / "out", arrays)
+        write_json(Path(folder) / "answer.json", {"answer": answer, "arrays": files})
+        told, read = read_answer(Path(folder), Limits().answer)
+    return Outcome(told["answer"], read)

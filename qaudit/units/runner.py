@@ -184,11 +184,21 @@ def run(
             server.limited = bool(report.get("limited")) and server.limited is not False
         outcome = _outcome(folder, limits, report)
         outcome = _unchanged(given, outcome, read_phase(folder))
-        if how.keep is not None:
-            keeping.keep(folder, how.keep, task, plugins, outcome)
+        if how.keep is not None and (reason := keeping.trouble(outcome)) is not None:
+            keeping.keep(folder, how.keep, task, plugins, reason)
         return outcome
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep_unit(call: Call, outcome: Outcome, reason: str) -> None:
+    """Keep, for a plugin's author, the unit of an answer in which only the host finds what is wrong. Its folder is made anew."""
+    into = _debugging[-1].keep
+    if into is None or outcome.failure is not None or keeping.trouble(outcome) is not None:  # kept already, or it declined
+        return
+    with tempfile.TemporaryDirectory(prefix="qaudit-unit-") as folder:
+        Given.write(Path(folder), call.task, call.request, call.arrays, call.plugins)
+        keeping.keep(Path(folder), into, call.task, call.plugins, reason)
 
 
 def run_many(calls: Sequence[Call], jobs: int = 2) -> list[Outcome]:
