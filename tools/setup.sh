@@ -42,7 +42,7 @@ apt_install() { # succeeds only where apt exists and this user may use it
     fi
 }
 
-has_venv() { "$python" -c 'import ensurepip, venv' 2>/dev/null; }
+has_venv() { "$python" -c 'import ensurepip, venv; ensurepip.version()' >/dev/null 2>&1; }
 
 usable() { # .venv is whole and, where PYTHON was given, of that version
     .venv/bin/python -c 'import pip, sys; sys.exit(sys.argv[1] not in ("", "%d.%d" % sys.version_info[:2]))' \
