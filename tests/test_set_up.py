@@ -25,7 +25,7 @@ def checkout(tmp_path: Path) -> Path:
     """The script alone, an apt-get that installs nothing, and a .venv whose Python is the stand-in too."""
     (tmp_path / "tools").mkdir()
     shutil.copy(ROOT / "tools" / "setup.sh", tmp_path / "tools")
-    executable(tmp_path / "bin" / "apt-get", '#!/bin/bash\nexit 100\n')
+    executable(tmp_path / "bin" / "apt-get", "#!/bin/bash\nexit 100\n")
     return tmp_path
 
 
