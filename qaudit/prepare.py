@@ -103,7 +103,7 @@ def _request(settings: Settings, scratch: Path) -> LoadRequest:
         "types": {**base.types, **data.types},
         "trust": tuple(sorted({*base.trust, *subject.trust})),
         "seed": settings.run.seed,
-        "workdir": scratch / "model",
+        "workdir": scratch / "copy",
     }
     return dataclasses.replace(base, **{key: value for key, value in said.items() if value is not None})
 

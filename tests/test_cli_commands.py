@@ -59,12 +59,15 @@ def test_register_list_inspect_run_verify(files: Path) -> None:
     assert [each["name"] for each in facts["features"]] == ["a", "b", "c"]
     assert facts == json.loads(call("inspect", files / "model.skops", "--json").stdout)
     out = files / "out"
+    kept = {path: path.stat().st_mtime_ns for path in (files / "registry" / "blobs").iterdir()}
     done = call(
         *("run", "small@1", "-o", out, "--quantizers", "symmetric", "--explainers", "permutation", "--bits", "4"),
         *("--judge", "symmetric(axis='tensor',bits=4)", "--format", "html", "--date", "2026-11-24", "--framework", "sr_26_2"),
     )
     assert done.exit_code == 0, done.stderr
     assert done.stdout.split() == [str(out / name) for name in ("report.json", "report.html", "seal.json")]
+    assert len(kept) == 2
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept, "an audit writes nothing into the registry"
     report = json.loads((out / "report.json").read_text())
     assert report["judged"] == "symmetric(axis='tensor',bits=4)"
     assert [each["id"] for each in report["frameworks"]] == ["sr_26_2"]

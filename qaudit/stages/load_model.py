@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -61,9 +62,15 @@ def private_copy(path: Path, shown: str, folder: Path | None = None) -> tuple[Pa
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     copy = folder / shown
-    copy.write_bytes(data)
-    copy.chmod(0o600)
+    copy.unlink(missing_ok=True)  # a link that stands there goes; what it leads to is not touched
+    with open(copy, "xb", opener=_anew) as file:
+        file.write(data)
     return copy, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)
+
+
+def _anew(path: str, flags: int) -> int:
+    """A new file, mode 0600: never one that is there already, which through a link could be somebody else's."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _known_by(copy: Path, shown: str, plugins: Sequence[PluginRef], run: Run) -> tuple[PluginRef, Tier, tuple[Skipped, ...]]:
