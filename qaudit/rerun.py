@@ -6,7 +6,6 @@ names. Trust and plugin files are the caller's to give again; a seal cannot give
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 from collections import Counter, defaultdict
@@ -20,6 +19,7 @@ import qaudit.auditing as auditing
 import qaudit.registry as registry
 import qaudit.store as store
 from qaudit.core.evidence import canonical_json
+from qaudit.data import LARGEST
 from qaudit.environment import environment, facts
 from qaudit.errors import Refused
 from qaudit.prepare import named, prepare
@@ -28,7 +28,7 @@ from qaudit.remembered import Units
 from qaudit.settings import Settings, validated
 from qaudit.stages.seal import verify
 from qaudit.units.job import Json
-from qaudit.units.sealed import NAME, Seal, Status, read_seal, shown
+from qaudit.units.sealed import NAME, Seal, Status, Unreadable, read_report, read_seal, shown
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 """The declared tolerance. Another BLAS kernel changes the last bits of sums, some 1e-16 each; no page prints as many digits."""
@@ -64,27 +64,31 @@ def rerun(
     folder = target if target.is_dir() else target.parent
     try:
         seal, _ = read_seal(folder / NAME)
-        report = json.loads((folder / "report.json").read_bytes())
+        report = read_report(folder, seal)
         with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
-            found = _inputs(seal, (*inputs, folder, Path.cwd()), Path(scratch))
+            found = _inputs(seal, (*inputs, folder, Path.cwd()), Path(scratch), folder)
             settings = _settings(seal, report, found, (*trust, *_own_trust(seal)), plugins, jobs)
             again = _again(settings, Path(scratch), reporter or Reporter())
         return _graded(report, again)
-    except Refused as error:
+    except (Refused, Unreadable) as error:
         return "could not verify", [str(error)]
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
         return "could not verify", [f"the sealed files are not those of this version: {type(error).__name__} {shown(str(error))}"]
 
 
-def _inputs(seal: Seal, sources: Sequence[Path], scratch: Path) -> dict[str, Path]:
-    """Links to files of the recorded digests under their recorded names, by role. Raises Refused where one is not found."""
+def _inputs(seal: Seal, sources: Sequence[Path], scratch: Path, sent: Path) -> dict[str, Path]:
+    """Links to files of the recorded digests under their recorded names, by role. Raises Refused where one is not found.
+
+    Links in `sent`, which may be a stranger's folder, are not followed, and what is too large to be data is not read.
+    """
     links: dict[str, Path] = {}
     for role, name in sorted(seal.repeat["files"].items()):
         if role not in _PLACES:
             raise ValueError(f"role {role!r}")
         wanted = seal.inputs[role]
         for path in _candidates(wanted, str(name), sources):
-            if path.is_file() and store.digest(path) == wanted:
+            foreign = path.is_symlink() and path.parent.samefile(sent)
+            if not foreign and path.is_file() and path.stat().st_size <= LARGEST and store.digest(path) == wanted:
                 links[role] = named(path, scratch / role, str(name))
                 break
         else:

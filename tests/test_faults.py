@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mutants import mutants
+from tiny_pdf import tiny_pdf
 
 from qaudit import store
 from qaudit.errors import Refused
@@ -34,7 +35,7 @@ def pages(folder: Path, word: str) -> Path:
     store.write_json(folder / "report.json", {"audit": {"id": "A1"}, "subject": {"digest": MODEL}, "word": word})
     store.write_text(folder / "report.html", f"<p>{word}</p>" * 50)
     if word == "new":
-        store.write_bytes(folder / "report.pdf", f"%PDF {word}".encode() * 50)
+        store.write_bytes(folder / "report.pdf", tiny_pdf((folder / "report.json").read_bytes()))
     return folder
 
 

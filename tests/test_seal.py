@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tiny_pdf import tiny_pdf
 
 from qaudit import store
 from qaudit.errors import Refused
@@ -15,15 +17,18 @@ from qaudit.stages.seal import verify as verify_in_child
 from qaudit.units.job import Failure, Outcome
 from qaudit.units.sealed import check as verify
 
-MODEL = "ab" * 32
+MODEL, HOLDOUT = "ab" * 32, "cd" * 32
+INPUTS = {"model": MODEL, "holdout": HOLDOUT}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    store.write_json(tmp_path / "report.json", {"audit": {"id": "A1"}, "subject": {"digest": MODEL}})
+    roles = {"holdout": {"digest": f"sha256:{HOLDOUT}"}}
+    report = {"audit": {"id": "A1"}, "subject": {"digest": f"sha256:{MODEL}"}, "data": {"roles": roles}}
+    store.write_json(tmp_path / "report.json", report)
     store.write_text(tmp_path / "report.html", "<p>page</p>")
-    store.write_bytes(tmp_path / "report.pdf", b"%PDF-1.7 page")
-    seal(tmp_path, {"model": MODEL, "holdout": "cd" * 32}, audit="A1", version="0.1.0")
+    store.write_bytes(tmp_path / "report.pdf", tiny_pdf((tmp_path / "report.json").read_bytes()[:-1]))
+    seal(tmp_path, INPUTS, audit="A1", version="0.1.0")
     return tmp_path
 
 
@@ -45,23 +50,49 @@ def test_link_to_the_same_bytes_is_no_match(folder: Path) -> None:
     real = folder / "elsewhere"
     (folder / "report.html").rename(real)
     (folder / "report.html").symlink_to(real)
-    assert verify(folder) == ("does not match", ["report.html: missing"])
+    assert verify(folder) == ("does not match", ["report.html: a link"])
 
 
 def test_unsealed_report_beside_the_seal_shows(folder: Path) -> None:
     store.remove(folder / NAME)
     (folder / "report.pdf").rename(folder / "kept")
-    seal(folder, {"model": MODEL}, audit="A1", version="0.1.0")
+    seal(folder, INPUTS, audit="A1", version="0.1.0")
     assert verify(folder)[0] == "verified"
-    (folder / "kept").rename(folder / "report.pdf")
-    assert verify(folder) == ("does not match", ["report.pdf: not sealed"])
+    for name in ("report.pdf", "Report.PDF", "report.htm", "report.json.exe"):
+        shutil.copy(folder / "kept", folder / name)
+        assert verify(folder) == ("does not match", [f"{name}: not sealed"])
+        (folder / name).unlink()
 
 
-def test_seal_of_another_run_shows(folder: Path) -> None:
-    seal(folder, {"model": MODEL}, audit="A2", version="0.1.0")
-    assert verify(folder)[0] == "does not match"
-    seal(folder, {"model": "ef" * 32}, audit="A1", version="0.1.0")
-    assert verify(folder)[0] == "does not match"
+def test_what_else_lies_there_is_named(folder: Path) -> None:
+    assert not any(line.startswith("not sealed") for line in verify(folder)[1])
+    (folder / "log.txt").write_text("")
+    (folder / "new\nreport\u202e.pdf").write_text("")
+    assert r"not sealed, not verified: log.txt, new\x0areport\x202e.pdf" in verify(folder)[1]
+    for number in range(30):
+        (folder / f"x{number}").write_text("")
+    assert any(line.endswith(" and 12 more") for line in verify(folder)[1])
+
+
+OTHER = "report.json: is the report of another"
+
+
+@pytest.mark.parametrize(
+    ("audit", "inputs", "line"),
+    [
+        ("A2", INPUTS, "report.json: is not the report of audit A2"),
+        ("A1", INPUTS | {"model": "ef" * 32}, f"{OTHER} model than the seal's"),
+        ("A1", INPUTS | {"holdout": "ef" * 32}, f"{OTHER} holdout than the seal's"),
+        ("A1", INPUTS | {"training": "ef" * 32}, f"{OTHER} training than the seal's"),
+        ("A1", INPUTS | {"policy": "ef" * 32}, f"{OTHER} policy than the seal's"),
+        ("A1", {"model": MODEL}, f"{OTHER} holdout than the seal's"),
+        ("A1", {}, "seal.json: names no model"),
+    ],
+)
+def test_seal_of_another_run_shows(audit: str, inputs: dict[str, str], line: str, folder: Path) -> None:
+    seal(folder, inputs, audit=audit, version="0.1.0")
+    status, lines = verify(folder)
+    assert (status, lines[0]) == ("does not match", line)
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,12 @@ def seal(folder: Path, inputs: Mapping[str, str], *, audit: str, version: str, r
     return folder / NAME
 
 
-def verify(target: Path) -> tuple[Status, list[str]]:
+def verify(target: Path, limits: Limits = LIMITS) -> tuple[Status, list[str]]:
     """Whether a report folder (or the folder of one of its files) holds what its seal says; see `qaudit.units.sealed.check`.
 
-    A child reads what may be a stranger's files; one that ends badly is an answer too.
+    A child reads what may be a stranger's files; one that ends badly, or needs more than `limits`, is an answer too.
     """
-    outcome = runner.run("verify", {"target": str(target.absolute())}, limits=LIMITS)
+    outcome = runner.run("verify", {"target": str(target.absolute())}, limits=limits)
     if outcome.failure is not None:
         return "could not verify", [outcome.failure.reason]
     return outcome.answer["status"], list(outcome.answer["lines"])

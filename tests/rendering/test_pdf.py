@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import os
 import re
@@ -14,12 +15,14 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
+import pypdf
 import pytest
 
 from qaudit.core.evidence import canonical_json
 from qaudit.rendering.guest.source import read_guest
 from qaudit.rendering.html import page
 from qaudit.rendering.pdf import LONGEST_DATA, Made, make_pdf, refusal
+from qaudit.units.attached import attached
 from qaudit.units.job import Job
 from qaudit.units.tasks import render as task
 
@@ -92,6 +95,11 @@ def streams(data: bytes) -> list[bytes]:
 def test_report_json_is_inside_and_nothing_was_fetched(made: Made) -> None:
     report = json.loads(latin())
     assert canonical_json(report).encode() in streams(made.data)
+    text = canonical_json(report).encode()
+    assert attached(made.data, len(text)) == text
+    assert [(each.name, each.content) for each in pypdf.PdfReader(io.BytesIO(made.data)).attachment_list] == [
+        ("report.json", text)
+    ]
     assert made.refused == ()
     assert made.glyphs == ()
 
