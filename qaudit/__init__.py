@@ -1,6 +1,6 @@
 """qaudit: audit a model before its quantized or converted form goes live. The plugin author's vocabulary and two user calls.
 
-The names stand in `qaudit.vocabulary` and are imported when first asked for, so that the commands which need none of them (help,
+The names stand in `qaudit.api` and are imported when first asked for, so that the commands which need none of them (help,
 the list of plugins) do not wait for numpy.
 """
 
@@ -10,15 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qaudit.vocabulary import *  # noqa: F403
+    from qaudit.api import *  # noqa: F403
 
 
 def __getattr__(name: str) -> Any:
-    vocabulary = importlib.import_module("qaudit.vocabulary")
+    vocabulary = importlib.import_module("qaudit.api")
     if name != "__all__" and name not in vocabulary.__all__:
         raise AttributeError(f"module 'qaudit' has no attribute {name!r}")
     return globals().setdefault(name, getattr(vocabulary, name))
 
 
 def __dir__() -> list[str]:
-    return sorted(importlib.import_module("qaudit.vocabulary").__all__)
+    return sorted(importlib.import_module("qaudit.api").__all__)

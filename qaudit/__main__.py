@@ -1,6 +1,6 @@
 """python -m qaudit."""
 
-from qaudit.cli import main
+from qaudit.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -27,7 +27,7 @@ def environment(at: Path, wheels: Sequence[Path]) -> None:
     for wheel in wheels:
         zipfile.ZipFile(wheel).extractall(site)
     script = at / "venv" / "bin" / "qaudit"
-    script.write_text(f"#!{at / 'venv' / 'bin' / 'python'}\nimport sys\nfrom qaudit.cli import main\nsys.exit(main())\n")
+    script.write_text(f"#!{at / 'venv' / 'bin' / 'python'}\nimport sys\nfrom qaudit.cli.main import main\nsys.exit(main())\n")
     script.chmod(0o755)
     for found in (Path(path) for path in sys.path if path.endswith("site-packages")):
         for item in found.iterdir():

@@ -6,8 +6,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import qaudit
-from qaudit import api, auditing, registry
-from qaudit.settings import Settings
+from qaudit.inputs.audit_toml import Settings
+from qaudit.pipeline import python_calls
+from qaudit.pipeline import run as auditing
+from qaudit.registry import models
 
 
 class Stopped(Exception):
@@ -127,7 +129,7 @@ def test_register_takes_no_option_of_an_audit(fitted):
 @pytest.mark.slow
 def test_a_positive_class_of_zero_and_a_cutoff_of_zero_are_kept(fitted, tmp_path, monkeypatch):
     monkeypatch.setenv("QAUDIT_HOME", str(tmp_path))
-    assert api.register("m", *fitted, positive=0, cutoff=0.0) == "m@1"
-    options = registry.resolve("m@1").options
+    assert python_calls.register("m", *fitted, positive=0, cutoff=0.0) == "m@1"
+    options = models.resolve("m@1").options
     assert options["positive"] == "0"
     assert options["cutoff"] == 0.0

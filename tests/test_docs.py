@@ -14,15 +14,15 @@ from types import ModuleType
 
 import pytest
 
-from qaudit.checks.running import check_plugin
 from qaudit.core.evidence import TOPICS
-from qaudit.host import from_file
-from qaudit.rendering.facts import SECTIONS
-from qaudit.rendering.guest.markup import ELEMENTS
-from qaudit.rendering.guest.sandbox import FILTERS
-from qaudit.rendering.guest.source import read_guest
-from qaudit.rendering.guest.styles import PROPERTIES
+from qaudit.plugin_host.discovery import from_file
+from qaudit.rendering.custom_template.markup import ELEMENTS
+from qaudit.rendering.custom_template.sandbox import FILTERS
+from qaudit.rendering.custom_template.source import read_guest
+from qaudit.rendering.custom_template.styles import PROPERTIES
 from qaudit.rendering.html import page
+from qaudit.rendering.table import SECTIONS
+from qaudit.testing.checks.runner import check_plugin
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -118,7 +118,7 @@ def test_the_readme_names_the_commands_that_exist() -> None:
 
 
 def test_every_option_of_the_readme_is_an_option_of_the_program() -> None:
-    cli = "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "qaudit").glob("cli*.py")))
+    cli = "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "qaudit" / "cli").glob("*.py")))
     calls = re.compile(r"`qaudit (?:register|run|verify|plugins|render|store)[^`]*`|^qaudit (?:register|run|verify)[^`]*?$", re.M)
     for each in PAGES:
         for line in calls.findall(each.read_text(encoding="utf-8")):

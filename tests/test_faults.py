@@ -18,13 +18,13 @@ import pytest
 from mutants import mutants
 from tiny_pdf import tiny_pdf
 
-from qaudit import store
+from qaudit.cache import atomic_io
+from qaudit.cache.result_cache import ResultCache
 from qaudit.errors import Refused
-from qaudit.placing import place
-from qaudit.results import Results
-from qaudit.stages.seal import seal
-from qaudit.units.job import Outcome
-from qaudit.units.sealed import NAME, check
+from qaudit.pipeline.publish import publish
+from qaudit.pipeline.stages.seal import seal
+from qaudit.sandbox.job import Outcome
+from qaudit.seal.verification import NAME, check
 
 MODEL = "ab" * 32
 KEY = "c" * 64
@@ -32,16 +32,16 @@ KEY = "c" * 64
 
 def pages(folder: Path, word: str) -> Path:
     folder.mkdir()
-    store.write_json(folder / "report.json", {"audit": {"id": "A1"}, "subject": {"digest": MODEL}, "word": word})
-    store.write_text(folder / "report.html", f"<p>{word}</p>" * 50)
+    atomic_io.write_json(folder / "report.json", {"audit": {"id": "A1"}, "subject": {"digest": MODEL}, "word": word})
+    atomic_io.write_text(folder / "report.html", f"<p>{word}</p>" * 50)
     if word == "new":
-        store.write_bytes(folder / "report.pdf", tiny_pdf((folder / "report.json").read_bytes()))
+        atomic_io.write_bytes(folder / "report.pdf", tiny_pdf((folder / "report.json").read_bytes()))
     return folder
 
 
 def placed(made: Path, folder: Path) -> None:
-    with store.locked(folder):
-        place(made, folder, {"model": MODEL}, "A1", {"word": 1}, ["line"])
+    with atomic_io.locked(folder):
+        publish(made, folder, {"model": MODEL}, "A1", {"word": 1}, ["line"])
 
 
 class Fault:
@@ -90,7 +90,7 @@ def struck(work: Callable[[], None], fault: str, at: int, monkeypatch: pytest.Mo
     """Do `work` with the fault at its step `at`: whether that step was reached, and what the user was told."""
     hit, told = Fault(at, ACTS[fault]), ""
     with monkeypatch.context() as patch:
-        patch.setattr(store, "fault", hit)
+        patch.setattr(atomic_io, "fault", hit)
         if fault == "kill":
             return in_child(work) == signal.SIGKILL, ""
         try:
@@ -157,7 +157,7 @@ def whole(found: Outcome | None) -> bool:
 @pytest.mark.parametrize("fault", ["no space", "i/o error", "kill"])
 def test_every_step_of_keeping_a_result_fails_once(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for at in range(1, 100):
-        results = Results(tmp_path / f"{at}")
+        results = ResultCache(tmp_path / f"{at}")
         met, told = struck(partial(results.put, KEY, ANSWERED), fault, at, monkeypatch)
         assert fault == "kill" or not met or WORDS[fault] in told
         found = results.get(KEY)
@@ -207,16 +207,16 @@ class Disk:
 
 def test_a_power_cut_at_any_step_leaves_a_result_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The JSON file never lasts before its arrays, and what `put` calls kept lasts."""
-    results = Results(tmp_path / "store")
+    results = ResultCache(tmp_path / "store")
     disk = Disk(results.folder / KEY, tmp_path / "cuts")
     with monkeypatch.context() as patch:
-        patch.setattr(store, "fault", disk)
+        patch.setattr(atomic_io, "fault", disk)
         assert results.put(KEY, ANSWERED)
         disk("end", results.folder)
     assert len(disk.steps) == 21
     assert ("sync folder", results.folder) in disk.steps, "the name of its folder lasts"
     for copy in (tmp_path / "cuts").iterdir():
-        left = Results(copy)
+        left = ResultCache(copy)
         found = left.get(KEY)
         assert found is None or whole(found)
         assert left.damaged == 0, f"torn before {disk.steps[int(copy.name.split('-')[0]) - 1]}"
@@ -273,14 +273,14 @@ def test_output_to_a_full_device_is_an_error_and_no_traceback() -> None:
 @pytest.mark.parametrize("place_of", ["out", "out/deeper", "out/deeper/still"])
 def test_a_file_in_the_place_of_a_folder(place_of: str, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(Refused, match="cannot be used as output folder: Not a directory"), store.locked(tmp_path / place_of):
+    with pytest.raises(Refused, match="cannot be used as output folder: Not a directory"), atomic_io.locked(tmp_path / place_of):
         pass
     assert (tmp_path / "out").read_text() == "a file"
 
 
 def test_who_is_refused_leaves_no_folder(tmp_path: Path) -> None:
     def refused() -> None:
-        with store.locked(tmp_path / "a" / "b"):
+        with atomic_io.locked(tmp_path / "a" / "b"):
             assert (tmp_path / "a" / "b" / ".lock").is_file()
             raise Refused("something else")
 

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from qaudit.auditing import run
-from qaudit.cli import main
-from qaudit.settings import validated
-from qaudit.stages.seal import verify
+from qaudit.cli.main import main
+from qaudit.inputs.audit_toml import validated
+from qaudit.pipeline.run import run
+from qaudit.pipeline.stages.seal import verify
 
 FOSSILS = Path(__file__).parent / "fossils"
 PLUGINS = ("quantizer.py", "explainer.py", "format.py", "framework.toml", "framework.py")

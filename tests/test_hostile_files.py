@@ -22,12 +22,12 @@ import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
 
-from qaudit.data import open_source, read_bytes
 from qaudit.errors import Refused
-from qaudit.host import PluginHost
-from qaudit.stages.load import LoadRequest, load
-from qaudit.units import runner
-from qaudit.units.job import Limits, Outcome
+from qaudit.inputs.data import open_source, read_bytes
+from qaudit.pipeline.stages.load import LoadRequest, load
+from qaudit.plugin_host.discovery import PluginHost
+from qaudit.sandbox import runner
+from qaudit.sandbox.job import Limits, Outcome
 
 FORMATS = PluginHost.discover().select("format")
 GIGABYTE = 2**30

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commandline import qaudit
 
-from qaudit.environment import environment
+from qaudit.pipeline.environment import environment
 
 SAMPLE = Path(__file__).parent.parent / "docs" / "sample"
 pytestmark = pytest.mark.slow

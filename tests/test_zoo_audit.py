@@ -16,10 +16,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import qaudit
-from qaudit.host import from_file
-from qaudit.stages.seal import verify
-from qaudit.units import runner
-from qaudit.units.job import Limits, PluginRef
+from qaudit.pipeline.stages.seal import verify
+from qaudit.plugin_host.discovery import from_file
+from qaudit.sandbox import runner
+from qaudit.sandbox.job import Limits, PluginRef
 
 pytestmark = pytest.mark.slow
 ZOO = Path(__file__).parent / "zoo"

@@ -20,7 +20,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from qaudit.estimators import save_estimator
+from qaudit.registry.estimators import save_estimator
 
 SEED = 1990
 NUMBERS = ["pirat", "hirat", "lvrat", "chist", "mhist", "unemp"]

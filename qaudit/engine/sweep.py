@@ -39,7 +39,7 @@ class Forest:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
+class PreparedProgram:
     """A model laid out for evaluation: dequantized, transposed, checked for overflow, once."""
 
     width: int
@@ -69,7 +69,7 @@ class _Shared:
         return self._codes[grid]
 
 
-def prepare(model: Program | Quantized, walks: dict[bytes, Walk] | None = None) -> Prepared:
+def prepare(model: Program | Quantized, walks: dict[bytes, Walk] | None = None) -> PreparedProgram:
     """Lays a model out. `walks`: trees already laid out, by digest of structure and thresholds, for models that may share them.
 
     Raises ValueError where an integer accumulator would overflow int64, and where a tensor does not fit its parameter.
@@ -89,7 +89,7 @@ def prepare(model: Program | Quantized, walks: dict[bytes, Walk] | None = None) 
             steps.append(layer_of(step, weight, bias, grids.get(index)))
         else:
             steps.append(Forest(step, _walk(step, {} if walks is None else walks)))
-    return Prepared(program.width, tuple(steps), program.link, program.link_scale)
+    return PreparedProgram(program.width, tuple(steps), program.link, program.link_scale)
 
 
 def _walk(step: Trees, walks: dict[bytes, Walk]) -> Walk:
@@ -104,14 +104,14 @@ def _walk(step: Trees, walks: dict[bytes, Walk]) -> Walk:
 
 
 @lru_cache(maxsize=4)
-def _kept(model: Program | Quantized) -> Prepared:
+def _kept(model: Program | Quantized) -> PreparedProgram:
     """Models are frozen and hash by identity: an explainer that asks thousands of times lays its model out once."""
     return prepare(model)
 
 
-def predict(model: Program | Quantized | Prepared, encoded: Any, block: int = BLOCK) -> Floats:
+def predict(model: Program | Quantized | PreparedProgram, encoded: Any, block: int = BLOCK) -> Floats:
     """Predictions (n, k) float64 of encoded rows (n, width). Raises ValueError where the width differs."""
-    prepared = model if isinstance(model, Prepared) else _kept(model)
+    prepared = model if isinstance(model, PreparedProgram) else _kept(model)
     rows = _rows(prepared, encoded)
     with _blas().limit(limits=1):
         parts = [_evaluate(prepared, _Shared(rows[at])) for at in _blocks(len(rows), block)]
@@ -136,7 +136,7 @@ def sweep(reference: Program, candidates: Mapping[str, Quantized], encoded: Any,
             consume(at, {name: _evaluate(model, shared) for name, model in models.items()})
 
 
-def _evaluate(model: Prepared, shared: _Shared) -> Floats:
+def _evaluate(model: PreparedProgram, shared: _Shared) -> Floats:
     """One block through all steps and the link."""
     x = shared.encoded
     for index, step in enumerate(model.steps):
@@ -147,7 +147,7 @@ def _evaluate(model: Prepared, shared: _Shared) -> Floats:
     return predictions(model.link, model.link_scale, x)
 
 
-def _rows(model: Prepared, encoded: Any) -> Floats:
+def _rows(model: PreparedProgram, encoded: Any) -> Floats:
     # one memory layout: BLAS may round otherwise for another
     rows = np.ascontiguousarray(encoded, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] != model.width:

@@ -14,10 +14,10 @@ from markupsafe import Markup
 
 from qaudit.errors import Refused
 from qaudit.rendering.assets import font_rules, templates
-from qaudit.rendering.guest.layout import OURS, contents, laid_out, linked, marked
+from qaudit.rendering.custom_template.layout import OURS, contents, lay_out, linked, marked
 from qaudit.rendering.numbers import NONE
 from qaudit.rendering.numbers import whole as whole_number
-from qaudit.rendering.record import TO_DO
+from qaudit.rendering.pages.record import TO_DO
 from qaudit.rendering.text import harmless, visible
 from qaudit.rendering.view import build
 
@@ -79,7 +79,7 @@ def page(report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en", gues
     environment.filters["short"] = lambda digest: visible(str(digest).removeprefix("sha256:")[:16], 16)
     environment.globals["_"] = words
     view = build(report, lang)
-    layout = laid_out(guest, report, view, pdf) if guest else OURS
+    layout = lay_out(guest, report, view, pdf) if guest else OURS
     sheets = _styles(pdf)
     if guest:
         sheets.append(("", (folder / "guest.css").read_text(encoding="utf-8") + layout.sheet))

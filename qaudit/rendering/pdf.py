@@ -36,7 +36,7 @@ class MissingEngine(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class PdfFile:
     """The PDF; addresses that were refused, with the reason; log lines that name missing glyphs."""
 
     data: bytes
@@ -44,7 +44,7 @@ class Made:
     glyphs: tuple[str, ...]
 
 
-def make_pdf(html: str, attachment: bytes, day: str | None) -> Made:
+def make_pdf(html: str, attachment: bytes, day: str | None) -> PdfFile:
     """The PDF of `html` with `attachment` as report.json, every date set to `day` (YYYY-MM-DD). Raises MissingEngine."""
     weasyprint = _engine()
     refused: list[str] = []
@@ -59,7 +59,7 @@ def make_pdf(html: str, attachment: bytes, day: str | None) -> Made:
         )  # fmt: skip
         data = document.write_pdf(finisher=_finish, pdf_variant=VARIANT, attachments=[found])
     glyphs = tuple(sorted({line for line in lines if "notdef" in line or "glyph" in line.lower()}))
-    return Made(data, tuple(refused), glyphs)
+    return PdfFile(data, tuple(refused), glyphs)
 
 
 def _engine() -> Any:

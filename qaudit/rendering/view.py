@@ -8,9 +8,9 @@ from typing import Any
 
 from babel.dates import format_date
 
-from qaudit.rendering import drifting, explanations, page_one, precision, record
-from qaudit.rendering.facts import SECTIONS, VERDICTS, Facts, worst
 from qaudit.rendering.numbers import capped
+from qaudit.rendering.pages import drift, explanations, page_one, precision, record
+from qaudit.rendering.table import SECTIONS, VERDICTS, EvidenceTable, worst
 from qaudit.rendering.text import look_alikes, sentence, visible
 
 Json = dict[str, Any]
@@ -42,14 +42,14 @@ def named(report: Mapping[str, Any]) -> list[str]:
 
 
 def _build(report: Mapping[str, Any], lang: str, groups: list[list[str]]) -> Json:
-    facts = Facts(report)
+    facts = EvidenceTable(report)
     audit, rules = report.get("audit") or {}, page_one.rules(facts)
     shown: Json = {
         "precision": precision.precision(facts),
         "importance": explanations.importance(facts),
         "surrogate": explanations.surrogate(facts),
-        "local": drifting.local(facts),
-        "drift": drifting.drifts(facts),
+        "local": drift.local(facts),
+        "drift": drift.drifts(facts),
         "frameworks": record.frameworks(facts),
         "statements": record.statements(facts),
         "evidence": {**record.evidence(facts), "alike": [[visible(text, 80) for text in group] for group in groups[:20]]},
@@ -134,7 +134,7 @@ def _number(anchor: str) -> int:
     return list(SECTIONS).index(anchor)
 
 
-def _section(facts: Facts, anchor: str, rules: list[Json], shown: Json) -> Json:
+def _section(facts: EvidenceTable, anchor: str, rules: list[Json], shown: Json) -> Json:
     own = [rule for rule in rules if rule["section"] == anchor]
     pool = rules if anchor in ("result", "rules") else own
     verdict = worst(rule["verdict"] for rule in pool)
@@ -173,7 +173,7 @@ def _has(anchor: str, shown: Json, rules: list[Json]) -> bool:
     return bool(shown.get(anchor, True))
 
 
-def _why(facts: Facts, anchor: str) -> str:
+def _why(facts: EvidenceTable, anchor: str) -> str:
     if anchor == "rules":
         return "no policy was given, so no limit is set."
     stages = STAGE_OF.get(anchor, ())

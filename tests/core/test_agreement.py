@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from qaudit.core import agreement
 from qaudit.core.explanation import Attributions, LocalModels
+from qaudit.core.measures import agreement
 from qaudit.core.table import Table
 
 vectors = st.lists(st.integers(-4, 4).map(float), min_size=2, max_size=7)

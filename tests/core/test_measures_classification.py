@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from qaudit.core import measures_classification as mc
-from qaudit.core.measures import count_flips
+from qaudit.core.measures import classification
+from qaudit.core.measures.changes import count_flips
 
 SCORES = st.lists(st.tuples(st.booleans(), st.integers(0, 8), st.integers(0, 8)), min_size=4, max_size=60)
 
@@ -22,7 +22,7 @@ def slow_variance(values: NDArray[np.float64]) -> float:
 @given(SCORES)
 def test_auc_is_sklearns_with_ties(rows: list[tuple[bool, int, int]]) -> None:
     positive, score = np.array([r[0] for r in rows]), np.array([r[1] for r in rows], float)
-    found = mc.roc_auc(positive, score)
+    found = classification.roc_auc(positive, score)
     if positive.all() or not positive.any():
         assert found.value is None
         assert found.reason == "one class only among these rows"
@@ -39,7 +39,7 @@ def test_auc_change_is_the_slow_delong(rows: list[tuple[bool, int, int]]) -> Non
     a, b = np.array([r[1] for r in rows], float), np.array([r[2] for r in rows], float)
     if min(positive.sum(), (~positive).sum()) < 2:
         return
-    found = mc.auc_change(positive, a, b)
+    found = classification.auc_change(positive, a, b)
     ups = [np.array([[(x > y) + 0.5 * (x == y) for y in s[~positive]] for x in s[positive]]) for s in (a, b)]
     d10, d01 = (ups[1] - ups[0]).mean(axis=1), (ups[1] - ups[0]).mean(axis=0)
     half = 1.959963984540054 * np.sqrt(slow_variance(d10) / len(d10) + slow_variance(d01) / len(d01))
@@ -52,13 +52,13 @@ def test_auc_change_is_the_slow_delong(rows: list[tuple[bool, int, int]]) -> Non
 
 def test_equal_scores_change_nothing() -> None:
     positive, score = np.arange(40) % 2 == 0, np.linspace(0, 1, 40)
-    found = mc.auc_change(positive, score, score)
+    found = classification.auc_change(positive, score, score)
     assert (found.value, found.interval.low, found.interval.high) == (0.0, 0.0, 0.0)  # type: ignore[union-attr]
 
 
 def test_few_rows_of_one_class_are_said() -> None:
     positive = np.array([True] * 3 + [False] * 30)
-    assert mc.roc_auc(positive, np.arange(33.0)).reason == "rough interval: one class has 3 rows"
+    assert classification.roc_auc(positive, np.arange(33.0)).reason == "rough interval: one class has 3 rows"
 
 
 @pytest.mark.parametrize("k", [2, 3, 26])
@@ -70,11 +70,11 @@ def test_probability_measures_are_sklearns(k: int) -> None:
     truth[0] = 1  # a true class of probability zero: the clip decides
     labels = list(range(k))
     expected = metrics.log_loss(truth, probability, labels=labels)
-    assert mc.log_loss(truth, probability).value == pytest.approx(expected, rel=1e-9)
+    assert classification.log_loss(truth, probability).value == pytest.approx(expected, rel=1e-9)
     if k == 2:
-        ours = mc.brier(truth, probability, 1).value
+        ours = classification.brier(truth, probability, 1).value
         assert ours == pytest.approx(metrics.brier_score_loss(truth, probability[:, 1]), rel=1e-12)
-        assert mc.brier(truth, probability, None).value == pytest.approx(2 * ours, rel=1e-12)  # type: ignore[operator]
+        assert classification.brier(truth, probability, None).value == pytest.approx(2 * ours, rel=1e-12)  # type: ignore[operator]
 
 
 def slow_ece(hit: list[bool], confidence: list[float], bins: int) -> float:
@@ -92,14 +92,14 @@ def slow_ece(hit: list[bool], confidence: list[float], bins: int) -> float:
 def test_ece_against_its_slow_twin(rows: list[tuple[bool, int]]) -> None:
     # 16 bins and multiples of 1/64: every edge is a binary fraction, so both ways agree on the edge
     hit, confidence = [r[0] for r in rows], [r[1] / 64 for r in rows]
-    found = mc.ece(np.array(hit), np.array(confidence), bins=16).value
+    found = classification.ece(np.array(hit), np.array(confidence), bins=16).value
     assert found == pytest.approx(slow_ece(hit, confidence, 16), abs=1e-12)
 
 
 def test_accuracy_and_its_change() -> None:
     truth, before, after = np.array([0, 1, 2, 0, 1]), np.array([0, 1, 1, 1, 1]), np.array([0, 0, 0, 0, 1])
-    assert mc.accuracy(truth, before).value == pytest.approx(metrics.accuracy_score(truth, before))
-    change = mc.accuracy_change(count_flips(truth, before, after))
+    assert classification.accuracy(truth, before).value == pytest.approx(metrics.accuracy_score(truth, before))
+    change = classification.accuracy_change(count_flips(truth, before, after))
     assert change.value == 0.0
     assert change.interval is not None
     assert change.interval.low < 0 < change.interval.high
@@ -108,12 +108,12 @@ def test_accuracy_and_its_change() -> None:
 def test_no_rows_is_not_assessed() -> None:
     none, empty = np.empty(0, np.int64), np.empty((0, 2))
     for found in (
-        mc.accuracy(none, none),
-        mc.log_loss(none, empty),
-        mc.brier(none, empty, 1),
-        mc.ece(none == 1, empty[:, 0]),
-        mc.roc_auc(none == 1, empty[:, 0]),
-        mc.auc_change(none == 1, empty[:, 0], empty[:, 0]),
-        mc.accuracy_change(count_flips(none, none, none)),
+        classification.accuracy(none, none),
+        classification.log_loss(none, empty),
+        classification.brier(none, empty, 1),
+        classification.ece(none == 1, empty[:, 0]),
+        classification.roc_auc(none == 1, empty[:, 0]),
+        classification.auc_change(none == 1, empty[:, 0], empty[:, 0]),
+        classification.accuracy_change(count_flips(none, none, none)),
     ):
         assert (found.value, found.reason) == (None, "no rows")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
-from qaudit.core.measures_intervals import clopper_pearson, mcnemar, newcombe_paired, wilson, zero_bound
+from qaudit.core.inference.intervals import clopper_pearson, mcnemar, newcombe_paired, wilson, zero_bound
 
 
 @pytest.mark.parametrize(("count", "n"), [(0, 1), (1, 1), (0, 299), (3, 299), (299, 299), (50, 1000)])

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qaudit.core.plugin_settings import candidate_id, check, derived_seed, is_allowed, parse_id, product
 from qaudit.core.records import Setting
-from qaudit.core.settings import candidate_id, check, derived_seed, is_allowed, parse_id, product
 from qaudit.errors import Refused
 
 DECLARED = {

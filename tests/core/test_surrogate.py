@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qaudit.core import surrogate
 from qaudit.core.explanation import TreeModel
+from qaudit.core.measures import surrogate
 
 NAMES = ("n", "t")
 TREE = TreeModel(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import qaudit
-from qaudit.engine import formula as engine
+from qaudit.engine import formula
 
 ROUND_TRIP = "scale * (minimum(maximum(round(x / scale) + zero, low), high) - zero)"
 SPECIAL = [
@@ -65,21 +65,21 @@ floats = st.one_of(st.sampled_from(SPECIAL), st.floats(width=64, allow_subnormal
 @settings(max_examples=60, deadline=None)
 @given(values=hnp.arrays(np.float64, (3, 40), elements=floats))
 def test_numexpr_and_numpy_are_bit_equal(text: str, values: np.ndarray) -> None:
-    parsed = engine.parse(text)
+    parsed = formula.parse(text)
     arrays = {name: values["xyz".index(name)].copy() for name in parsed.names}
-    assert np.array_equal(bits(engine.by_numexpr(parsed, arrays)), bits(engine.by_numpy(parsed, arrays)))
+    assert np.array_equal(bits(formula.by_numexpr(parsed, arrays)), bits(formula.by_numpy(parsed, arrays)))
 
 
-@pytest.mark.parametrize("size", [1, 7, engine.SMALL - 1, engine.SMALL, 3 * engine.SMALL + 5])
+@pytest.mark.parametrize("size", [1, 7, formula.SMALL - 1, formula.SMALL, 3 * formula.SMALL + 5])
 def test_a_formula_gives_the_same_bytes_on_both_sides_of_the_threshold(size: int) -> None:
     x = np.random.default_rng(size).normal(size=size) * 3
     x[: min(size, len(SPECIAL))] = SPECIAL[: min(size, len(SPECIAL))]
     given_ = {"x": x, "scale": 0.1, "zero": 3, "low": 0, "high": 15}
-    parsed = engine.parse(ROUND_TRIP)
+    parsed = formula.parse(ROUND_TRIP)
     values = {name: np.asarray(value, dtype=np.float64) for name, value in given_.items()}
     result = qaudit.evaluate(ROUND_TRIP, **given_)
-    assert np.array_equal(bits(result), bits(engine.by_numpy(parsed, values)))
-    assert np.array_equal(bits(result), bits(engine.by_numexpr(parsed, values)))
+    assert np.array_equal(bits(result), bits(formula.by_numpy(parsed, values)))
+    assert np.array_equal(bits(result), bits(formula.by_numexpr(parsed, values)))
 
 
 def test_quantizing_equals_a_plain_python_loop() -> None:
@@ -94,14 +94,14 @@ def test_large_arrays_go_to_numexpr_and_small_ones_do_not(monkeypatch: pytest.Mo
     seen: list[str] = []
     real = numexpr.evaluate
     monkeypatch.setattr(numexpr, "evaluate", lambda text, **rest: (seen.append(text), real(text, **rest))[1])
-    qaudit.evaluate("x * 2", x=np.ones(engine.SMALL - 1))
+    qaudit.evaluate("x * 2", x=np.ones(formula.SMALL - 1))
     assert seen == []
-    qaudit.evaluate("x * 2", x=np.ones(engine.SMALL))
+    qaudit.evaluate("x * 2", x=np.ones(formula.SMALL))
     assert seen == ["(v0 * c0)"]
 
 
 def test_division_by_a_number_is_no_product_with_its_reciprocal() -> None:
-    x = np.arange(1, 2 * engine.SMALL, dtype=np.float64)
+    x = np.arange(1, 2 * formula.SMALL, dtype=np.float64)
     assert np.array_equal(qaudit.evaluate("x / 49", x=x), x / 49)
     assert not np.array_equal(x / 49, x * (1 / 49))  # the two do differ, so the line above can fail
 
@@ -166,11 +166,11 @@ def test_everything_is_float64_and_inputs_stay_untouched() -> None:
 
 
 def test_recorded_texts_once_each_and_in_order() -> None:
-    with engine.recorded() as texts:
+    with formula.recorded() as texts:
         qaudit.evaluate("x  +\n 1", x=1.0)
         qaudit.evaluate("abs(x)", x=1.0)
         qaudit.evaluate("x + 1", x=2.0)
-        with engine.recorded() as inner:
+        with formula.recorded() as inner:
             qaudit.evaluate("x * 3", x=2.0)
     qaudit.evaluate("x - 7", x=2.0)
     assert texts == ["x + 1", "abs(x)"]

@@ -7,7 +7,7 @@ import pytest
 from qaudit_explainers import local_surrogate as plugin
 
 from qaudit import Context
-from qaudit.core.agreement import weighted_r2
+from qaudit.core.measures.agreement import weighted_r2
 
 CHOSEN = {"samples": 200, "width": 1.0, "kernel": 0.75, "penalty": 0.01, "redraw": 0.5}
 

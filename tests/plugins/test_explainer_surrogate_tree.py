@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qaudit_explainers import surrogate_tree as plugin
 
 from qaudit import Context
-from qaudit.core.surrogate import apply_tree, size, tree_answers
+from qaudit.core.measures.surrogate import apply_tree, size, tree_answers
 
 WEATHER = """sunny hot high weak no|sunny hot high strong no|overcast hot high weak yes|rain mild high weak yes
 rain cool normal weak yes|rain cool normal strong no|overcast cool normal strong yes|sunny mild high weak no

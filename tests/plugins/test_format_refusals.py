@@ -22,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from qaudit import Refused
-from qaudit import estimators as writing
+from qaudit.registry import estimators
 
 
 def edited(path, change, name="bad.skops"):
@@ -199,5 +199,5 @@ def test_a_random_state_beyond_its_words_is_refused(tmp_path):
 
 
 def test_the_writer_and_the_reader_agree_on_what_is_reviewed():
-    assert set(REVIEWED) == writing.REVIEWED
-    assert not writing.UNREAD & LOADERS
+    assert set(REVIEWED) == estimators.REVIEWED
+    assert not estimators.UNREAD & LOADERS

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from qaudit.core.evidence import Evidence
-from qaudit.host import PluginHost
-from qaudit.stages.frameworks import frameworks
-from qaudit.units import runner
+from qaudit.pipeline.stages.frameworks import frameworks
+from qaudit.plugin_host.discovery import PluginHost
+from qaudit.sandbox import runner
 
 OWN = ("title", "source", "status", "scope_note")
 NEVER = re.compile(

@@ -17,9 +17,9 @@ import skops.io
 from mutants import mutant, mutants
 from sklearn.ensemble import RandomForestClassifier
 
-from qaudit.host import PluginHost
-from qaudit.units import runner
-from qaudit.units.job import Limits
+from qaudit.plugin_host.discovery import PluginHost
+from qaudit.sandbox import runner
+from qaudit.sandbox.job import Limits
 
 pytestmark = pytest.mark.slow
 

@@ -8,10 +8,10 @@ import xml.etree.ElementTree as ET
 import pytest
 from markupsafe import Markup
 
-from qaudit.rendering.cases import Bar, case
-from qaudit.rendering.charts import Dot, Pair, bullet, dots, drift, dumbbell, histogram
-from qaudit.rendering.scatter import Point, frontier, scatter, upward
-from qaudit.rendering.tree import leaves, question, tree
+from qaudit.rendering.charts.cases import Bar, case
+from qaudit.rendering.charts.rows import Dot, Pair, bullet, dots, drift, dumbbell, histogram
+from qaudit.rendering.charts.scatter import Point, frontier, scatter, upward
+from qaudit.rendering.charts.tree import leaves, question, tree
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = '<script>&"\u202e客户' + "very_long_" * 20

@@ -19,10 +19,10 @@ import pytest
 
 from qaudit.errors import Refused
 from qaudit.rendering.assets import templates
-from qaudit.rendering.candidates import short_names
-from qaudit.rendering.facts import SECTIONS, VERDICTS, Facts, title
 from qaudit.rendering.html import page
-from qaudit.rendering.page_one import key_numbers
+from qaudit.rendering.pages.candidates import short_names
+from qaudit.rendering.pages.page_one import key_numbers
+from qaudit.rendering.table import SECTIONS, VERDICTS, EvidenceTable, title
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "report.json"
 BANNED = ("compliant", "certified", "guaranteed", "safe", "approved")
@@ -217,7 +217,7 @@ def test_a_limited_measure_is_never_shown_as_without_limit() -> None:
     limited = {a["limit"]["measure"] for a in report["assessments"] if a["evidence"] is not None}
     report["assessments"] = [{**a, "verdict": "within"} if a["evidence"] is not None else a for a in report["assessments"]]
     names = {title(measure) for measure in limited}
-    for number in key_numbers(Facts(report)):
+    for number in key_numbers(EvidenceTable(report)):
         if number["name"].split(",")[0] in names:
             assert number["verdict"] == "within"
 

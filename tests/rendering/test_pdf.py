@@ -19,12 +19,12 @@ import pypdf
 import pytest
 
 from qaudit.core.evidence import canonical_json
-from qaudit.rendering.guest.source import read_guest
+from qaudit.rendering.custom_template.source import read_guest
 from qaudit.rendering.html import page
-from qaudit.rendering.pdf import LONGEST_DATA, Made, make_pdf, refusal
-from qaudit.units.attached import attached
-from qaudit.units.job import Job
-from qaudit.units.tasks import render as task
+from qaudit.rendering.pdf import LONGEST_DATA, PdfFile, make_pdf, refusal
+from qaudit.sandbox.job import Job
+from qaudit.sandbox.tasks import render
+from qaudit.seal.pdf_attachment import attached
 
 validation = pytest.importorskip("page")
 GOLDEN = Path(__file__).parent.parent / "golden" / "report.json"
@@ -46,13 +46,13 @@ def latin() -> str:
 
 
 @pytest.fixture(scope="module")
-def made() -> Made:
+def made() -> PdfFile:
     report = json.loads(latin())
     return make_pdf(page(report, pdf=True), canonical_json(report).encode("utf-8"), report["audit"]["date"])
 
 
 @pytest.mark.parametrize("profile", ["ua1", "3a"])
-def test_standards(made: Made, profile: str, tmp_path: Path) -> None:
+def test_standards(made: PdfFile, profile: str, tmp_path: Path) -> None:
     path = tmp_path / "report.pdf"
     path.write_bytes(made.data)
     said = str(validation.validate_pdf(path, profile=profile))
@@ -73,7 +73,7 @@ def test_standards_with_a_template_of_others(profile: str, tmp_path: Path) -> No
     assert set(re.findall(r"\[(PDF[A-Z0-9-]+)\]", said)) <= {"PDFA3A-STREAM-LENGTH-001"}, said
 
 
-def test_stream_lengths_are_right(made: Made) -> None:
+def test_stream_lengths_are_right(made: PdfFile) -> None:
     found = list(re.finditer(rb"/Length (\d+)[^>]*>>\s*stream\r?\n", made.data))
     assert len(found) > 20
     for match in found:
@@ -92,7 +92,7 @@ def streams(data: bytes) -> list[bytes]:
     return out
 
 
-def test_report_json_is_inside_and_nothing_was_fetched(made: Made) -> None:
+def test_report_json_is_inside_and_nothing_was_fetched(made: PdfFile) -> None:
     report = json.loads(latin())
     assert canonical_json(report).encode() in streams(made.data)
     text = canonical_json(report).encode()
@@ -132,13 +132,13 @@ def test_what_the_pages_use_is_opened(url: str) -> None:
 
 
 def test_a_refusal_fails_the_pdf_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task, "make_pdf", lambda *_: Made(b"%PDF", ("file:///etc/hostname: only data: is opened",), ()))
-    answer, arrays = task.work(Job({"report": json.loads(latin()), "formats": ["html", "pdf"]}, {}, {}))
+    monkeypatch.setattr(render, "make_pdf", lambda *_: PdfFile(b"%PDF", ("file:///etc/hostname: only data: is opened",), ()))
+    answer, arrays = render.work(Job({"report": json.loads(latin()), "formats": ["html", "pdf"]}, {}, {}))
     assert answer["skipped"] == [["pdf", "not fetched: file:///etc/hostname: only data: is opened"]]
     assert sorted(arrays) == ["html"]
 
 
-def test_same_bytes_under_another_hash_seed_time_zone_and_no_system_fonts(made: Made, tmp_path: Path) -> None:
+def test_same_bytes_under_another_hash_seed_time_zone_and_no_system_fonts(made: PdfFile, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(latin(), encoding="utf-8")
     # no system font either: the shipped fonts alone make the pages
     (tmp_path / "fonts.conf").write_text(f"<fontconfig><dir>{tmp_path}</dir><cachedir>{tmp_path}</cachedir></fontconfig>")

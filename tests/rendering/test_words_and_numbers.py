@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qaudit.rendering.assets import FONTS, font_bytes, templates
-from qaudit.rendering.facts import bin_edges
+from qaudit.rendering.charts.svg import tick_labels, ticks
 from qaudit.rendering.numbers import column, compact, one, size, span, whole
-from qaudit.rendering.svg import tick_labels, ticks
+from qaudit.rendering.table import bin_edges
 from qaudit.rendering.text import cut, prose, unknown_characters, visible, width
 
 

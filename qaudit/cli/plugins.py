@@ -1,0 +1,110 @@
+"""`qaudit plugins new` and `qaudit plugins check`: parses, prints, exits."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qaudit.core.printable import printable
+from qaudit.errors import Refused
+from qaudit.plugin_host.discovery import KINDS
+
+IN_PROCESS = ("quantize", "explain")
+"""The tasks that `run --in-process` runs in the command's own process."""
+
+
+@click.command("new")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("name")
+@click.option("--into", type=click.Path(file_okay=False), default=".", help="folder of the new files [the working folder]")
+def new(kind: str, name: str, into: str) -> None:
+    """Write a plugin that works as it stands: its module, its pyproject.toml and its test. Nothing is overwritten."""
+    from qaudit.plugin_host.scaffold import made
+
+    written = made(kind, name, Path(into))
+    for path in written:
+        click.echo(str(path))
+    module = written[0] if written[0].is_absolute() else f"./{written[0]}"
+    click.echo(f"next: qaudit plugins check {module}", err=True)
+
+
+@click.command("check")
+@click.argument("plugin", metavar="PATH|NAME")
+@click.option("--sample", type=click.Path(dir_okay=False, exists=True), help="a model file, for the checks of a format")
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+def check(plugin: str, sample: str | None, as_json: bool) -> None:
+    """Check a plugin's behaviour on toy subjects. Exit code 0: every check passed; 1: one failed; 2: no such plugin."""
+    from qaudit.testing import refs_of
+    from qaudit.testing.checks.runner import check_plugin, lines
+
+    verdicts = [check_plugin(ref, sample=Path(sample) if sample else None) for ref in refs_of(plugin)]
+    if as_json:
+        click.echo(json.dumps([_plain(verdict) for verdict in verdicts], indent=2, ensure_ascii=False))
+    for verdict in () if as_json else verdicts:
+        owner = f"{verdict.ref.distribution} {verdict.ref.version}".strip()
+        click.echo(printable(f"{verdict.ref.kind} {verdict.ref.name} ({owner}, sha256 {verdict.ref.digest[:12]})"))
+        for result in verdict.results:
+            for line in lines(result, verdict.expected, Path.cwd()):
+                click.echo(printable(line))
+        click.echo(_summary(verdict))
+    sys.exit(0 if all(verdict.passed for verdict in verdicts) else 1)
+
+
+def listed_in(audit: Path) -> dict[str, list[str]]:
+    """The plugin names that an audit.toml lists, by kind. Raises Refused where it cannot be read."""
+    try:
+        given = tomllib.loads(audit.read_text("utf-8"))
+    except OSError as error:
+        raise Refused(f"--audit {audit}: {error.strerror}") from error
+    except ValueError as error:
+        raise Refused(f"--audit {audit}: not TOML ({error})") from error
+    found: dict[str, list[str]] = {}
+    for kind in ("quantizer", "explainer"):
+        parts = given.get(f"{kind}s")
+        if isinstance(parts, list):
+            found[kind] = [str(part.get("name")) for part in parts if isinstance(part, dict)]
+    report = given.get("report")
+    if isinstance(report, dict) and isinstance(report.get("frameworks"), list):
+        found["framework"] = [str(name) for name in report["frameworks"]]
+    return found
+
+
+def _summary(verdict: Any) -> str:
+    counts = {
+        status: sum(one.status == status for one in verdict.results) for status in ("passed", "failed", "expected", "not run")
+    }
+    return ", ".join(f"{count} {status}" for status, count in counts.items() if count or status in ("passed", "failed"))
+
+
+def _plain(verdict: Any) -> dict[str, Any]:
+    from qaudit.testing.checks.catalogue import BY_ID
+
+    ref = verdict.ref
+    return {
+        "kind": ref.kind,
+        "name": ref.name,
+        "distribution": ref.distribution,
+        "version": ref.version,
+        "spec": ref.spec,
+        "digest": ref.digest,
+        "passed": verdict.passed,
+        "expected_failures": dict(verdict.expected),
+        "checks": [
+            {
+                "id": one.id,
+                "title": BY_ID[one.id].title,
+                "status": one.status,
+                "seen": list(one.seen),
+                "more": one.more,
+                "why": BY_ID[one.id].why,
+                "look": one.look,
+                "anchor": BY_ID[one.id].anchor,
+            }
+            for one in verdict.results
+        ],
+    }

@@ -1,0 +1,155 @@
+"""Predictions of one candidate as rows of evidence: how well it fits, and what changed against the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qaudit.core.decision import Decision
+from qaudit.core.evidence import Evidence
+from qaudit.core.inference.intervals import mcnemar, newcombe_paired
+from qaudit.core.measures import changes as change
+from qaudit.core.measures import classification, regression
+from qaudit.core.measures.changes import Number
+from qaudit.core.tensor import Floats
+
+SMALL = 30
+"""A group of fewer rows keeps its numbers and is marked."""
+PERFORMANCE, LOSS = "metrics.performance", "quantization.precision_loss"
+MARGINS = Number(None, None, None, "the model gives margins, not probabilities")
+TWO_CLASSES = Number(None, None, None, "measured for two classes only")
+LOSSES = {"log_loss": "nats", "brier": "", "ece": "probability", "r2": "", "mae": "target", "rmse": "target"}
+"""Measures of fit whose change is their difference, with their units."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """One model on some rows: predictions (n, k), and what the decision makes of them: decided (n,) or None, score (n,)."""
+
+    predictions: Floats
+    decided: NDArray[Any] | None
+    score: Floats
+
+    def take(self, rows: NDArray[Any]) -> Side:
+        """The same on a subset of rows."""
+        decided = None if self.decided is None else self.decided[rows]
+        return Side(self.predictions[rows], decided, self.score[rows])
+
+
+def side(predictions: Floats, decision: Decision) -> Side:
+    """Apply the decision once."""
+    return Side(predictions, decision(predictions), decision.score(predictions))
+
+
+def fit(truth: NDArray[Any], model: Side, decision: Decision) -> dict[str, tuple[str, Number]]:
+    """How well predictions fit the truth: measure -> (unit, number)."""
+    if model.decided is None:
+        predicted = model.predictions[:, 0]
+        found = {name: getattr(regression, name)(truth, predicted) for name in ("r2", "mae", "rmse")}
+        return {name: (LOSSES[name], number) for name, number in found.items()}
+    margins = model.predictions.shape[1] == 1
+    positive = decision.positive if decision.output == "binary" else None
+    found = {"accuracy": ("share", classification.accuracy(truth, model.decided)), "roc_auc": ("", TWO_CLASSES)}
+    if positive is not None:
+        found["roc_auc"] = ("", classification.roc_auc(truth == _positive(decision, margins), model.score))
+        found["positive_rate"] = ("share", change.share(int(np.sum(model.decided == _positive(decision, margins))), len(truth)))
+    if margins:
+        return {**found, **{name: (LOSSES[name], MARGINS) for name in ("log_loss", "brier", "ece")}}
+    hit = truth == positive if positive is not None else truth == np.argmax(model.predictions, axis=1)
+    found["log_loss"] = ("nats", classification.log_loss(truth, model.predictions))
+    found["brier"] = ("", classification.brier(truth, model.predictions, positive))
+    found["ece"] = ("probability", classification.ece(hit, model.score))
+    return found
+
+
+def changes(truth: NDArray[Any], before: Side, after: Side, decision: Decision) -> dict[str, tuple[str, Number]]:
+    """What changed from the reference to a candidate on the same rows: measure -> (unit, number)."""
+    unit = _unit(before)
+    moved = np.abs(after.score - before.score)
+    found = {
+        "max_abs_error": (unit, change.max_abs_error(before.predictions, after.predictions)),
+        "mean_abs_error": (unit, change.mean_abs_error(before.predictions, after.predictions)),
+        "sqnr_db": ("dB", change.sqnr_db(before.predictions, after.predictions)),
+        "score_change": (unit, change.quantile(moved, 0.99)),
+    }
+    if before.decided is None or after.decided is None:
+        return found
+    flips = change.count_flips(truth, before.decided, after.decided)
+    for name, count in (("", flips.total), ("_fixed", flips.fixed), ("_broken", flips.broken), ("_other", flips.other)):
+        found[f"flips{name}"] = ("rows", Number(float(count), None, flips.n))
+    found["flip_rate"] = ("share", change.flip_rate(before.decided, after.decided))
+    found["accuracy_change"] = ("share", classification.accuracy_change(flips))
+    found["mcnemar_p"] = ("probability", Number(mcnemar(flips.fixed, flips.broken), None, flips.n))
+    if decision.output == "binary":
+        label = _positive(decision, before.predictions.shape[1] == 1)
+        found["auc_change"] = ("", classification.auc_change(truth == label, before.score, after.score))
+        found["positive_rate_change"] = ("share", _rate_change(before.decided == label, after.decided == label))
+    return found
+
+
+def divergence(before: Side, after: Side) -> dict[str, Number]:
+    """KL of class probabilities in nats: "" the mean, "p99" the 99 % quantile, "max"; empty where there are none."""
+    if before.decided is None or before.predictions.shape[1] == 1:
+        return {}
+    rows = change.kl_rows(before.predictions, after.predictions)
+    mean = Number(float(np.mean(rows)), None, len(rows)) if len(rows) else Number(None, None, 0, "no rows")
+    return {"": mean, "p99": change.quantile(rows, 0.99), "max": change.quantile(rows, 1.0)}
+
+
+def differences(
+    before: Mapping[str, tuple[str, Number]], after: Mapping[str, tuple[str, Number]]
+) -> dict[str, tuple[str, Number]]:
+    """`log_loss_change` and the like: after minus before, not assessed where either is not."""
+    return {f"{name}_change": (after[name][0], _minus(before[name][1], after[name][1])) for name in LOSSES if name in after}
+
+
+def row(measure: str, unit: str, number: Number, about: Mapping[str, str], topic: str) -> Evidence:
+    """One row of the table, by the stage `evaluate`."""
+    return Evidence(measure, number.value, unit, number.interval, number.n, dict(about), "evaluate", topic, number.reason)
+
+
+def marked(number: Number) -> Number:
+    """A number of a group of fewer than SMALL rows keeps its value and says that the group is small."""
+    if number.n is None or number.n >= SMALL:
+        return number
+    reason = f"small group: n < {SMALL}" + (f"; {number.reason}" if number.reason else "")
+    return Number(number.value, number.interval, number.n, reason)
+
+
+def label(value: Any) -> str:
+    """A group's value in print: whole numbers without ".0", "missing" for None and NaN."""
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
+        return "missing"
+    if isinstance(value, float | np.floating):
+        return str(int(value)) if float(value).is_integer() else repr(float(value))
+    return str(value)
+
+
+def _positive(decision: Decision, margins: bool) -> int:
+    # a binary margin speaks for the model's second class
+    return 1 if margins else decision.positive
+
+
+def _unit(model: Side) -> str:
+    if model.decided is None:
+        return "target"
+    return "margin" if model.predictions.shape[1] == 1 else "probability"
+
+
+def _rate_change(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Number:
+    n = len(before)
+    if n == 0:
+        return Number(None, None, 0, "no rows")
+    lost, gained = int(np.sum(before & ~after)), int(np.sum(~before & after))
+    interval = newcombe_paired(int(np.sum(before & after)), lost, gained, int(np.sum(~before & ~after)))
+    return Number((gained - lost) / n, interval, n)
+
+
+def _minus(before: Number, after: Number) -> Number:
+    if before.value is None or after.value is None:
+        return Number(None, None, after.n, after.reason or before.reason)
+    return Number(after.value - before.value, None, after.n)

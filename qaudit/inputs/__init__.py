@@ -1,0 +1,1 @@
+"""What an audit is given: audit.toml, the policy, the rows."""

@@ -1,0 +1,137 @@
+"""What the commands besides `run` do: register, list, inspect, render again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import qaudit.registry.models as registry
+from qaudit.cache import atomic_io
+from qaudit.errors import Refused
+from qaudit.inputs.audit_toml import audit_date, validated
+from qaudit.pipeline.plan import registered_request
+from qaudit.pipeline.stages.load import LoadRequest, labelled, roles_of
+from qaudit.pipeline.stages.load_model import Opened, loaded_by, open_file, parameters
+from qaudit.pipeline.stages.previous import read_report
+from qaudit.pipeline.stages.render import check_guest, render
+from qaudit.plugin_host.discovery import PluginHost
+from qaudit.sandbox import runner
+from qaudit.sandbox.job import Json
+
+OPTIONS = ("target", "positive", "cutoff", "groups", "types", "trust", "missing")
+
+
+def register(name: str, model: Path, holdout: Path, *, target: str, parent: str | None = None, **given: Any) -> str:
+    """Register a model file with its rows as the next version; returns "name@version".
+
+    `given`: train, calibration (paths), positive, cutoff, groups, types, trust, missing. The model is read once, in a child, and
+    the rows are read, so that nothing is registered that no audit could open. Raises Refused.
+    """
+    registry.check_name(name)
+    with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
+        opened = opened_model(model, given.get("trust") or (), Path(scratch))
+    positive = given.get("positive")
+    if positive is not None and labelled(str(positive), opened.classes) not in opened.classes:
+        raise Refused(f"positive = {positive!r}: the classes of the model are {', '.join(opened.classes) or 'none (regression)'}")
+    files: dict[str, Path | tuple[str, bytes]] = {"model": model, "holdout": holdout}
+    files |= {
+        role: Path(path) for role, path in (("training", given.get("train")), ("calibration", given.get("calibration"))) if path
+    }
+    groups = list(given.get("groups") or ())
+    roles_of(_asked(model, holdout, target, groups, given), opened)
+    settings = {"target": target, "groups": groups, **given}
+    said = {key: settings[key] for key in OPTIONS if settings.get(key) not in (None, "", (), [], {})}
+    options = said if positive is None else said | {"positive": str(positive)}
+    return registry.register(name, files, options, parent, audit_date(validated({}, "register")))
+
+
+def _asked(model: Path, holdout: Path, target: str, groups: Sequence[str], given: Mapping[str, Any]) -> LoadRequest:
+    return LoadRequest(
+        model=model,
+        holdout=holdout,
+        target=target,
+        training=Path(given["train"]) if given.get("train") else None,
+        calibration=Path(given["calibration"]) if given.get("calibration") else None,
+        groups=tuple(groups),
+        types=dict(given.get("types") or {}),
+        missing=tuple(given.get("missing") or ()),
+    )
+
+
+def opened_model(model: Path, trust: Collection[str], scratch: Path) -> Opened:
+    """What a model file holds, read in a child. Raises Refused."""
+    return open_file(model, tuple(trust), PluginHost.discover().select("format"), runner.run, scratch / "copy")
+
+
+def models() -> list[Json]:
+    """A row for every registered version."""
+    return [
+        {
+            "name": each.name,
+            "version": each.version,
+            "digest": each.digests["model"],
+            "parent": each.parent,
+            "created": each.created,
+            "file": each.names["model"],
+            "files": dict(each.names),
+            "options": dict(each.options),
+        }
+        for each in registry.models()
+    ]
+
+
+def inspect(model: str, trust: Sequence[str]) -> Json:
+    """Facts of a model file, or of a registered model. Raises Refused."""
+    with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
+        path, trusted = Path(model), list(trust)
+        if not path.exists():
+            request = registered_request(registry.resolve(model), Path(scratch))
+            path, trusted = request.model, [*trusted, *request.trust]
+        opened = opened_model(path, trusted, Path(scratch))
+    return {
+        "file": opened.shown,
+        "digest": opened.digest,
+        "size_bytes": opened.size,
+        "format": opened.format.name,
+        "tier": opened.tier,
+        "loaded_by": loaded_by(opened),
+        "family": opened.family,
+        "output": opened.output,
+        "classes": list(opened.classes),
+        "features": [{"name": each.name, "kind": each.kind} for each in opened.features],
+        "parameters": [{"name": p["name"], "shape": "x".join(map(str, p["shape"]))} for p in parameters(opened.program)],
+        "why_not_lowered": opened.why_not,
+        "refittable": opened.refittable,
+    }
+
+
+def render_again(
+    report: Path, folder: Path | None, formats: Sequence[str], lang: str, template: Path | None = None
+) -> tuple[tuple[Path, ...], list[str]]:
+    """Make the pages of a report.json; returns the files and what could not be made. Raises Refused.
+
+    A third-party template that fails is refused: who asks for these pages alone does not want others. Pages of a sealed folder
+    are only replaced by the same bytes: report.* never change after the seal.
+    """
+    content, _ = read_report(report)
+    guest = check_guest(template) if template else None
+    target = atomic_io.output_folder(folder or report.parent)
+    with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
+        made = render(content, Path(scratch), formats=formats, lang=lang, guest=guest)
+        for row in made.skipped if guest else ():
+            if row.by.startswith("template "):
+                raise Refused(f"{template}: {row.reason.rpartition('; ')[0]}")
+        pages = {path.name: path.read_bytes() for path in made.files}
+        for name, data in pages.items():
+            if (target / "seal.json").exists() and not _same(target / name, data):
+                raise Refused(f"{target / name}: is sealed and would change; choose another folder with -o")
+        for name, data in pages.items():
+            atomic_io.write_bytes(target / name, data)
+    notes = [f"{row.by}: {row.reason}" for row in made.skipped]
+    return tuple(target / name for name in pages), notes
+
+
+def _same(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data

@@ -1,0 +1,79 @@
+"""The end of the road: the roster of plugins, the timings, and the folder that is sealed last."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from qaudit.cache import atomic_io
+from qaudit.cache.cached_runner import CachedRunner
+from qaudit.core.__about__ import VERSION
+from qaudit.core.evidence import Skipped, canonical_json
+from qaudit.pipeline.plan import Plan
+from qaudit.pipeline.stages.seal import seal
+from qaudit.pipeline.types import LoadedSubject
+from qaudit.sandbox import runner
+from qaudit.sandbox.job import Json
+from qaudit.seal.verification import NAME, SEALED
+
+
+def plugin_rows(plan: Plan, subject: LoadedSubject, lists: Sequence[Json], skipped: Sequence[Skipped]) -> list[Json]:
+    """A row for every discovered plugin; the rows that quantize and explain made of theirs replace these."""
+    used = {("format", subject.format.name), *(("framework", str(entry["id"])) for entry in lists)}
+    failed = {("framework", row.by): row.reason for row in skipped}
+    failed |= {
+        ("format", row.by): row.reason for row in subject.skipped if row.by in {ref.name for ref in plan.plugins["format"]}
+    }
+    rows: list[Json] = []
+    for ref in plan.host.refs:
+        key = (ref.kind, ref.name)
+        status = "ran" if key in used else "failed" if key in failed else "unselected"
+        reason = failed.get(key, "") if status == "failed" else ""
+        if ref.kind == "format" and status == "unselected":
+            reason = "another format read the model file"
+        owner = {"kind": ref.kind, "name": ref.name, "distribution": ref.distribution, "version": ref.version}
+        said = plan.host.expected_failures(ref)
+        told = {"expected_failures": said} if said else {}
+        rows.append({**owner, "digest": ref.digest, "summary": "", "status": status, "reason": reason, "settings": {}, **told})
+    return rows
+
+
+def timings(stages: Mapping[str, float], candidates: Mapping[str, float], units: CachedRunner) -> Json:
+    """What depends on the machine and the moment; written beside the report and not sealed."""
+    return {
+        "host": platform.node(),
+        "network_of_units": runner.network_state(),
+        "processes_of_units": runner.process_state(),
+        "units": {"ran": units.ran, "from_store": units.kept},
+        "stage_seconds": {name: round(seconds, 3) for name, seconds in stages.items()},
+        "candidate_seconds": {name: float(f"{seconds:.3g}") for name, seconds in candidates.items()},
+        "note": "not sealed",
+    }
+
+
+def publish(
+    pages: Path,
+    folder: Path,
+    inputs: Mapping[str, str],
+    audit: str,
+    times: Json,
+    log: Sequence[str],
+    repeat: Json | None = None,
+    sealed: bool = True,
+) -> tuple[Path, ...]:
+    """Seal the finished pages and put them into `folder`, whose lock the caller holds. Raises Refused.
+
+    `sealed` False is for a plugin's author: the pages without a seal.
+
+    The old seal goes before any page changes, the new one comes last; where the disk is full the old report stays as it is.
+    """
+    atomic_io.output_folder(folder)
+    atomic_io.sweep(folder)
+    if sealed:
+        seal(pages, inputs, audit=audit, version=VERSION, repeat=repeat)
+    made = {name: (pages / name).read_bytes() for name in (*SEALED, NAME) if (pages / name).is_file()}
+    beside = {"timings.json": canonical_json(times) + "\n", "log.txt": "".join(f"{line}\n" for line in log)}
+    contents = made | {name: text.encode("utf-8") for name, text in beside.items()}
+    atomic_io.replace_all(folder, contents, [name for name in SEALED if name not in made], NAME)
+    return tuple(folder / name for name in made)

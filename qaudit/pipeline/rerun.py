@@ -1,0 +1,214 @@
+"""`verify --rerun`: the same audit once more, and its evidence beside the sealed one.
+
+The seal names no path, and none is followed: inputs are found by their digests, in the registry and in folders that the caller
+names. Trust and plugin files are the caller's to give again; a seal cannot give them.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from threadpoolctl import threadpool_limits
+
+import qaudit.pipeline.run as auditing
+from qaudit.cache import atomic_io
+from qaudit.cache.cached_runner import CachedRunner
+from qaudit.core.evidence import canonical_json
+from qaudit.errors import Refused
+from qaudit.inputs.audit_toml import Settings, validated
+from qaudit.inputs.data import LARGEST
+from qaudit.pipeline.environment import environment, environment_facts
+from qaudit.pipeline.plan import linked_under_name, make_plan
+from qaudit.pipeline.progress import Reporter
+from qaudit.pipeline.stages.seal import verify
+from qaudit.registry import models
+from qaudit.sandbox.job import Json
+from qaudit.seal.verification import NAME, Seal, Status, Unreadable, read_report, read_seal, shown
+
+RELATIVE, ABSOLUTE = 1e-9, 1e-12
+"""The declared tolerance. Another BLAS kernel changes the last bits of sums, some 1e-16 each; no page prints as many digits."""
+Grade = Literal["bit-exact", "within tolerance", "differs"]
+GRADES: tuple[Grade, ...] = get_args(Grade)
+_PLACES = {
+    "model": ("subject", "model"),
+    "holdout": ("data", "holdout"),
+    "training": ("data", "train"),
+    "calibration": ("data", "calibration"),
+    "policy": ("policy", "file"),
+}
+_RAN = ("ran", "declined", "failed")
+
+
+def rerun(
+    target: Path,
+    *,
+    inputs: Sequence[Path] = (),
+    trust: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    jobs: int = 2,
+    reporter: Reporter | None = None,
+) -> tuple[Status, list[str]]:
+    """Verify a sealed folder, repeat its audit from inputs of the same digests, and grade every value and finding.
+
+    `inputs` are files, or folders in which the recorded names are looked for, besides the registry, the report's folder and the
+    current one. Nothing is written. verified: no value differs beyond the declared tolerance.
+    """
+    status, lines = verify(target)
+    if status != "verified":
+        return status, lines
+    folder = target if target.is_dir() else target.parent
+    try:
+        seal, _ = read_seal(folder / NAME)
+        report = read_report(folder, seal)
+        with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
+            found = _inputs(seal, (*inputs, folder, Path.cwd()), Path(scratch), folder)
+            settings = _settings(seal, report, found, (*trust, *_own_trust(seal)), plugins, jobs)
+            again = _again(settings, Path(scratch), reporter or Reporter())
+        return _graded(report, again)
+    except (Refused, Unreadable) as error:
+        return "could not verify", [str(error)]
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
+        return "could not verify", [f"the sealed files are not those of this version: {type(error).__name__} {shown(str(error))}"]
+
+
+def _inputs(seal: Seal, sources: Sequence[Path], scratch: Path, sent: Path) -> dict[str, Path]:
+    """Links to files of the recorded digests under their recorded names, by role. Raises Refused where one is not found.
+
+    Links in `sent`, which may be a stranger's folder, are not followed, and what is too large to be data is not read.
+    """
+    links: dict[str, Path] = {}
+    for role, name in sorted(seal.repeat["files"].items()):
+        if role not in _PLACES:
+            raise ValueError(f"role {role!r}")
+        wanted = seal.inputs[role]
+        for path in _candidates(wanted, str(name), sources):
+            foreign = path.is_symlink() and path.parent.samefile(sent)
+            if not foreign and path.is_file() and path.stat().st_size <= LARGEST and atomic_io.digest(path) == wanted:
+                links[role] = linked_under_name(path, scratch / role, str(name))
+                break
+        else:
+            where = ", ".join(dict.fromkeys(str(source) for source in sources))
+            raise Refused(
+                f"{role}: no file of sha256 {wanted} ({shown(str(name))}) in the registry, {where}; name it with --inputs"
+            )
+    return links
+
+
+def _candidates(digest: str, name: str, sources: Sequence[Path]) -> Iterator[Path]:
+    yield models.home() / "blobs" / digest
+    for source in sources:
+        yield source / Path(name).name if source.is_dir() else source
+
+
+def _own_trust(seal: Seal) -> tuple[str, ...]:
+    """What our own registry trusts of this model: the user said so here, not the seal."""
+    model = f"sha256:{seal.inputs['model']}"
+    return tuple(
+        text for each in models.models() if each.digests.get("model") == model for text in each.options.get("trust") or ()
+    )
+
+
+def _settings(
+    seal: Seal, report: Json, files: Mapping[str, Path], trust: Sequence[str], plugins: Sequence[str], jobs: int
+) -> Settings:
+    """The sealed settings with the found files in their places; every key that could name a file or give trust is ours."""
+    told = seal.repeat
+    table: Json = {key: value for key, value in told["settings"].items() if key not in ("report", "run", "author")}
+    table["subject"] = {**told["subject"], "trust": list(dict.fromkeys(trust))}
+    table["data"] = {key: value for key, value in told["data"].items() if value is not None}
+    table["policy"] = {key: told["settings"]["policy"][key] for key in ("judge", "explain")}
+    for role, path in files.items():
+        part, key = _PLACES[role]
+        table[part][key] = str(path)
+    for kind in ("quantizer", "explainer"):
+        if table.get(f"{kind}s") is None:
+            rows = [row for row in report["plugins"] if row["kind"] == kind and row["status"] in _RAN]
+            table[f"{kind}s"] = [{"name": f"{row['distribution']}:{row['name']}"} for row in rows]
+    run = told["settings"]["run"]
+    table["run"] = {"seed": run["seed"], "bits": run["bits"], "jobs": jobs, "plugins": list(plugins)}
+    table["report"] = {"id": seal.audit, "date": report["audit"]["date"], "frameworks": []}
+    return validated(table, NAME)
+
+
+def _again(settings: Settings, scratch: Path, show: Reporter) -> Json:
+    with threadpool_limits(limits=1):
+        plan = make_plan(settings, scratch / "none", scratch)
+        return auditing.run_stages(plan, None, CachedRunner(None, environment_facts(), jobs=settings.run.jobs), show).report
+
+
+def _graded(sealed: Json, again: Json) -> tuple[Status, list[str]]:
+    grades = grade_rows(sealed["evidence"], again["evidence"])
+    extra = len(again["evidence"]) - sum(found for _, found in grades)
+    counts = Counter(grade for grade, _ in grades)
+    lines = [
+        f"evidence: {counts['bit-exact']} values bit-exact, {counts['within tolerance']} within tolerance"
+        f" (relative {RELATIVE:g}, absolute {ABSOLUTE:g}), {counts['differs']} differ"
+    ]
+    if extra > 0:
+        lines.append(f"{extra} values were measured that the sealed report does not have")
+    for finding in sealed["findings"]:
+        grade = max((grades[row][0] for row in finding["evidence"]), key=GRADES.index, default=GRADES[0])
+        lines.append(f"{finding['code']}: {grade}: {shown(finding['statement'])}")
+    verdicts = {each["limit"]["id"]: each["verdict"] for each in again["assessments"]}
+    moved = False
+    for each in sealed["assessments"]:
+        now = verdicts.get(each["limit"]["id"], "not there")
+        moved |= now != each["verdict"]
+        lines.append(f"limit {shown(each['limit']['id'])}: {each['verdict']}, repeated: {now}")
+    lines += _elsewhere(sealed, again)
+    return ("does not match" if counts["differs"] or extra > 0 or moved else "verified"), lines
+
+
+def grade_rows(sealed: Sequence[Json], again: Sequence[Json]) -> list[tuple[Grade, bool]]:
+    """For each sealed row of evidence its grade, and whether the repeated audit measured the same thing at all."""
+    others: defaultdict[str, list[Json]] = defaultdict(list)
+    for row in again:
+        others[_what(row)].append(row)
+    grades: list[tuple[Grade, bool]] = []
+    for row in sealed:
+        same = others[_what(row)]
+        grades.append((_grade(row, same.pop(0)), True) if same else ("differs", False))
+    return grades
+
+
+def _what(row: Json) -> str:
+    return canonical_json([row["measure"], row["about"], row["by"], row["unit"], row["topic"]])
+
+
+def _grade(one: Json, other: Json) -> Grade:
+    pairs = list(zip(_numbers(one), _numbers(other), strict=True))
+    if all(a == b for a, b in pairs):
+        return "bit-exact"
+    close = all(
+        a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=RELATIVE, abs_tol=ABSOLUTE)) for a, b in pairs
+    )
+    return "within tolerance" if close else "differs"
+
+
+def _numbers(row: Json) -> list[Any]:
+    interval = row["interval"] or {}
+    return [row["value"], row["n"], interval.get("low"), interval.get("high")]
+
+
+def _elsewhere(sealed: Json, again: Json) -> list[str]:
+    """What is another here than there: versions, processor, plugin code."""
+    was, now = sealed["environment"], environment()
+    lines = [
+        f"{key}: {shown(str(was[key]))} there, {now[key]} here"
+        for key in ("python", "platform", "cpu", "blas")
+        if was[key] != now[key]
+    ]
+    for name in sorted({*was["packages"], *now["packages"]}):
+        if (there := was["packages"].get(name)) != (here := now["packages"].get(name)):
+            lines.append(f"{shown(name)}: {shown(str(there))} there, {here} here")
+    code = {(row["kind"], row["distribution"], row["name"]): row["digest"] for row in again["plugins"]}
+    for row in sealed["plugins"]:
+        key = (row["kind"], row["distribution"], row["name"])
+        if row["status"] in _RAN and row["kind"] != "framework" and code.get(key) != row["digest"]:
+            lines.append(f"{row['kind']} {shown(row['name'])}: other code than there")
+    return lines

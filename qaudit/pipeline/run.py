@@ -1,0 +1,166 @@
+"""The road of an audit: one function, the stages in order."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from qaudit.cache import atomic_io
+from qaudit.cache.cached_runner import CachedRunner, Mode, open_runner
+from qaudit.core.evidence import Assessment
+from qaudit.inputs.audit_toml import Settings
+from qaudit.pipeline.environment import environment, environment_facts, package_digest
+from qaudit.pipeline.plan import Plan, identity, make_plan, repeat_record
+from qaudit.pipeline.progress import Reporter
+from qaudit.pipeline.publish import plugin_rows, publish, timings
+from qaudit.pipeline.selection import assessed_candidate, candidates_named
+from qaudit.pipeline.stages.assess import assess, exit_code
+from qaudit.pipeline.stages.evaluate import evaluate
+from qaudit.pipeline.stages.explain import explain
+from qaudit.pipeline.stages.find import find
+from qaudit.pipeline.stages.frameworks import frameworks
+from qaudit.pipeline.stages.load import load
+from qaudit.pipeline.stages.previous import read_report
+from qaudit.pipeline.stages.quantize import quantize
+from qaudit.pipeline.stages.refit_variants import Variants
+from qaudit.pipeline.stages.render import check_guest, render
+from qaudit.pipeline.stages.report import assemble, evidence_table
+from qaudit.sandbox import runner
+from qaudit.sandbox.job import Json
+
+PLAIN = runner.Debugging()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FinishedAudit:
+    """A finished audit: where it lies, its exit code, the report, the files, and what the user should know besides."""
+
+    folder: Path
+    exit_code: int
+    report: Json
+    written: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def run(
+    settings: Settings,
+    *,
+    output: Path | None = None,
+    reporter: Reporter | None = None,
+    results: Mode = "use",
+    debugging: runner.Debugging = PLAIN,
+) -> FinishedAudit:
+    """Audit what `settings` ask for and leave a sealed folder. Raises Refused before anything is written.
+
+    `results` says whether finished units are taken from the result store; no byte of the report depends on it. The host's own
+    arithmetic runs on one BLAS thread, so that the number of cores changes no bit. `debugging` is for authors of plugins: units
+    that run in this process are not kept in the store, and nothing is sealed.
+    """
+    show = reporter or Reporter()
+    results, jobs = ("none", 1) if debugging.here else (results, settings.run.jobs)
+    runner.warm()
+    with contextlib.ExitStack() as held, tempfile.TemporaryDirectory(prefix="qaudit-") as scratch, threadpool_limits(limits=1):
+        plan = make_plan(settings, output, Path(scratch))
+        previous = read_report(Path(settings.report.previous)) if settings.report.previous else None
+        guest = check_guest(Path(settings.report.template)) if settings.report.template else None
+        if output is not None:
+            held.enter_context(atomic_io.locked(output))
+        held.enter_context(runner.debugging(debugging))
+        units = open_runner(settings.model_dump(mode="json"), environment_facts(), results, jobs, package_digest, show)
+        held.push(units.stopped)
+        road = run_stages(plan, previous, units, show)
+        pages = Path(scratch) / "pages"
+        pages.mkdir()
+        atomic_io.write_json(pages / "report.json", road.report)
+        with show.stage("render", " and ".join(settings.report.formats)):
+            wanted, lang = settings.report.formats, settings.report.lang
+            made = render(road.report, pages, formats=wanted, lang=lang, guest=guest, run=units.run, progress=show)
+        troubles = [f"{row['by']}: {row['reason']} ({row['stage']})" for row in road.report["skipped"] if row["kind"] == "failed"]
+        troubles += [f"{row.by}: {row.reason} ({row.stage})" for row in made.skipped]
+        name = road.report["audit"]["id"]
+        folder = output or Path(name)
+        if output is None:
+            held.enter_context(atomic_io.locked(folder))
+        show(f"units: {units.ran} ran, {units.kept} came from the result store")
+        show(f"units: network {runner.network_state()}, processes {runner.process_state()}")
+        times = timings(show.seconds, road.seconds, units)
+        written = publish(pages, folder, road.inputs, name, times, show.lines, repeat_record(plan), not debugging.here)
+        units.end()
+    notes = (*troubles, *made.notes, *units.notes)
+    return FinishedAudit(folder, exit_code(road.assessments, failed=bool(troubles)), road.report, written, notes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AuditResult:
+    """The report and what does not stand in it: input digests by role, seconds by candidate."""
+
+    report: Json
+    assessments: tuple[Assessment, ...]
+    inputs: Mapping[str, str]
+    seconds: Mapping[str, float]
+
+
+def run_stages(plan: Plan, previous: tuple[Json, str] | None, units: CachedRunner, show: Reporter) -> AuditResult:
+    """load -> quantize -> evaluate -> explain -> find -> assess -> report."""
+    settings, seed, picked = plan.settings, plan.settings.run.seed, plan.selections
+    bits = settings.run.bits or None
+    with show.stage("load", plan.request.name):
+        subject = load(plan.request, plan.plugins["format"], units.run, progress=show)
+    with show.stage("quantize", counted(plan.plugins["quantizer"], "quantizer")):
+        candidates = quantize(
+            subject, plan.plugins["quantizer"], picked["quantizer"], bits=bits, seed=seed, run=units.run_many, progress=show
+        )
+    judged = assessed_candidate(settings.policy.judge, candidates)
+    also = candidates_named(settings.policy.explain, candidates)
+    with show.stage("evaluate", counted(candidates.all, "candidate")):
+        measured = evaluate(subject, candidates, judged, also=[each.id for each in also], progress=show)
+    with show.stage("explain", counted(plan.plugins["explainer"], "explainer")):
+        refits = Variants(subject, plan.plugins["quantizer"], units.run_many, seed=seed, progress=show)
+        explained = explain(
+            subject,
+            judged if judged and judged.id in measured.predictions else None,  # what the engine cannot run is a row already
+            [each for each in also if each.id in measured.predictions],
+            plan.plugins["explainer"],
+            picked["explainer"],
+            run_many=units.run_many,
+            refits=refits,
+            seed=seed,
+            progress=show,
+        )
+    with show.stage("report", "findings, limits, frameworks"):
+        name, inputs = identity(plan, subject.report["data"]["roles"], subject.digest)
+        where = environment()
+        evidence = evidence_table(subject, candidates, measured, explained, judged, where, plan.policy)
+        lists, unlisted = frameworks(plan.plugins["framework"], None, evidence, settings.author, units.run)
+        skipped = [*plan.skipped, *subject.skipped, *candidates.skipped, *measured.skipped, *explained.skipped, *refits.skipped]
+        skipped += unlisted
+        assessments = assess(plan.policy, evidence, judged.id if judged else None)
+        report = assemble(
+            audit={"id": name, "date": plan.date, "seed": seed, "bits": list(bits) if bits else None},
+            subject=subject,
+            candidates=candidates,
+            judged=judged,
+            evidence=evidence,
+            explained=explained,
+            findings=find(subject, candidates, evidence, judged, skipped, policy=plan.policy, frameworks=lists, date=plan.date),
+            assessments=assessments,
+            skipped=skipped,
+            plugins=plugin_rows(plan, subject, lists, unlisted),
+            environment=where,
+            frameworks=lists,
+            author=settings.author,
+            policy=plan.policy,
+            previous=previous,
+            show_values=settings.report.show_values,
+        )
+    return AuditResult(report, assessments, inputs, measured.seconds)
+
+
+def counted(things: Sequence[object], word: str) -> str:
+    """1 candidate, 2 candidates."""
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"

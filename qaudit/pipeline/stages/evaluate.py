@@ -1,0 +1,221 @@
+"""Reference and all candidates on the holdout: evidence of performance and of precision loss."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qaudit.core.evidence import Evidence, Skipped
+from qaudit.core.measures.changes import Number, change_edges, histogram
+from qaudit.core.measures.rows import LOSS, PERFORMANCE, Side, changes, differences, divergence, fit, label, marked, row, side
+from qaudit.core.program import Program, Quantized
+from qaudit.core.tensor import Floats
+from qaudit.engine.sweep import predict, sweep
+from qaudit.errors import Refused
+from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject, Measured, Progress
+
+REFERENCE = "reference"
+HELD = 2e8
+"""Bytes of predictions held at once; more candidates are taken in several passes."""
+MOST_VALUES = 50
+"""A declared group column with more distinct values is skipped: it is no group."""
+TIMED = 1000
+"""Rows of the call whose seconds are a candidate's latency."""
+IN_GROUPS = ("accuracy", "positive_rate", "flip_rate", "flips_fixed", "flips_broken", "accuracy_change", "positive_rate_change")
+"""What is measured a group, of the reference, the judged candidate and those named by `also`; flip_rate of every candidate."""
+
+Groups = dict[str, NDArray[np.int64]]
+
+
+def evaluate(
+    subject: LoadedSubject,
+    candidates: Candidates,
+    judged: Candidate | None,
+    *,
+    also: Sequence[str] = (),
+    progress: Progress = lambda line: None,
+) -> Measured:
+    """Measure the reference and every candidate; predictions are kept for the reference, the judged one and the ids in `also`.
+
+    A candidate whose evaluation fails is a Skipped row and changes no other number. A black box has measures of its own
+    predictions only. Raises Refused where the reference itself gives numbers that are not finite.
+    """
+    found, skipped = _groups(subject.groups, len(subject.target["holdout"]))
+    work = _Work(subject, found, skipped, {*also, *([judged.id] if judged else [])}, judged.id if judged else None)
+    if subject.program is None or not candidates.all:
+        own = subject.native["holdout"] if subject.program is None else predict(subject.program, subject.encoded["holdout"])
+        work.measure_reference(own)
+        return work.measured()
+    chunks = list(_chunks(candidates.all, work.bytes_each()))
+    for number, chunk in enumerate(chunks, 1):
+        progress(f"evaluate {len(chunk)} candidates" + (f" (pass {number} of {len(chunks)})" if len(chunks) > 1 else ""))
+        work.take(chunk)
+    work.time(candidates.all)
+    return work.measured()
+
+
+class _Work:
+    """What one evaluation gathers."""
+
+    def __init__(
+        self, subject: LoadedSubject, groups: Groups, skipped: list[Skipped], detailed: set[str], judged: str | None
+    ) -> None:
+        self.subject, self.groups, self.detailed, self.judged = subject, groups, detailed, judged
+        self.truth = subject.target["holdout"]
+        self.evidence: list[Evidence] = []
+        self.skipped = skipped
+        self.predictions: dict[str, Floats] = {}
+        self.seconds: dict[str, float] = {}
+        self.reference: Side | None = None
+        self.reference_fit: dict[str, tuple[str, Number]] = {}
+
+    def bytes_each(self) -> int:
+        """Bytes of one candidate's predictions on the holdout."""
+        return 8 * len(self.truth) * max(1, len(self.subject.classes))
+
+    def measured(self) -> Measured:
+        """Everything gathered."""
+        return Measured(tuple(self.evidence), self.predictions, tuple(self.skipped), self.seconds)
+
+    def take(self, chunk: Sequence[Candidate]) -> None:
+        """One pass over the row blocks; where it fails, one pass a candidate, so that only the culprit is lost."""
+        program, encoded = self.subject.program, self.subject.encoded["holdout"]
+        assert program is not None
+        try:
+            answers = _swept(program, {one.id: one.quantized for one in chunk}, encoded)
+        except Exception as error:  # a plugin's tensors are foreign: what they do to the engine is theirs
+            if len(chunk) > 1:
+                for one in chunk:
+                    self.take([one])
+                return
+            self.skipped.append(Skipped("evaluate", chunk[0].id, f"{type(error).__name__}: {error}"))
+            answers = {REFERENCE: predict(program, encoded)}
+        if self.reference is None:
+            self.measure_reference(answers[REFERENCE])
+        for one in chunk:
+            if one.id in answers:
+                self.measure(one, answers[one.id])
+
+    def measure_reference(self, predictions: Floats) -> None:
+        """Fit of the reference, over all rows and a group."""
+        if problem := _not_finite(predictions):
+            raise Refused(f"{self.subject.name}: the model's {problem} on the holdout; finite predictions are needed")
+        decision = self.subject.decision
+        self.predictions[REFERENCE] = predictions
+        self.reference = side(predictions, decision)
+        self.reference_fit = fit(self.truth, self.reference, decision)
+        self._add(self.reference_fit, {"candidate": REFERENCE}, PERFORMANCE)
+        self._fit_groups(self.reference, {"candidate": REFERENCE})
+
+    def measure(self, one: Candidate, predictions: Floats) -> None:
+        """Fit of a candidate and its change against the reference."""
+        if problem := _not_finite(predictions):
+            self.skipped.append(Skipped("evaluate", one.id, problem))
+            return
+        assert self.reference is not None
+        decision, before = self.subject.decision, self.reference
+        after = side(predictions, decision)
+        found, about = fit(self.truth, after, decision), {"candidate": one.id, "against": REFERENCE}
+        self._add(found, {"candidate": one.id}, PERFORMANCE)
+        self._add(changes(self.truth, before, after, decision), about, LOSS)
+        self._add(differences(self.reference_fit, found), about, LOSS)
+        for part, number in divergence(before, after).items():
+            self.evidence.append(row("kl", "nats", number, about | ({"value_of": part} if part else {}), LOSS))
+        self._change_groups(before, after, one.id)
+        if one.id in self.detailed:
+            self.predictions[one.id] = predictions
+            self._fit_groups(after, {"candidate": one.id})
+        if one.id == self.judged:
+            self._histogram(after.score - before.score, about)
+
+    def time(self, candidates: Sequence[Candidate]) -> None:
+        """Seconds of one call on the first rows, for timings.json only."""
+        encoded = self.subject.encoded["holdout"][:TIMED]
+        assert self.subject.program is not None
+        lost = {one.by for one in self.skipped}
+        models: dict[str, Program | Quantized] = {REFERENCE: self.subject.program}
+        models |= {one.id: one.quantized for one in candidates if one.id not in lost}
+        for name, model in models.items():
+            start = time.perf_counter()
+            predict(model, encoded)
+            self.seconds[name] = time.perf_counter() - start
+
+    def _add(self, found: Mapping[str, tuple[str, Number]], about: Mapping[str, str], topic: str) -> None:
+        self.evidence.extend(row(measure, unit, number, about, topic) for measure, (unit, number) in found.items())
+
+    def _fit_groups(self, model: Side, about: Mapping[str, str]) -> None:
+        for name, rows in self.groups.items():
+            found = fit(self.truth[rows], model.take(rows), self.subject.decision)
+            # regression has no decision: its errors stand a group
+            wanted = IN_GROUPS if model.decided is not None else ("mae", "rmse")
+            kept = {measure: (unit, marked(number)) for measure, (unit, number) in found.items() if measure in wanted}
+            self._add(kept, {**about, "group": name}, PERFORMANCE)
+
+    def _change_groups(self, before: Side, after: Side, candidate: str) -> None:
+        wanted = IN_GROUPS if candidate in self.detailed else ("flip_rate",)
+        for name, rows in self.groups.items():
+            found = changes(self.truth[rows], before.take(rows), after.take(rows), self.subject.decision)
+            kept = {measure: (unit, marked(number)) for measure, (unit, number) in found.items() if measure in wanted}
+            self._add(kept, {"candidate": candidate, "against": REFERENCE, "group": name}, LOSS)
+
+    def _histogram(self, moved: Floats, about: Mapping[str, str]) -> None:
+        edges = change_edges(moved)
+        for index, count in enumerate(histogram(moved, edges)):
+            where = {**about, "bin": str(index), "range": f"{edges[index]!r} to {edges[index + 1]!r}"}
+            number = Number(float(count), None, len(moved))
+            self.evidence.append(row("score_change_histogram", "rows", number, where, LOSS))
+
+
+@dataclass(slots=True)
+class _Collected:
+    """Predictions of every model, filled block by block."""
+
+    rows: int
+    arrays: dict[str, Floats]
+
+    def __call__(self, rows: slice, predictions: Mapping[str, Floats]) -> None:
+        for name, block in predictions.items():
+            if name not in self.arrays:
+                self.arrays[name] = np.empty((self.rows, block.shape[1]))
+            self.arrays[name][rows] = block
+
+
+def _swept(program: Program, candidates: Mapping[str, Quantized], encoded: Floats) -> dict[str, Floats]:
+    collected = _Collected(len(encoded), {})
+    # what overflows gives predictions that are not finite, and those become a row of their own
+    with np.errstate(all="ignore"):
+        sweep(program, candidates, encoded, collected)
+    return collected.arrays
+
+
+def _chunks(candidates: Sequence[Candidate], each: int) -> Iterator[Sequence[Candidate]]:
+    size = max(1, int(HELD // max(each, 1)))
+    for start in range(0, len(candidates), size):
+        yield candidates[start : start + size]
+
+
+def _groups(columns: Mapping[str, NDArray[Any]], n: int) -> tuple[Groups, list[Skipped]]:
+    """Rows of every value of every declared group column, "column=value", in sorted order."""
+    found: Groups = {}
+    skipped: list[Skipped] = []
+    for column in sorted(columns):
+        labels = np.array([label(value) for value in columns[column]], dtype=object)
+        values = sorted(set(labels.tolist()))
+        if len(values) > MOST_VALUES:
+            reason = f"group column has {len(values)} distinct values in {n} rows; at most {MOST_VALUES} are taken as groups"
+            skipped.append(Skipped("evaluate", column, reason, "declined"))
+            continue
+        found.update({f"{column}={value}": np.flatnonzero(labels == value) for value in values})
+    return found, skipped
+
+
+def _not_finite(predictions: Floats) -> str | None:
+    bad = np.asarray(~np.isfinite(predictions).all(axis=1))
+    if not bad.any():
+        return None
+    return f"predictions are not finite in {int(bad.sum())} of {len(bad)} rows (first: row {int(np.argmax(bad))})"

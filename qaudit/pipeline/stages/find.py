@@ -1,0 +1,53 @@
+"""Findings: sentences with the numbers under them. Each code is stable and has a section in docs/findings.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from qaudit.core.evidence import Evidence, Finding, Skipped
+from qaudit.inputs.policy import Policy
+from qaudit.pipeline.stages import find_audit, find_explained, find_loss
+from qaudit.pipeline.stages.find_context import FindingContext
+from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject
+from qaudit.sandbox.job import Json
+
+FINDERS: tuple[Callable[[FindingContext], Iterator[Finding]], ...] = (
+    find_audit.lowering,
+    find_loss.flips,
+    find_loss.worst_group,
+    find_loss.change("QA-005", "accuracy_change", "accuracy", "Accuracy"),
+    find_loss.change("QA-006", "auc_change", "roc_auc", "The area under the ROC curve"),
+    find_loss.change("QA-007", "r2_change", "r2", "R²"),
+    find_loss.fewest_bits,
+    find_explained.reasons,
+    find_explained.drift,
+    find_explained.surrogate,
+    find_loss.small_groups,
+    find_audit.unseen,
+    find_audit.skipped,
+    find_audit.cutoff,
+    find_audit.not_reproducible,
+    find_audit.overlap,
+    find_audit.not_judged,
+    find_audit.late_policy,
+    find_audit.old_lists,
+)
+
+
+def find(
+    subject: LoadedSubject,
+    candidates: Candidates,
+    evidence: Sequence[Evidence],
+    judged: Candidate | None,
+    skipped: Sequence[Skipped] = (),
+    *,
+    policy: Policy | None = None,
+    frameworks: Sequence[Json] = (),
+    date: str | None = None,
+) -> tuple[Finding, ...]:
+    """All findings in the order of their codes. `evidence` is the final table: findings hold its row numbers.
+
+    `frameworks` are the entries of the report, `date` the ISO date of the audit: both, and the policy, are asked for their age.
+    """
+    facts = FindingContext(subject, candidates, evidence, judged.id if judged else None, skipped, policy, frameworks, date)
+    return tuple(finding for finder in FINDERS for finding in finder(facts))

@@ -1,0 +1,96 @@
+"""Findings on the audit itself: what was proved, skipped, left at a default."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+
+from qaudit.core.evidence import Finding
+from qaudit.pipeline.stages.find_context import FindingContext
+from qaudit.pipeline.stages.find_text import named, number
+
+FRESH = datetime.timedelta(days=183)
+"""A framework's list that is older than this on the day of the audit may have been overtaken."""
+
+
+def lowering(facts: FindingContext) -> Iterator[Finding]:
+    told = facts.subject.report.get("subject", {}).get("lowering")
+    if not told:
+        return
+    proved = bool(told.get("proved"))
+    yield Finding("QA-001", told["statement"], (), "evidence", "note" if proved else "attention")
+
+
+def unseen(facts: FindingContext) -> Iterator[Finding]:
+    rows = [i for i, row in enumerate(facts.evidence) if row.measure == "unseen_categories" and row.value]
+    if rows:
+        names = ", ".join(f"{named(facts.evidence[i].about.get('feature', ''))} ({number(facts.value(i))} rows)" for i in rows)
+        text = f"The holdout has categories that the model's encoder has not seen in training: {names}."
+        yield Finding("QA-013", text, tuple(rows), "evidence", "attention")
+
+
+def skipped(facts: FindingContext) -> Iterator[Finding]:
+    failed = sorted({f"{one.by} ({one.stage})" for one in facts.skipped if one.kind == "failed"})
+    declined = sorted({f"{one.by} ({one.stage})" for one in facts.skipped if one.kind == "declined"})
+    if failed:
+        text = f"{_parts(len(failed))} failed and left no number: {named(', '.join(failed), 600)}."
+        yield Finding("QA-014", text, (), "evidence", "attention")
+    if declined:
+        text = f"{_parts(len(declined))} did not apply here: {named(', '.join(declined), 600)}."
+        yield Finding("QA-015", text, (), "evidence")
+
+
+def _parts(count: int) -> str:
+    return f"{count} part of this audit" if count == 1 else f"{count} parts of this audit"
+
+
+def cutoff(facts: FindingContext) -> Iterator[Finding]:
+    told = facts.subject.report.get("subject", {})
+    if facts.subject.decision.output == "binary" and told.get("cutoff_source") == "default":
+        chosen = number(facts.subject.decision.cutoff)
+        text = f"The cut-off {chosen} is a default that nobody chose; every changed decision depends on it."
+        yield Finding("QA-016", text, (), "evidence", "attention")
+
+
+def not_reproducible(facts: FindingContext) -> Iterator[Finding]:
+    names = sorted({one.by for one in facts.skipped if "not reproducible" in one.reason})
+    if names:
+        text = (
+            f"Repeated with the same inputs and seed these gave other numbers, and are left out: {named(', '.join(names), 600)}."
+        )
+        yield Finding("QA-017", text, (), "evidence", "attention")
+
+
+def overlap(facts: FindingContext) -> Iterator[Finding]:
+    for index, row in enumerate(facts.evidence):
+        if row.measure == "overlap_rows" and row.value:
+            text = f"{number(row.value)} rows stand in more than one role: {named(row.about['value_of'])}."
+            yield Finding("QA-018", text, (index,), "evidence", "attention")
+
+
+def not_judged(facts: FindingContext) -> Iterator[Finding]:
+    if facts.judged is None:
+        text = "No candidate is judged: the numbers of the sweep are measured, and no limit is held against them."
+        yield Finding("QA-019", text, (), "rules")
+    elif facts.one("mean_abs_error", facts.judged) is None:
+        text = f"The judged candidate {facts.judged} could not be evaluated; no limit on it is assessed."
+        yield Finding("QA-019", text, (), "rules", "attention")
+
+
+def late_policy(facts: FindingContext) -> Iterator[Finding]:
+    """QA-020: limits are worth something where they were set before the run."""
+    if facts.policy is not None and facts.date is not None and facts.policy.set > facts.date:
+        text = f"The policy was set on {facts.policy.set}, after this audit of {facts.date}: its limits did not precede the run."
+        yield Finding("QA-020", text, (), "rules", "attention")
+
+
+def old_lists(facts: FindingContext) -> Iterator[Finding]:
+    """QA-021: a list of a framework that is more than half a year old."""
+    if facts.date is None:
+        return
+    day = datetime.date.fromisoformat(facts.date)
+    old = [one for one in facts.frameworks if day - datetime.date.fromisoformat(one["dated"]) > FRESH]
+    if old:
+        names = ", ".join(f"{named(one['id'])} ({one['dated']})" for one in old)
+        text = f"These lists of regulatory items are more than six months old on {facts.date}; check them first: {names}."
+        yield Finding("QA-021", text, (), "frameworks", "attention")

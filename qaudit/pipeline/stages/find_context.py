@@ -1,0 +1,56 @@
+"""What a finding may speak of: the final evidence table, and ways to look rows up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qaudit.core.evidence import Evidence, Skipped
+from qaudit.inputs.policy import Policy
+from qaudit.pipeline.types import Candidates, LoadedSubject
+from qaudit.sandbox.job import Json
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FindingContext:
+    """The final evidence table, and what else a finding may speak of."""
+
+    subject: LoadedSubject
+    candidates: Candidates
+    evidence: Sequence[Evidence]
+    judged: str | None
+    skipped: Sequence[Skipped]
+    policy: Policy | None = None
+    frameworks: Sequence[Json] = ()
+    date: str | None = None
+
+    def rows(self, measure: str, candidate: str | None, *extra: str) -> list[int]:
+        """Rows of a measure of a candidate whose about has exactly the `extra` keys beside candidate and against."""
+        wanted = set(extra)
+        return [
+            index
+            for index, row in enumerate(self.evidence)
+            if row.measure == measure
+            and row.about.get("candidate") == candidate
+            and set(row.about) - {"candidate", "against"} == wanted
+        ]
+
+    def one(self, measure: str, candidate: str | None) -> int | None:
+        """The row over the whole holdout that has a value."""
+        found = [index for index in self.rows(measure, candidate) if self.evidence[index].value is not None]
+        return found[0] if found else None
+
+    def value(self, index: int) -> float:
+        """The value of a row that has one."""
+        value = self.evidence[index].value
+        assert value is not None
+        return value
+
+    def beside(self, index: int, measure: str) -> int | None:
+        """The row of another measure about the same things, that has a value."""
+        about = dict(self.evidence[index].about)
+        plain = {key: value for key, value in about.items() if key != "against"}
+        for other, row in enumerate(self.evidence):
+            if row.measure == measure and row.value is not None and dict(row.about) in (about, plain):
+                return other
+        return None

@@ -1,0 +1,63 @@
+"""Findings on explanations: top reasons, drift beside its floor, the surrogate tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qaudit.core.evidence import Finding
+from qaudit.pipeline.stages.find_context import FindingContext
+from qaudit.pipeline.stages.find_text import distance, interval, number, percent, spoken
+
+PRIMARY = ("size", "direction", "decision", "value")
+"""The distance of an explanation that its finding speaks of; the others stand in the table."""
+
+
+def reasons(facts: FindingContext) -> Iterator[Finding]:
+    for index in facts.rows("reason_change_rate", facts.judged, "explainer"):
+        row = facts.evidence[index]
+        floor = facts.beside(index, "reason_change_floor")
+        if row.value is None or floor is None:
+            continue
+        top = facts.evidence[floor].interval
+        above = row.value > (top.high if top else facts.value(floor))
+        text = (
+            f"{spoken(row.about['explainer'])}: the top reason changed on {percent(row.value)} of {row.n} explained rows whose "
+            f"decision did not ({interval(row)}); explaining the reference again changes {percent(facts.value(floor))} (floor)."
+        )
+        yield Finding("QA-009", text, (index, floor), "local", "attention" if above else "note")
+
+
+def drift(facts: FindingContext) -> Iterator[Finding]:
+    for index in facts.rows("drift", facts.judged, "explainer", "value_of"):
+        row = facts.evidence[index]
+        if row.value is None or row.about["value_of"].rpartition(" ")[2] not in PRIMARY:
+            continue
+        floor = facts.beside(index, "drift_floor")
+        if floor is None:
+            continue
+        span = facts.evidence[floor].interval
+        high = span.high if span else facts.value(floor)
+        head = f"{spoken(row.about['explainer'])}: the drift ({distance(row.about['value_of'])}) is {number(row.value)}"
+        if row.value == 0:
+            yield Finding("QA-010", f"{head}: both variants are explained alike.", (index, floor), "drift")
+        elif row.value > high:
+            text = f"{head}, above its floor: {number(facts.value(floor))} on average, {number(high)} at most among reruns alone."
+            yield Finding("QA-010", text, (index, floor), "drift", "attention")
+        else:
+            text = f"{head}, not told from its floor: reruns of the reference alone reach {number(high)}."
+            yield Finding("QA-010", text, (index, floor), "drift")
+
+
+def surrogate(facts: FindingContext) -> Iterator[Finding]:
+    for index in facts.rows("fidelity", facts.judged or "reference", "explainer"):
+        row, base = facts.evidence[index], facts.beside(index, "base_rate_fidelity")
+        if row.value is None or base is None:
+            continue
+        show = percent if row.unit == "share" else number
+        poor = row.interval is not None and row.interval.low <= facts.value(base)
+        text = (
+            f"{spoken(row.about['explainer'])}: the tree agrees with the model on {show(row.value)} ({row.n} unseen rows"
+            f"{', ' + interval(row) if row.interval else ''}); a tree without splits reaches {show(facts.value(base))}."
+        )
+        tail = " It tells hardly more than the base rate." if poor else ""
+        yield Finding("QA-011", text + tail, (index, base), "surrogate", "attention" if poor else "note")

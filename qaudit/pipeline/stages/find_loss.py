@@ -1,0 +1,99 @@
+"""Findings on what quantization changed: decisions, accuracy, groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from qaudit.core.evidence import Finding
+from qaudit.core.inference.intervals import zero_bound
+from qaudit.core.measures.rows import SMALL
+from qaudit.pipeline.stages.find_context import FindingContext
+from qaudit.pipeline.stages.find_text import interval, named, number, percent
+
+SPLIT = {"fixed": "to the right one", "broken": "to the wrong one", "other": "between two wrong ones"}
+
+
+def flips(facts: FindingContext) -> Iterator[Finding]:
+    rate, flips = facts.one("flip_rate", facts.judged), facts.one("flips", facts.judged)
+    if rate is None or flips is None:
+        return
+    row, count = facts.evidence[rate], int(facts.value(flips))
+    n = row.n or 0
+    if count == 0:
+        bound = percent(zero_bound(n))
+        text = f"0 of {n} decisions changed; at the 95% level this proves only that fewer than {bound} of such rows change."
+        yield Finding("QA-003", text, (flips, rate), "precision")
+        return
+    parts = [facts.one(f"flips_{kind}", facts.judged) for kind in SPLIT]
+    known = [index for index in parts if index is not None]
+    told = [(int(facts.value(index)), SPLIT[facts.evidence[index].measure.removeprefix("flips_")]) for index in known]
+    split = ", ".join(f"{rows} {word}" for rows, word in told if rows or word != SPLIT["other"])
+    text = f"{count} of {n} decisions changed, {percent(row.value)} ({interval(row)}): {split}."
+    yield Finding("QA-002", text, (flips, rate, *known), "precision")
+
+
+def worst_group(facts: FindingContext) -> Iterator[Finding]:
+    whole = facts.one("flip_rate", facts.judged)
+    rows = [i for i in facts.rows("flip_rate", facts.judged, "group") if facts.evidence[i].value is not None]
+    large = [i for i in rows if (facts.evidence[i].n or 0) >= SMALL]
+    if whole is None or not large or not facts.value(whole):
+        return
+    worst = max(large, key=lambda i: (facts.value(i), -i))
+    row, low = facts.evidence[worst], facts.evidence[worst].interval
+    apart = low is not None and low.low > facts.value(whole)
+    text = (
+        f"Of the declared groups of at least {SMALL} rows, {named(row.about['group'])} has the largest share of changed "
+        f"decisions: {percent(row.value)} of {row.n} rows ({interval(row)}), against {percent(facts.value(whole))} of all rows."
+    )
+    yield Finding("QA-004", text, (worst, whole), "precision", "attention" if apart else "note")
+
+
+def change(code: str, measure: str, before: str, what: str) -> Callable[[FindingContext], Iterator[Finding]]:
+    def finder(facts: FindingContext) -> Iterator[Finding]:
+        index = facts.one(measure, facts.judged)
+        old, new = facts.one(before, "reference"), facts.one(before, facts.judged)
+        if index is None or old is None or new is None:
+            return
+        row = facts.evidence[index]
+        show = percent if row.unit == "share" else number
+        told = f"{what} went from {show(facts.value(old))} to {show(facts.value(new))}, a change of {show(row.value, sign=True)}"
+        if row.interval is None:
+            yield Finding(code, f"{told}.", (index, old, new), "precision")
+            return
+        zero = row.interval.low <= 0 <= row.interval.high
+        tail = "; the interval holds zero" if zero else "; the interval does not hold zero"
+        yield Finding(code, f"{told} ({interval(row)}{tail}).", (index, old, new), "precision", "note" if zero else "attention")
+
+    return finder
+
+
+def fewest_bits(facts: FindingContext) -> Iterator[Finding]:
+    known = [(c.row.get("effective_bits"), c.id, facts.one("flips", c.id)) for c in facts.candidates.all]
+    measured = [(bits, name, index) for bits, name, index in known if bits is not None and index is not None]
+    if len(measured) < 2:
+        return
+    calm = [entry for entry in measured if facts.value(entry[2]) == 0]
+    n = facts.evidence[measured[0][2]].n
+    if not calm:
+        least = min(measured, key=lambda entry: (facts.value(entry[2]), entry[0], entry[1]))
+        fewest = int(facts.value(least[2]))
+        text = f"In this sweep every candidate changed decisions; the fewest are {fewest} of {n}, with {least[1]}."
+        yield Finding("QA-008", text, (least[2],), "precision")
+        return
+    bits, name, index = min(calm)
+    size = facts.one("effective_bits", name)
+    text = (
+        f"In this sweep the fewest effective bits without a changed decision observed in {n} rows are {number(bits)}, "
+        f"with {name}; it is one observation on these rows, not a bound."
+    )
+    yield Finding("QA-008", text, (index,) if size is None else (index, size), "precision")
+
+
+def small_groups(facts: FindingContext) -> Iterator[Finding]:
+    rows = [i for i in facts.rows("flip_rate", facts.judged, "group") if (facts.evidence[i].n or 0) < SMALL]
+    rows = rows or [i for i in facts.rows("accuracy", "reference", "group") if (facts.evidence[i].n or 0) < SMALL]
+    if not rows:
+        return
+    names = ", ".join(f"{named(facts.evidence[i].about['group'])} ({facts.evidence[i].n})" for i in rows)
+    head = "One declared group has" if len(rows) == 1 else f"{len(rows)} declared groups have"
+    yield Finding("QA-012", f"{head} fewer than {SMALL} rows, too few to say much: {names}.", tuple(rows), "precision")

@@ -1,0 +1,173 @@
+"""The model's part of loading: a private copy, the format that knows it, trust, and what is inside."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from qaudit.core.evidence import Skipped
+from qaudit.core.program import Program
+from qaudit.core.records import Feature, Tier
+from qaudit.errors import Refused
+from qaudit.inputs.data import read_bytes
+from qaudit.sandbox.answers import MALFORMED, broken, tier_breach
+from qaudit.sandbox.job import Json, Limits, Outcome, PluginRef
+from qaudit.sandbox.pack_program import unpack_program
+from qaudit.sandbox.runner import Call, keep_unit
+
+Run = Callable[..., Outcome]
+"""qaudit.sandbox.runner.run, or its like."""
+
+LOOK = Limits(seconds=60.0)
+TIERS: tuple[Tier, ...] = ("data", "checked", "code")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A model file: the private copy, its digest, the format that read it and what it holds."""
+
+    path: Path
+    shown: str
+    digest: str
+    size: int
+    format: PluginRef
+    tier: Tier
+    features: tuple[Feature, ...]
+    classes: tuple[str, ...]
+    output: str
+    family: str
+    width: int
+    program: Program | None
+    why_not: str | None
+    refittable: bool
+    categories: Mapping[str, Sequence[str]]
+    skipped: tuple[Skipped, ...] = ()
+
+
+def private_copy(path: Path, shown: str, folder: Path | None = None) -> tuple[Path, str, int]:
+    """The file read once into a 0700 folder: the copy, its digest ("sha256:...") and its size. That copy is used from here on.
+
+    Without `folder` one is made and removed when the process ends. Raises Refused for anything but a non-empty regular file.
+    """
+    data = read_bytes(path)
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="qaudit-model-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    copy = folder / shown
+    copy.unlink(missing_ok=True)  # a link that stands there goes; what it leads to is not touched
+    with open(copy, "xb", opener=_anew) as file:
+        file.write(data)
+    return copy, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)
+
+
+def _anew(path: str, flags: int) -> int:
+    """A new file, mode 0600: never one that is there already, which through a link could be somebody else's."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _known_by(copy: Path, shown: str, plugins: Sequence[PluginRef], run: Run) -> tuple[PluginRef, Tier, tuple[Skipped, ...]]:
+    """The format plugin that recognises the file; of several the one that trusts the file least, then by name."""
+    formats = sorted((ref for ref in plugins if ref.kind == "format"), key=lambda ref: (ref.name, ref.distribution))
+    known: list[tuple[int, str, PluginRef, Tier]] = []
+    skipped: list[Skipped] = []
+    for ref in formats:
+        outcome = run("recognise", {"model": str(copy)}, {}, plugins=(ref,), limits=LOOK)
+        if outcome.failure is not None:
+            broken = "broken contract: " if outcome.failure.kind == "broken contract" else ""
+            skipped.append(Skipped("load", ref.name, broken + outcome.failure.reason))
+        elif outcome.answer["recognised"]:
+            if wrong := tier_breach(outcome.answer):
+                skipped.append(Skipped("load", ref.name, wrong))
+                keep_unit(Call("recognise", {"model": str(copy)}, {}, (ref,)), outcome, wrong)
+                continue
+            tier = cast(Tier, outcome.answer["tier"])
+            known.append((TIERS.index(tier), ref.name, ref, tier))
+    if not known:
+        tried = ", ".join(ref.name for ref in formats) or "none"
+        raise Refused(f"{shown}: no model format recognises this file (tried: {tried})")
+    _, _, ref, tier = min(known, key=lambda item: item[:2])
+    return ref, tier, tuple(skipped)
+
+
+def _trusted(digest: str, trust: Collection[str]) -> bool:
+    return digest in {text if text.startswith("sha256:") else f"sha256:{text}" for text in trust}
+
+
+def failed(outcome: Outcome, shown: str, reader: PluginRef, files: Mapping[str, str] | None = None) -> Refused:
+    """The one line for a model that could not be read or asked; a crash is the model's from the phase `load` on."""
+    failure = outcome.failure
+    assert failure is not None
+    if failure.kind == "refused":
+        what, colon, said = failure.reason.partition(": ")
+        return Refused(f"{({'model': shown} | dict(files or {})).get(what, what)}{colon}{said}")
+    who = "the model" if failure.blame == "model" else f"its reader {reader.name}"
+    said = "" if failure.kind in ("crashed", "timed out", "out of memory", "no answer") else "failed: "
+    return Refused(f"{shown}: {who} {said}{failure.reason}")
+
+
+def open_file(
+    path: Path,
+    trust: Collection[str],
+    plugins: Sequence[PluginRef],
+    run: Run,
+    folder: Path | None = None,
+    shown: str | None = None,
+) -> Opened:
+    """Everything the road needs to know of a model file. Raises Refused; no code of the file runs without trust by digest."""
+    shown = shown or path.name
+    copy, digest, size = private_copy(path, shown, folder)
+    ref, tier, skipped = _known_by(copy, shown, plugins, run)
+    if tier == "code" and not _trusted(digest, trust):
+        raise Refused(f"{shown}: reading this file ({ref.name}) can run code from it; if you trust it, pass --trust {digest}")
+    call = Call("inspect_model", {"model": str(copy)}, {}, (ref,))
+    outcome = run(call.task, call.request, {}, plugins=call.plugins, limits=call.limits)
+    if outcome.failure is not None:
+        raise failed(outcome, shown, ref)
+    answer = outcome.answer
+    try:
+        program = None if answer["program"] is None else unpack_program(answer["program"], outcome.arrays)
+    except MALFORMED as error:
+        keep_unit(call, outcome, broken(error))
+        raise Refused(f"{shown}: its reader {ref.name} failed: {broken(error)}") from error
+    return Opened(
+        path=copy,
+        shown=shown,
+        digest=digest,
+        size=size,
+        format=ref,
+        tier=tier,
+        features=tuple(Feature(f["name"], f["kind"], f["takes_missing"]) for f in answer["features"]),
+        classes=tuple(answer["classes"]),
+        output=answer["output"],
+        family=answer["family"],
+        width=int(answer["width"]),
+        program=program,
+        why_not=answer["why_not"],
+        refittable=bool(answer["refittable"]),
+        categories=answer["categories"],
+        skipped=skipped,
+    )
+
+
+def loaded_by(opened: Opened) -> str:
+    """How the file was read, in words for the report."""
+    if opened.tier == "code":
+        return "loaded by executing code in the file, trusted by digest"
+    if opened.tier == "checked":
+        return "loaded from a file of checked types; no code in it is executed by design"
+    return "loaded as data; the file holds no code"
+
+
+def parameters(program: Program | None) -> list[Json]:
+    """The entry report.subject.parameters."""
+    if program is None:
+        return []
+    return [{"name": p.name, "role": p.role, "shape": list(p.values.shape)} for p in program.parameters().values()]

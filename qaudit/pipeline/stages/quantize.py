@@ -1,0 +1,288 @@
+"""Candidates: every selected quantizer, every combination of its settings. The host checks each answer before it believes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from qaudit.core.evidence import Evidence, Skipped
+from qaudit.core.measures.changes import Number
+from qaudit.core.measures.tensors import TensorFacts, law_text, tensor_facts
+from qaudit.core.plugin_settings import candidate_id, natural
+from qaudit.core.program import Parameter, Program, Quantized
+from qaudit.core.tensor import QuantizedTensor
+from qaudit.errors import Refused
+from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject, Progress
+from qaudit.sandbox import runner
+from qaudit.sandbox.answers import MALFORMED, broken, quantized_of
+from qaudit.sandbox.job import Json, Limits, Outcome, PluginRef
+from qaudit.sandbox.pack_program import pack_program
+
+RunMany = Callable[[Sequence[runner.Call]], list[Outcome]]
+METHOD, BY_LAYER = "quantization.method", "quantization.per_layer"
+FLOAT_BITS = 64
+"""Bits of a parameter that stays in float64."""
+BIAS_BITS = 32
+"""Bits of an integer bias; its scale is the product of two scales that are counted already."""
+
+
+@dataclass(slots=True)
+class _Book:
+    """What is found on the way."""
+
+    found: list[tuple[Any, Candidate]] = field(default_factory=list)
+    evidence: dict[str, list[Evidence]] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    plugins: list[Json] = field(default_factory=list)
+    breaches: dict[str, list[str]] = field(default_factory=dict)
+
+    def broken(self, by: str, reason: str) -> None:
+        """A breach of the contract that the unit itself did not find."""
+        self.skipped.append(Skipped("quantize", by, reason))
+        self.breaches.setdefault(by, []).append(reason)
+
+
+def quantize(
+    subject: LoadedSubject,
+    plugins: Sequence[PluginRef],
+    selections: Mapping[str, Mapping[str, Any]],
+    *,
+    bits: Sequence[int] | None,
+    seed: int,
+    run: RunMany = runner.run_many,
+    limits: Limits | None = None,
+    progress: Progress = lambda line: None,
+) -> Candidates:
+    """All candidates in natural order of their ids, with per-tensor evidence, sizes and contributions.
+
+    `selections` are the author's settings by quantizer name (a value or a list a key); `bits` stands in for the default sweep of
+    every setting `bits` that the author did not give. What fails or declines is a row. Raises Refused for a wrong setting.
+    """
+    ordered = sorted(plugins, key=lambda ref: (ref.name, ref.distribution))
+    calls = [_call(subject, ref, selections.get(ref.name, {}), bits, seed, limits or Limits()) for ref in ordered]
+    progress(f"quantize: {len(calls)} quantizers")
+    book = _Book()
+    for ref, call, outcome in zip(ordered, calls, run(calls), strict=True):
+        _tell(subject, ref, outcome, book)
+        if breaches := book.breaches.get(ref.name):
+            runner.keep_unit(call, outcome, "\n".join(breaches))
+        progress(f"quantize: {ref.name}: {sum(one.by == ref.name for _, one in book.found)} candidates")
+    if bits and not book.found and any(row.reason.startswith("bits ") for row in book.skipped):
+        reasons = "; ".join(f"{row.by}: {row.reason}" for row in book.skipped if row.reason.startswith("bits "))
+        raise Refused(f"bits: no selected quantizer takes {', '.join(map(str, bits))} ({reasons})")
+    book.found.sort(key=lambda pair: pair[0])
+    everything = tuple(candidate for _, candidate in book.found)
+    reference = _reference(subject.program) if subject.program is not None and everything else []
+    evidence = [*reference, *(row for one in everything for row in book.evidence[one.id])]
+    return Candidates(everything, tuple(evidence), tuple(book.skipped), tuple(book.plugins))
+
+
+def _call(
+    subject: LoadedSubject, ref: PluginRef, chosen: Mapping[str, Any], bits: Sequence[int] | None, seed: int, limits: Limits
+) -> runner.Call:
+    program, arrays = pack_program(subject.program) if subject.program is not None else (None, {})
+    rows = subject.encoded.get("calibration")
+    if rows is not None and len(rows):
+        arrays = {**arrays, "calibration": rows}
+    parameters = subject.program.parameters() if subject.program is not None else {}
+    request: Json = {
+        "quantizer": ref.name,
+        "settings": {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()},
+        "bits": None if bits is None else list(bits),
+        "seed": seed,
+        "program": program,
+        "why_not": subject.why_not,
+        "subject": {
+            "output": subject.decision.output,
+            "features": [feature.name for feature in subject.features],
+            "classes": list(subject.classes),
+            "parameters": [[p.name, p.role, list(p.values.shape)] for p in parameters.values()],
+            "calibration": "calibration" in arrays,
+            "training": "training" in subject.tables,
+        },
+    }
+    return runner.Call("quantize", request, arrays, (ref,), limits)
+
+
+def _tell(subject: LoadedSubject, ref: PluginRef, outcome: Outcome, book: _Book) -> None:
+    """Everything one quantizer's unit has to say. What it wrote is foreign: a wrong shape of it is a failure of the plugin."""
+    failure = outcome.failure
+    if failure is not None and failure.kind == "refused" and failure.phase == "settings":
+        raise Refused(failure.reason)
+    row: Json = {
+        "kind": "quantizer",
+        "name": ref.name,
+        "distribution": ref.distribution,
+        "version": ref.version,
+        "digest": ref.digest,
+        "summary": "",
+        "status": "ran",
+        "reason": "",
+        "settings": {},
+    }
+    book.plugins.append(row)
+    start = len(book.skipped)
+    if failure is not None:
+        book.skipped.append(Skipped("quantize", ref.name, failure.reason, "declined" if failure.kind == "declined" else "failed"))
+        row["status"] = "broken" if failure.phase in ("import", "offer") else book.skipped[-1].kind
+        row["reason"] = failure.reason
+        return
+    try:
+        made = _read(subject, ref, outcome, book)
+        row |= {"summary": str(outcome.answer["summary"]), "settings": dict(outcome.answer["settings"])}
+    except MALFORMED as error:
+        book.broken(ref.name, broken(error))
+        made = 0
+    reasons = book.skipped[start:]
+    if not made:
+        row["status"] = "failed" if any(one.kind == "failed" for one in reasons) else "declined"
+    row["reason"] = "; ".join(one.reason for one in reasons)
+
+
+def _read(subject: LoadedSubject, ref: PluginRef, outcome: Outcome, book: _Book) -> int:
+    """The candidates of an answer, checked; returns how many there are. Raises what malformed answers raise."""
+    answer, made = outcome.answer, 0
+    breaches: dict[str, list[Mapping[str, Any]]] = {}
+    for told in answer["candidates"]:
+        assert subject.program is not None  # without one no unit is asked for candidates
+        quantized, wrong = quantized_of(told, answer, subject.program, outcome.arrays)
+        if wrong:
+            breaches.setdefault(wrong, []).append(told["settings"])
+            continue
+        candidate, rows = _candidate(ref, told, quantized)
+        if subject.encoded.get("calibration") is not None:
+            rows += _contributions(candidate.id, ref.name, told["noted"], len(subject.encoded["calibration"]))
+        book.found.append(((ref.name, natural(told["settings"])), candidate))
+        book.evidence[candidate.id] = rows
+        made += 1
+    for reason, settings in breaches.items():
+        book.broken(ref.name, _of(ref.name, reason, settings))
+    for refused in answer["refused"]:
+        kind: Literal["declined", "failed"] = "declined" if refused["kind"] == "declined" else "failed"
+        book.skipped.append(Skipped("quantize", ref.name, _of(ref.name, str(refused["reason"]), refused["settings"]), kind))
+    return made
+
+
+def _of(name: str, reason: str, settings: Sequence[Mapping[str, Any]]) -> str:
+    """A reason with the candidates that it is about: one by its id, several by their number and the first."""
+    if not settings:
+        return reason
+    first = candidate_id(name, settings[0])
+    return f"{reason} ({first})" if len(settings) == 1 else f"{reason} ({len(settings)} candidates, the first is {first})"
+
+
+def _candidate(ref: PluginRef, told: Mapping[str, Any], quantized: Quantized) -> tuple[Candidate, list[Evidence]]:
+    """A checked candidate: its row of the report and its evidence."""
+    name = candidate_id(ref.name, told["settings"])
+    known = quantized.program.parameters()
+    facts = {p: tensor_facts(known[p].values, tensor) for p, tensor in quantized.tensors.items()}
+    effective, size = sizes(quantized)
+    row: Json = {
+        "id": name,
+        "by": ref.name,
+        "settings": dict(told["settings"]),
+        "formulas": {str(key): str(text) for key, text in told["formulas"].items()} | _laws(quantized),
+        "effective_bits": effective,
+        "size_bytes": size,
+        "explained": False,
+        "tensors": [_tensor_row(known[p], quantized.tensors[p], facts[p]) for p in quantized.tensors],
+    }
+    evidence = [
+        *_size_rows(name, ref.name, effective, size, _elements(quantized)),
+        *(line for p in quantized.tensors for line in _tensor_evidence(name, ref.name, p, facts[p])),
+    ]
+    return Candidate(name, ref.name, dict(told["settings"]), quantized, row), evidence
+
+
+def _laws(quantized: Quantized) -> dict[str, str]:
+    """How values follow from codes, by role; equal laws once."""
+    known = quantized.program.parameters()
+    texts = {role: sorted({law_text(t) for p, t in quantized.tensors.items() if known[p].role == role}) for role in _roles(known)}
+    laws = {f"law of {role}": " or ".join(lines) for role, lines in texts.items() if lines}
+    if quantized.grids:
+        laws["law of input"] = "values = (codes - zero_point) * scale"
+    return laws
+
+
+def _roles(known: Mapping[str, Parameter]) -> list[str]:
+    return list(dict.fromkeys(parameter.role for parameter in known.values()))
+
+
+def _tensor_row(parameter: Parameter, tensor: QuantizedTensor, facts: TensorFacts) -> Json:
+    return {
+        "parameter": parameter.name,
+        "role": parameter.role,
+        "bits": tensor.qtype.bits,
+        "shape": list(parameter.values.shape),
+        "sqnr_db": facts.sqnr_db.value,
+        "max_abs_error": facts.max_abs_error.value,
+        "saturated": facts.saturated,
+        "zeros": facts.zeros,
+        "distinct": facts.distinct,
+    }
+
+
+def _tensor_evidence(name: str, by: str, parameter: str, facts: TensorFacts) -> list[Evidence]:
+    about = {"candidate": name, "parameter": parameter}
+
+    def row(measure: str, unit: str, number: Number) -> Evidence:
+        return Evidence(measure, number.value, unit, None, number.n, about, by, BY_LAYER, number.reason)
+
+    return [row("sqnr_db", "dB", facts.sqnr_db), row("max_abs_error", "parameter", facts.max_abs_error)]
+
+
+def sizes(quantized: Quantized) -> tuple[float | None, int]:
+    """Effective bits an element of the quantized weights, thresholds and leaves (None where there are none), and bytes of all.
+
+    Scales, zero points, masks and tables count in both. Biases count in the bytes alone, 32 bits an element where they are
+    integers: the bits of candidates that treat them differently stay comparable. So do input grids, 32 bits and one code each. A
+    parameter that is not quantized takes 64 bits an element. The structure of trees is the same in all and does not count.
+    """
+    known = quantized.program.parameters()
+    bits = {name: tensor.size_bits for name, tensor in quantized.tensors.items() if known[name].role != "bias"}
+    elements = sum(known[name].values.size for name in bits)
+    whole = sum(bits.values()) + sum(32 + grid.qtype.bits for grid in quantized.grids.values())
+    for name, parameter in known.items():
+        if name not in bits:
+            whole += (BIAS_BITS if name in quantized.tensors else FLOAT_BITS) * parameter.values.size
+    return (sum(bits.values()) / elements if elements else None), -(-whole // 8)
+
+
+def _elements(quantized: Quantized) -> int:
+    known = quantized.program.parameters()
+    return sum(tensor.codes.size for name, tensor in quantized.tensors.items() if known[name].role != "bias")
+
+
+def _size_rows(name: str, by: str, effective: float | None, size: int, elements: int) -> list[Evidence]:
+    reason = None if effective is not None else "no parameter is quantized"
+    about = {"candidate": name}
+    return [
+        Evidence("effective_bits", effective, "bits", None, elements, about, by, METHOD, reason),
+        Evidence("size_bytes", float(size), "bytes", None, None, about, by, METHOD),
+    ]
+
+
+def _reference(program: Program) -> list[Evidence]:
+    """The float model beside its candidates."""
+    elements = sum(parameter.values.size for parameter in program.parameters().values() if parameter.role != "bias")
+    return _size_rows("reference", "quantize", float(FLOAT_BITS), sizes(Quantized(program, {}))[1], elements)
+
+
+def _contributions(name: str, by: str, noted: Sequence[Mapping[str, Any]], rows: int) -> list[Evidence]:
+    """Labelled calls of `effect`, measured by the host on calibration rows."""
+    return [
+        Evidence(
+            "contribution",
+            float(line["value"]) if math.isfinite(line["value"]) else None,
+            "prediction",
+            None,
+            rows,
+            {"candidate": name, "parameter": str(line["parameter"]), "range": str(line["range"])},
+            by,
+            BY_LAYER,
+            None if math.isfinite(line["value"]) else "the change is not finite",
+        )
+        for line in noted
+    ]

@@ -1,0 +1,85 @@
+"""report.json becomes report.html and report.pdf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from qaudit.cache.atomic_io import write_bytes
+from qaudit.core.evidence import Skipped, plain
+from qaudit.errors import Refused
+from qaudit.pipeline.types import Progress
+from qaudit.rendering.custom_template.source import Guest, read_guest
+from qaudit.sandbox import runner
+from qaudit.sandbox.job import Json, Limits, Outcome
+
+FORMATS = ("html", "pdf")
+LIMITS = Limits(seconds=300.0, memory=3 * 2**30)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The files that were written, what could not be made, and remarks (missing glyphs)."""
+
+    files: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...] = ()
+
+
+def render(
+    report: Mapping[str, Any],
+    folder: Path,
+    *,
+    formats: Sequence[str] = FORMATS,
+    lang: str = "en",
+    guest: Guest | None = None,
+    run: Callable[..., Outcome] = runner.run,
+    progress: Progress = lambda line: None,
+) -> Rendered:
+    """Write report.html and report.pdf of `report` (report.json as an object) into `folder`, each whole or not at all.
+
+    Raises Refused for a format that is not known. A PDF that cannot be made is a Skipped row; the HTML is made all the same.
+    Where the third-party template `guest` fails, the page is laid out as ever, and the failure is a row.
+    """
+    if unknown := sorted(set(formats) - set(FORMATS)):
+        raise Refused(f"format: {unknown[0]!r} is not known; known: {', '.join(FORMATS)}")
+    files: list[Path] = []
+    skipped: list[Skipped] = []
+    notes: list[str] = []
+    content = plain(report)
+    for kind in (kind for kind in FORMATS if kind in formats):
+        progress(f"render {kind}")
+        asked: Json = {"report": content, "formats": [kind], "lang": lang}
+        outcome = run("render", {**asked, "guest": asdict(guest) if guest else None}, {}, limits=LIMITS)
+        if guest and (why := _guest_failed(outcome)):
+            skipped.append(Skipped("render", f"template {guest.name}", f"{why}; {kind} is laid out without it"))
+            outcome = run("render", {**asked, "guest": None}, {}, limits=LIMITS)
+        if outcome.failure is not None:
+            if outcome.failure.kind == "refused":
+                raise Refused(outcome.failure.reason)
+            skipped.append(Skipped("render", kind, f"{outcome.failure.kind}: {outcome.failure.reason}"))
+            continue
+        skipped += [Skipped("render", by, reason) for by, reason in outcome.answer["skipped"]]
+        notes += outcome.answer["notes"]
+        if kind in outcome.arrays:
+            write_bytes(folder / f"report.{kind}", outcome.arrays[kind].tobytes())
+            files.append(folder / f"report.{kind}")
+    return Rendered(tuple(files), tuple(skipped), tuple(notes))
+
+
+def _guest_failed(outcome: Outcome) -> str:
+    """Why the template is not used; empty where it was. A page that came to no end with it may be the template's doing."""
+    if outcome.failure is not None:
+        return f"{outcome.failure.kind}: {outcome.failure.reason}"
+    return str(outcome.answer.get("guest", ""))
+
+
+def check_guest(folder: Path, run: Callable[..., Outcome] = runner.run) -> Guest:
+    """The template in `folder`, read here and looked into in a child; nothing of it is run. Raises Refused."""
+    guest = read_guest(folder)
+    outcome = run("render", {"report": {}, "formats": [], "guest": asdict(guest)}, {}, limits=LIMITS)
+    if why := _guest_failed(outcome):
+        raise Refused(f"{folder}: template: {why}")
+    return guest

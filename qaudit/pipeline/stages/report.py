@@ -1,0 +1,147 @@
+"""report.json: the whole audit as one plain value, in one canonical order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qaudit.core.__about__ import VERSION
+from qaudit.core.evidence import FORMAT, Assessment, Evidence, Finding, Skipped, plain
+from qaudit.inputs.policy import Policy
+from qaudit.pipeline.stages.assess import next_steps
+from qaudit.pipeline.stages.previous import compare, with_previous
+from qaudit.pipeline.types import Candidate, Candidates, Explained, LoadedSubject, Measured
+from qaudit.sandbox.job import Json
+
+STAGES = ("plugins", "load", "quantize", "evaluate", "explain", "frameworks", "render")
+_DIGITS = re.compile(r"(\d+)")
+
+
+def evidence_table(
+    subject: LoadedSubject,
+    candidates: Candidates,
+    measured: Measured,
+    explained: Explained,
+    judged: Candidate | None,
+    environment: Mapping[str, Any],
+    policy: Policy | None = None,
+) -> tuple[Evidence, ...]:
+    """Everything that was measured, in one order whatever the order of plugins: by measure, then reference, candidates as they
+    stand, then what else a row is about. Findings and assessments point into it by number.
+    """
+    rows = [*subject.evidence, *candidates.evidence, *measured.evidence, *explained.evidence]
+    rows += _conduct(subject, judged, environment, policy)
+    place = {"reference": 0} | {one.id: number for number, one in enumerate(candidates.all, 1)}
+    return tuple(sorted(rows, key=lambda row: _key(row, place)))
+
+
+def assemble(
+    *,
+    audit: Json,
+    subject: LoadedSubject,
+    candidates: Candidates,
+    judged: Candidate | None,
+    evidence: Sequence[Evidence],
+    explained: Explained,
+    findings: Sequence[Finding],
+    assessments: Sequence[Assessment],
+    skipped: Sequence[Skipped],
+    plugins: Sequence[Json],
+    environment: Mapping[str, Any],
+    frameworks: Sequence[Json] = (),
+    author: Mapping[str, str] | None = None,
+    policy: Policy | None = None,
+    previous: tuple[Json, str] | None = None,
+    show_values: bool = False,
+) -> Json:
+    """The report as qaudit.core.evidence documents it; plain JSON values only.
+
+    `audit` is {id, date, seed, bits}. `plugins` are the host's rows of every discovered plugin; those of the stages that ran one
+    replace them. `skipped` are the rows of all stages. `previous` is an earlier report with the sha256 of its bytes.
+    `show_values`: the input values of the local cases are printed; else they are null, since they may be personal data.
+    """
+    report: Json = {
+        "format": FORMAT,
+        "qaudit": VERSION,
+        "audit": audit,
+        "subject": subject.report["subject"],
+        "data": subject.report["data"],
+        "plugins": _plugins([*plugins, *candidates.plugins, *explained.plugins]),
+        "candidates": _candidates(candidates, explained),
+        "judged": judged.id if judged else None,
+        "evidence": evidence,
+        "explanations": explained.explanations if show_values else [_masked(entry) for entry in explained.explanations],
+        "findings": findings,
+        "assessments": assessments,
+        "skipped": sorted(set(skipped), key=_skip_key),
+        "environment": environment,
+        "frameworks": frameworks,
+        "author": author or {},
+        "policy": policy.report() if policy else None,
+        "next_steps": next_steps(assessments, evidence),
+        "previous": None,
+    }
+    made: Json = plain(report)
+    if previous is not None:
+        made["previous"] = compare(made, *previous)
+        made["evidence"] = with_previous(made, previous[0])
+    return made
+
+
+def _masked(entry: Json) -> Json:
+    """The entry of an explanation, its cases without the input values of their rows."""
+    if "cases" not in entry:
+        return entry
+    cases = [{**case, "features": [{**one, "value": None} for one in case["features"]]} for case in entry["cases"]]
+    return {**entry, "cases": cases}
+
+
+def natural(text: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key: digits as numbers, so that bin 2 stands before bin 10."""
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(text) if part)
+
+
+def _key(row: Evidence, place: Mapping[str, int]) -> tuple[Any, ...]:
+    about = tuple((key, natural(value)) for key, value in sorted(row.about.items()) if key != "candidate")
+    candidate = row.about.get("candidate")
+    order = -1 if candidate is None else place.get(candidate, len(place))
+    # the rest makes the order total: rows that differ in anything never change places
+    return row.measure, order, natural(candidate or ""), about, row.by, row.topic, repr(row.value), repr(row.interval)
+
+
+def _conduct(
+    subject: LoadedSubject, judged: Candidate | None, environment: Mapping[str, Any], policy: Policy | None
+) -> list[Evidence]:
+    """Counts of what the report itself records: packages with their versions, inputs with their digests, changed parameters."""
+
+    def row(measure: str, count: int, topic: str, about: Mapping[str, str]) -> Evidence:
+        return Evidence(measure, float(count), "count", None, None, about, "report", topic)
+
+    roles = subject.report["data"].get("roles", {})
+    hashed = 1 + sum(bool(role.get("digest")) for role in roles.values()) + (policy is not None)
+    rows = [
+        row("environment_packages", len(environment.get("packages", {})), "environment", {}),
+        row("inputs_hashed", hashed, "hashes", {}),
+    ]
+    if judged is not None:
+        about = {"candidate": judged.id, "against": "reference"}
+        rows.append(row("parameters_changed", len(judged.quantized.tensors), "change_log", about))
+    return rows
+
+
+def _plugins(rows: Sequence[Json]) -> list[Json]:
+    known: dict[tuple[str, str, str], Json] = {}
+    for row in rows:
+        key = (row["kind"], row["name"], row.get("distribution", ""))
+        known[key] = known.get(key, {}) | row
+    return [known[key] for key in sorted(known)]
+
+
+def _candidates(candidates: Candidates, explained: Explained) -> list[Json]:
+    seen = {entry["candidate"] for entry in explained.explanations}
+    return [{**one.row, "explained": one.id in seen} for one in candidates.all]
+
+
+def _skip_key(one: Skipped) -> tuple[int, str, str, str]:
+    return STAGES.index(one.stage) if one.stage in STAGES else len(STAGES), one.stage, one.by, one.reason

@@ -1,0 +1,96 @@
+"""The values that pass from stage to stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from qaudit.core.decision import Decision
+from qaudit.core.evidence import Evidence, Skipped
+from qaudit.core.explanation import Explanation
+from qaudit.core.program import Program, Quantized
+from qaudit.core.records import Feature, Tier
+from qaudit.core.table import Table
+from qaudit.core.tensor import Floats
+from qaudit.sandbox.job import Json, PluginRef
+
+Progress = Callable[[str], None]
+"""Called with one line of text as work proceeds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedSubject:
+    """The loaded subject: what the model is, what it takes, and what it says on each role's rows.
+
+    `tables`, `encoded`, `native`, `target` are by role (holdout, training, calibration). `target` holds class indices (int64) or
+    float64 for regression. `native` are the model's own predictions (n, k). `program` is None for a black box. `model` is a
+    private copy of the file, already hashed; `report` holds the ready-made parts `subject` and `data` of report.json.
+    """
+
+    name: str
+    version: int | None
+    digest: str
+    model: Path
+    format: PluginRef
+    tier: Tier
+    family: str
+    features: tuple[Feature, ...]
+    classes: tuple[str, ...]
+    decision: Decision
+    program: Program | None
+    why_not: str | None
+    refittable: bool
+    tables: Mapping[str, Table]
+    encoded: Mapping[str, Floats]
+    native: Mapping[str, Floats]
+    target: Mapping[str, NDArray[Any]]
+    groups: Mapping[str, NDArray[Any]]
+    report: Mapping[str, Json]
+    evidence: tuple[Evidence, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """One quantized form of the subject. `row` is its entry in report.json's `candidates`."""
+
+    id: str
+    by: str
+    settings: Mapping[str, Any]
+    quantized: Quantized
+    row: Json
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """All candidates in sorted order, the evidence made on the way (contributions), what declined or failed, plugin rows."""
+
+    all: tuple[Candidate, ...]
+    evidence: tuple[Evidence, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    plugins: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """Evidence of the evaluation, and the predictions (n, k) kept for explanation and cases: reference, judged, `explain` ids."""
+
+    evidence: tuple[Evidence, ...]
+    predictions: Mapping[str, Floats]
+    skipped: tuple[Skipped, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explained:
+    """Evidence of importance, fidelity and drift; `explanations` are entries of report.json."""
+
+    evidence: tuple[Evidence, ...]
+    explanations: tuple[Json, ...]
+    raw: Mapping[tuple[str, str], tuple[Explanation, ...]] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+    plugins: tuple[Json, ...] = ()

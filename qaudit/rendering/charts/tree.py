@@ -1,0 +1,152 @@
+"""A decision tree from left to right, its leaves aligned as a table; one A4 landscape page holds 26 leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from qaudit.rendering.charts.svg import SIZE, Drawing
+from qaudit.rendering.numbers import compact, fixed, whole
+from qaudit.rendering.text import cut, visible, width
+
+WIDE = 1000.0
+TABLE = 300.0
+MOST = 26
+WEAK = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf as a row: `node` is its index, `share` the share of its label in the fit, `agreement` with the judged model."""
+
+    node: int
+    label: str
+    share: float | None
+    rows: float | None
+    agreement: float | None
+
+
+def _children(node: Mapping[str, Any]) -> list[int]:
+    left, right = node.get("left", -1), node.get("right", -1)
+    return [] if left is None or left < 0 else [int(left), int(right)]
+
+
+def leaves(nodes: Sequence[Mapping[str, Any]]) -> list[Leaf]:
+    """Leaves from top to bottom as they are drawn (the yes branch above)."""
+    found: list[Leaf] = []
+    todo = [0] if nodes else []
+    while todo:
+        index = todo.pop()
+        node = nodes[index]
+        if below := _children(node):
+            todo += [below[1], below[0]]
+        else:
+            found.append(Leaf(index, str(node.get("label")), node.get("share"), node.get("rows"), node.get("agreement")))
+    return found
+
+
+def question(node: Mapping[str, Any], missing: bool = False, room: float = 10_000) -> str:
+    """ "income ≤ 32.7k" or "purpose is car, home"; with `missing` a star where empty cells go this way too.
+
+    Where it does not fit `room` the name is cut, never the threshold.
+    """
+    if node.get("categories") is not None:
+        values = [visible(c, 24) for c in node["categories"]]
+        rest = f" is {', '.join(values[:3])}" + (f" or {len(values) - 3} more" if len(values) > 3 else "")
+        if room < 10_000 and width(rest, SIZE) > 0.7 * room:
+            rest = f" in {len(values)} values" if len(values) > 1 else cut(rest, 0.7 * room, SIZE)
+    else:
+        rest = f" ≤ {compact(float(node['threshold']))}"
+    rest += " *" if missing and node.get("missing_left") else ""
+    return cut(visible(node.get("feature"), 40), room - width(rest, SIZE), SIZE) + rest
+
+
+def tree(nodes: Sequence[Mapping[str, Any]], classes: Sequence[str], title: str) -> Markup:
+    """The whole tree (at most MOST leaves: the caller checks)."""
+    rows = leaves(nodes)
+    step = max(17.0, min(26.0, 520 / max(len(rows), 1)))
+    top = 26.0
+    draw = Drawing(WIDE, top + step * len(rows) + 6, title, "tree")
+    spots = {leaf.node: top + step * (i + 0.5) for i, leaf in enumerate(rows)}
+    depths: dict[int, int] = {}
+    _place(nodes, 0, 0, spots, depths)
+    inner = [i for i in spots if _children(nodes[i])]
+    deepest = max((depths[i] for i in inner), default=0) + 1
+    edge = WIDE - TABLE
+    gap = (edge - 8) / max(deepest, 1)
+    _bands(draw, nodes, spots, depths, gap, edge)
+    for index in sorted(inner):
+        _box(draw, question(nodes[index], True, gap - 30), 2 + gap * depths[index], spots[index], gap - 20)
+    _table(draw, rows, classes, edge, top, step)
+    return draw.done()
+
+
+def _place(nodes: Sequence[Mapping[str, Any]], index: int, depth: int, spots: dict[int, float], depths: dict[int, int]) -> float:
+    """Height of every node: leaves as given, an inner node halfway between its children."""
+    depths[index] = depth
+    below = _children(nodes[index])
+    if below:
+        spots[index] = sum(_place(nodes, child, depth + 1, spots, depths) for child in below) / 2
+    return spots[index]
+
+
+def _bands(
+    draw: Drawing,
+    nodes: Sequence[Mapping[str, Any]],
+    spots: Mapping[int, float],
+    depths: Mapping[int, int],
+    gap: float,
+    edge: float,
+) -> None:
+    total = float(nodes[0].get("rows") or 1) or 1.0
+    for index in sorted(spots):
+        for child, word in zip(_children(nodes[index]), ("yes", "no"), strict=False):
+            leaf = not _children(nodes[child])
+            x1, y1 = 2 + gap * depths[index] + min(gap - 20, 60), spots[index]
+            x2, y2 = (edge if leaf else 2 + gap * depths[child]), spots[child]
+            bend = min(gap * (depths[index] + 1), x2) + 2
+            thick = 1 + 11 * float(nodes[child].get("rows") or 0) / total
+            middle = (x1 + bend) / 2
+            curve = f"M{x1:.2f} {y1:.2f}C{middle:.2f} {y1:.2f} {middle:.2f} {y2:.2f} {bend:.2f} {y2:.2f}H{x2:.2f}"
+            draw.path("band", curve, stroke_width=thick)
+            up = y2 < y1
+            draw.text(bend - 4, y2 - thick / 2 - 2 if up else y2 + thick / 2 + 9, word, "tm", "end", size=8.6)
+
+
+def _box(draw: Drawing, text: str, x: float, y: float, room: float) -> None:
+    shown = cut(text, room - 10, SIZE)
+    draw.rect("box", x, y - 8.5, width(shown, SIZE) + 10, 17, 3)
+    draw.text(x + 5, y + 3.8, shown)
+
+
+def _table(draw: Drawing, rows: Sequence[Leaf], classes: Sequence[str], edge: float, top: float, step: float) -> None:
+    judged = any(leaf.agreement is not None for leaf in rows)
+    for x, head, anchor in (
+        (8, "Leaf", "start"),
+        (38, "Tree says", "start"),
+        (190, "Rows", "end"),
+        (296, "Agrees with model" if judged else "", "end"),
+    ):
+        draw.text(edge + x, 12, head, "tm", anchor)
+    for index, leaf in enumerate(rows):
+        y = top + step * index
+        if index % 2 == 0:
+            draw.rect("stripe", edge, y, TABLE, step)
+        mid = y + step / 2 + 3.8
+        draw.text(edge + 8, mid, f"L{index + 1}", "tm")
+        known = leaf.label in classes
+        draw.mark(
+            "circle", "q" if known and list(classes).index(leaf.label) == len(classes) - 1 else "o", edge + 43, mid - 3.8, 3.6
+        )
+        draw.text(edge + 52, mid, leaf.label, "t", weight="600", room=72)
+        if leaf.share is not None:
+            draw.text(edge + 152, mid, f"{fixed(100 * leaf.share, 0)}%", "tm", "end")
+        draw.text(edge + 190, mid, "–" if leaf.rows is None else whole(leaf.rows), "t", "end")
+        if leaf.agreement is not None:
+            draw.rect("track", edge + 214, mid - 6, 48, 5)
+            draw.rect("weak" if leaf.agreement < WEAK else "q", edge + 214, mid - 6, 48 * leaf.agreement, 5)
+            weight = "600" if leaf.agreement < WEAK else "400"
+            draw.text(edge + 296, mid, f"{fixed(100 * leaf.agreement, 0)}%", "t", "end", weight)

@@ -1,0 +1,111 @@
+"""A third-party template run in Jinja's immutable sandbox on plain values: no file, no object, no markup is in reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jinja2 import DictLoader, StrictUndefined, TemplateError, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from qaudit.rendering.custom_template.source import ENTRY
+from qaudit.rendering.numbers import NONE, one, whole
+from qaudit.rendering.text import harmless
+
+LONGEST = 4_000_000
+"""Characters that a template may print."""
+FILTERS = (
+    *("abs", "batch", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "join"),
+    *("last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "select"),
+    *("selectattr", "slice", "sort", "string", "sum", "title", "trim", "truncate", "unique", "upper", "wordcount"),
+)
+"""What of Jinja's filters is there; not among them are those that make markup, reach attributes or format by a text."""
+_SWITCHES = (nodes.EvalContextModifier, nodes.ScopedEvalContextModifier)
+
+
+class GuestError(Exception):
+    """A template that is not used; the message names its file, what was found and what is wanted."""
+
+
+def checked(files: Mapping[str, str]) -> None:
+    """Read every file of a template without running any. Raises GuestError."""
+    environment = _environment(files)
+    for name in (name for name in files if name.endswith(".j2")):
+        try:
+            tree = environment.parse(files[name], name)
+        except (TemplateError, RecursionError) as error:
+            raise GuestError(_told(error, name)) from error
+        for node in tree.find_all(_SWITCHES):
+            raise GuestError(f"{name}, line {node.lineno}: autoescape is always on and cannot be switched")
+        for found in tree.find_all(nodes.Filter):
+            if found.name not in environment.filters:
+                known = ", ".join(sorted(environment.filters))
+                raise GuestError(f"{name}, line {found.lineno}: filter {harmless(found.name)!r} is not among {known}")
+
+
+def text_of(files: Mapping[str, str], values: Mapping[str, Any]) -> str:
+    """What the template prints for `values`: dictionaries, lists, texts, numbers. Raises GuestError."""
+    checked(files)
+    chunks, length = [], 0
+    try:
+        for chunk in _environment(files).get_template(ENTRY).generate(**{key: plain(value) for key, value in values.items()}):
+            length += len(chunk)
+            if length > LONGEST:
+                raise GuestError(f"{ENTRY}: prints more than {LONGEST} characters")
+            chunks.append(chunk)
+    except GuestError:
+        raise
+    except Exception as error:  # foreign code ran
+        raise GuestError(_told(error, ENTRY)) from error
+    return "".join(chunks)
+
+
+def plain(value: Any) -> Any:
+    """A copy of dictionaries, lists, plain texts, numbers, true, false and None. Raises TypeError for anything else."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {plain(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    raise TypeError(f"{type(value).__name__} is not a plain value")
+
+
+def _environment(files: Mapping[str, str]) -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=DictLoader(files), autoescape=True, undefined=StrictUndefined, finalize=_printed, keep_trailing_newline=True
+    )
+    environment.filters = {name: environment.filters[name] for name in FILTERS} | _OURS
+    environment.globals = {"range": environment.globals["range"]}  # the sandbox's own, which is capped
+    return environment
+
+
+def _printed(value: Any) -> Any:
+    """Every text in readable characters; autoescape does the rest."""
+    return harmless(value, "\n") if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _number(value: Any, unit: str = "") -> str:
+    return NONE if value is None else one(float(value), str(unit))
+
+
+def _short(digest: Any) -> str:
+    return str(digest).removeprefix("sha256:")[:16]
+
+
+_OURS: dict[str, Callable[..., Any]] = {
+    "number": _number,
+    "whole": lambda value: NONE if value is None else whole(value),
+    "short": _short,
+}
+
+
+def _told(error: BaseException, name: str) -> str:
+    """One line: file, line and message."""
+    where = getattr(error, "name", None) or name
+    line = getattr(error, "lineno", None)
+    message = " ".join((getattr(error, "message", None) or str(error)).split())[:300]
+    return harmless(f"{where}{f', line {line}' if line else ''}: {type(error).__name__}: {message}")

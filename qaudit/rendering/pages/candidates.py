@@ -1,0 +1,104 @@
+"""The sweep: bits against loss over all candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qaudit.rendering.charts.scatter import Point, scatter, upward
+from qaudit.rendering.numbers import NONE, capped, column, fixed, one, size
+from qaudit.rendering.table import EvidenceTable, Row, same_decimals, spans, title, value
+from qaudit.rendering.text import spoken, visible
+
+Json = dict[str, Any]
+LOSSES = ("flip_rate", "mean_abs_error", "max_abs_error")
+MOST_CANDIDATES, MOST_POINTS = 40, 300
+
+
+def sweep(facts: EvidenceTable) -> Json | None:
+    """Bits against loss over all candidates: chart and table."""
+    candidates = list(facts.report.get("candidates") or ())
+    if not candidates:
+        return None
+    measure = next((m for m in LOSSES if any(value(facts.whole(m, c["id"])) is not None for c in candidates)), None)
+    names = dict(zip([row["id"] for row in candidates], short_names(candidates, candidates), strict=True))
+    points = []
+    for row in candidates[:MOST_POINTS]:
+        loss = value(facts.whole(measure, row["id"])) if measure else None
+        if loss is not None and row.get("effective_bits") is not None:
+            points.append(
+                Point(
+                    visible(names[row["id"]], 70),
+                    spoken(row["by"], 40),
+                    float(row["effective_bits"]),
+                    loss,
+                    row["id"] == facts.judged,
+                )
+            )
+    # the judged candidate is in the table whatever its place
+    kept = candidates[:MOST_CANDIDATES]
+    kept += [row for row in candidates[MOST_CANDIDATES:] if row["id"] == facts.judged]
+    table = _candidates(facts, kept, measure)
+    unit = next((r.get("unit", "") for c in candidates if measure and (r := facts.whole(measure, c["id"]))), "")
+    second = _second(facts)
+    out: Json = {
+        "table": table,
+        "left_out": capped(len(table), len(candidates), "candidates"),
+        "measure": title(measure) if measure else "",
+        "chart": None,
+        "metric": title(second) if second else "",
+    }
+    if points:
+        best = min(points, key=lambda p: (p.y, p.x, p.name))
+        many = "one candidate" if len(points) == 1 else f"{len(points)} candidates"
+        finding = f"{many[:1].upper()}{many[1:]}: least loss {one(best.y, unit)} at {one(best.x, 'bits')}"
+        log = upward([p.y for p in points], unit, 0, 0).log
+        say = "; ".join(f"{p.name} {one(p.x, 'bits')} {one(p.y, unit)}" for p in points[:40])
+        chart = scatter(points, f"{finding}. {say}", "Effective bits a parameter", title(measure or ""), unit)
+        out |= {"chart": chart, "finding": finding, "log": log}
+    return out
+
+
+def _second(facts: EvidenceTable) -> str | None:
+    names = ("accuracy_change", "r2_change", "mae_change")
+    return next((m for m in names if facts.whole(m, facts.judged) or any(facts.rows(m))), None)
+
+
+def short_names(every: Sequence[Row], rows: Sequence[Row]) -> list[str]:
+    """Each candidate by its quantizer and the settings that vary within it, "Affine: bits 4"; its id where two came out alike."""
+    seen: dict[str, dict[str, set[str]]] = {}
+    for row in every:
+        for key, text in (row.get("settings") or {}).items():
+            seen.setdefault(str(row.get("by")), {}).setdefault(str(key), set()).add(str(text))
+    found = []
+    for row in rows:
+        varying = {k: v for k, v in sorted((row.get("settings") or {}).items()) if len(seen[str(row.get("by"))][str(k)]) > 1}
+        said = ", ".join(f"{visible(k.replace('_', ' '), 30)} {visible(v, 30)}" for k, v in varying.items())
+        found.append(f"{spoken(row.get('by') or row['id'], 40)}: {said}" if said else visible(row["id"], 110))
+    return [name if found.count(name) == 1 else visible(row["id"], 110) for name, row in zip(found, rows, strict=True)]
+
+
+def _candidates(facts: EvidenceTable, candidates: Sequence[Row], measure: str | None) -> list[Json]:
+    second = _second(facts)
+    names = short_names(list(facts.report.get("candidates") or ()), candidates)
+    losses = [facts.whole(measure, row["id"]) if measure else None for row in candidates]
+    others = [facts.whole(second, row["id"]) if second else None for row in candidates]
+    worst = [
+        min((t["sqnr_db"] for t in row.get("tensors") or () if t.get("sqnr_db") is not None), default=None) for row in candidates
+    ]
+    cells = [same_decimals(losses), spans(losses), same_decimals(others, True), column(worst, "dB")]
+    return [
+        {
+            "id": names[i],
+            "judged": row["id"] == facts.judged,
+            "bits": fixed(row.get("effective_bits"), 2),
+            "sort": row.get("effective_bits"),
+            "size": NONE if row.get("size_bytes") is None else size(row["size_bytes"]),
+            "loss": cells[0][i],
+            "loss_sort": value(losses[i]),
+            "interval": cells[1][i],
+            "metric": cells[2][i],
+            "sqnr": cells[3][i],
+        }
+        for i, row in enumerate(candidates)
+    ]

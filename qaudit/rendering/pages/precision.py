@@ -1,0 +1,283 @@
+"""Section 2: what quantization cost, over all rows, by group, by candidate, by tensor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from qaudit.rendering.charts.rows import Dot, dots, histogram
+from qaudit.rendering.numbers import NONE, capped, column, decimals, fixed, is_percent, one, span, whole
+from qaudit.rendering.pages.candidates import sweep
+from qaudit.rendering.table import (
+    CHANGES,
+    METRICS,
+    EvidenceTable,
+    Row,
+    bin_edges,
+    interval,
+    same_decimals,
+    shown,
+    shown_span,
+    spans,
+    title,
+    value,
+)
+from qaudit.rendering.text import visible
+
+Json = dict[str, Any]
+MOST_TENSORS, MOST_GROUPS, MOST_FORMULAS = 30, 24, 20
+
+
+def precision(facts: EvidenceTable) -> Json:
+    """Everything the page shows; empty lists where nothing was measured."""
+    return {
+        "metrics": metrics(facts),
+        "flips": flips(facts),
+        "groups": groups(facts),
+        "histogram": score_changes(facts),
+        "sweep": sweep(facts),
+        "tensors": tensors(facts),
+        "formulas": formulas(facts),
+        "contributions": contributions(facts),
+        "lowering": lowering(facts),
+        "both": facts.judged is not None,
+        "integer": any(t.get("role") in ("input", "inputs") for t in (judged_row(facts) or {}).get("tensors") or ()),
+    }
+
+
+def judged_row(facts: EvidenceTable) -> Row | None:
+    """The judged candidate's entry."""
+    return next((c for c in facts.report.get("candidates") or () if c["id"] == facts.judged), None)
+
+
+def metrics(facts: EvidenceTable) -> list[Json]:
+    """Reference, judged, change with its interval: a row a metric; a value not measured is a dash, its reason beside it."""
+    found = []
+    for name in METRICS:
+        before, after = facts.whole(name, "reference"), facts.whole(name, facts.judged)
+        change = facts.whole(CHANGES.get(name, f"{name}_change"), facts.judged)
+        if before is None and after is None and change is None:
+            continue
+        unit = next((row.get("unit", "") for row in (after, before, change) if row), "")
+        levels, moved = [value(before), value(after)], [value(change), *interval(change)]
+        if is_percent(unit):
+            first, cells = column(levels, unit), column(moved, unit, True)
+        else:
+            places = min(max(decimals(levels), decimals(moved)), decimals(levels) + 1) or decimals(moved)
+            first, cells = [fixed(v, places) for v in levels], [fixed(v, places, True) for v in moved]
+        found.append(
+            {
+                "name": title(name),
+                "before": first[0],
+                "after": first[1],
+                "change": cells[0],
+                "interval": f"{cells[1]} to {cells[2]}" if moved[1] is not None else NONE,
+                "method": _method(change),
+                "n": (after or before or change or {}).get("n"),
+                "reason": visible(next((r["reason"] for r in (change, after, before) if r and r.get("reason")), ""), 160),
+            }
+        )
+    return found
+
+
+def _method(row: Row | None) -> str:
+    found = (row or {}).get("interval")
+    return f"{fixed(100 * found['level'], 0)}% {visible(found['method'], 60)}" if found else ""
+
+
+def flips(facts: EvidenceTable) -> list[Json]:
+    """Counts and rates of changed decisions over all rows."""
+    found = []
+    for name in (
+        "flip_rate",
+        "flips",
+        "flips_fixed",
+        "flips_broken",
+        "flips_other",
+        "mcnemar_p",
+        "max_abs_error",
+        "mean_abs_error",
+        "kl",
+    ):
+        row = facts.whole(name, facts.judged)
+        if row is not None:
+            reason = visible(row.get("reason") or "", 160)
+            item = {"name": title(name), "value": shown(row), "interval": shown_span(row), "n": row.get("n")}
+            found.append({**item, "method": _method(row), "reason": reason})
+    return found
+
+
+def groups(facts: EvidenceTable) -> Json | None:
+    """Flip rate (or the change of the error) by group: chart and table."""
+    measure = next((m for m in ("flip_rate", "mae_change", "mean_abs_error") if _grouped(facts, m)), None)
+    if measure is None:
+        return None
+    rows = _grouped(facts, measure)
+    kept = rows[:MOST_GROUPS]
+    overall = facts.whole(measure, facts.judged)
+    shown_rows = [*([overall] if overall else []), *kept]
+    names = ["All rows"] * bool(overall) + [visible(row["about"]["group"], 60) for row in kept]
+    verdicts = {a["evidence"]: a["verdict"] for a in facts.report.get("assessments") or () if a.get("evidence") is not None}
+    places = {id(row): index for index, row in enumerate(facts.evidence)}
+    cells = same_decimals(shown_rows)
+    unit = kept[0].get("unit", "")
+    data = [
+        Dot(
+            name,
+            value(row),
+            *interval(row),
+            (cell, NONE if row.get("n") is None else whole(row["n"])),
+            _verdict(verdicts, places, row),
+        )
+        for name, row, cell in zip(names, shown_rows, cells, strict=True)
+    ]
+    known = [
+        (v, name) for name, row in zip(names, shown_rows, strict=True) if (v := value(row)) is not None and name != "All rows"
+    ]
+    top = max(known, default=None)
+    finding = (
+        f"{title(measure)} is largest for {top[1]}: {one(top[0], unit)}" if top and top[0] > 0 else f"{title(measure)} by group"
+    )
+    numbers = "; ".join(f"{d.name} {cell}" for d, cell in zip(data, cells, strict=True))
+    chart = dots(
+        data, f"{finding}. {numbers}", title(measure), unit, (title(measure).split(" of ")[0], "Rows"), _limit(facts, measure)
+    )
+    table = [
+        {
+            "name": d.name,
+            "value": cell,
+            "interval": cell_span,
+            "n": row.get("n"),
+            "more": _group_more(facts, row),
+            "reason": visible(row.get("reason") or "", 120),
+        }
+        for d, row, cell, cell_span in zip(data, shown_rows, cells, spans(shown_rows), strict=True)
+    ]
+    return {"finding": finding, "chart": chart, "table": table, "measure": title(measure),
+            "left_out": capped(len(kept), len(rows), "groups"),
+            "level": _method(next((r for r in shown_rows if r.get("interval")), None))}  # fmt: skip
+
+
+def _verdict(verdicts: dict[int, str], places: dict[int, int], row: Row) -> str:
+    return verdicts.get(places[id(row)], "no_limit")
+
+
+def _grouped(facts: EvidenceTable, measure: str) -> list[Row]:
+    rows = [r for r in facts.rows(measure, candidate=facts.judged) if "group" in r["about"]]
+    return [r for r in rows if set(r["about"]) <= {"candidate", "against", "group"}]
+
+
+def _group_more(facts: EvidenceTable, row: Row) -> str:
+    group = (row.get("about") or {}).get("group")
+    found = [r for r in _grouped(facts, "accuracy_change") if r["about"]["group"] == group] if group else []
+    found = found or ([whole_row] if not group and (whole_row := facts.whole("accuracy_change", facts.judged)) else [])
+    return one(value(found[0]), found[0].get("unit", ""), True) if found else NONE
+
+
+def _limit(facts: EvidenceTable, measure: str) -> tuple[str, float] | None:
+    for found in facts.report.get("assessments") or ():
+        limit = found["limit"]
+        if limit["measure"] == measure and "group" in (limit.get("where") or {}):
+            if limit.get("at_most") is not None:
+                return "at most", float(limit["at_most"])
+            return "at least", float(limit["at_least"])
+    return None
+
+
+def score_changes(facts: EvidenceTable) -> Json | None:
+    """Histogram of the change of the score, rows in bins."""
+    rows = [
+        r
+        for r in facts.rows("score_change_histogram", candidate=facts.judged)
+        if "bin" in r["about"] and "group" not in r["about"]
+    ]
+    ends = [(bin_edges(row["about"].get("range") or row["about"]["bin"]), value(row) or 0.0) for row in rows]
+    found = sorted((edges, count) for edges, count in ends if edges)
+    total = sum(count for _, count in found)
+    if not found or total <= 0:
+        return None
+    edges, shares = [e for e, _ in found], [count / total for _, count in found]
+    if any(math.isinf(x) for pair in edges for x in pair):
+        wide = max((b - a for a, b in edges if math.isfinite(b - a)), default=1.0)
+        edges = [(b - wide if math.isinf(a) else a, a + wide if math.isinf(b) else b) for a, b in edges]
+    most = max(range(len(shares)), key=lambda i: shares[i])
+    finding = f"{one(shares[most], 'share')} of rows move by {span(*edges[most])}"
+    output = (facts.report.get("subject") or {}).get("output")
+    axis = (
+        "Judged minus reference, in the unit of the target"
+        if output == "regression"
+        else "Judged minus reference, score of the decision"
+    )
+    return {"finding": finding, "chart": histogram(edges, shares, f"{finding}; {len(edges)} bins", axis), "n": rows[0].get("n")}
+
+
+def tensors(facts: EvidenceTable) -> Json | None:
+    """Every tensor of the judged candidate, the noisiest first."""
+    rows = list((judged_row(facts) or {}).get("tensors") or ())
+    if not rows:
+        return None
+    rows.sort(key=lambda t: (math.inf if t.get("sqnr_db") is None else t["sqnr_db"], str(t.get("parameter"))))
+    kept = rows[:MOST_TENSORS]
+    noise, error = column([t.get("sqnr_db") for t in kept], "dB"), column([t.get("max_abs_error") for t in kept])
+    table = [
+        {
+            "parameter": visible(t.get("parameter"), 60),
+            "role": visible(t.get("role") or "", 24),
+            "bits": fixed(t.get("bits"), 2) if isinstance(t.get("bits"), float) and t["bits"] % 1 else visible(t.get("bits"), 12),
+            "shape": " × ".join(str(n) for n in t.get("shape") or ()) or "scalar",
+            "sqnr": noise[i],
+            "error": error[i],
+            **{key: NONE if t.get(key) is None else whole(t[key]) for key in ("saturated", "zeros", "distinct")},
+        }
+        for i, t in enumerate(kept)
+    ]
+    return {"table": table, "left_out": capped(len(kept), len(rows), "tensors, the noisiest")}
+
+
+def formulas(facts: EvidenceTable) -> list[Json]:
+    """The law that made the judged codes, as it was evaluated; equal texts are listed once."""
+    row = judged_row(facts) or {}
+    by_text: dict[str, list[str]] = {}
+    for name, text in sorted((row.get("formulas") or {}).items()):
+        by_text.setdefault(str(text)[:4000], []).append(visible(name, 50))
+    return [
+        {"of": ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else ""), "lines": _lines(text)}
+        for text, names in list(by_text.items())[:MOST_FORMULAS]
+    ]
+
+
+def _lines(text: str) -> list[str]:
+    return [visible(line.strip(), 240) for line in text.replace(";", "\n").splitlines()[:12] if line.strip()]
+
+
+def contributions(facts: EvidenceTable) -> Json | None:
+    """What each tensor or bucket contributes to the prediction on calibration rows."""
+    rows = [r for r in facts.rows("contribution", candidate=facts.judged) if value(r) is not None]
+    rows.sort(key=lambda r: (-(value(r) or 0), str(r["about"])))
+    cells = same_decimals(rows[:12])
+    table = [{"name": _about(r), "value": cell, "n": r.get("n")} for r, cell in zip(rows[:12], cells, strict=True)]
+    return {"table": table, "left_out": capped(len(table), len(rows), "parts, the largest")} if rows else None
+
+
+def _about(row: Row) -> str:
+    order: Sequence[str] = ("parameter", "value_of", "range", "bin", "output")
+    return ", ".join(visible(row["about"][key], 70) for key in order if key in row["about"]) or NONE
+
+
+def lowering(facts: EvidenceTable) -> Json | None:
+    """The proof that our reading of the model equals the model."""
+    found = (facts.report.get("subject") or {}).get("lowering")
+    if not found:
+        return None
+    rows = found.get("ambiguous_rows") or []
+    return {
+        "proved": bool(found.get("proved")),
+        "statement": visible(found.get("statement") or "", 400),
+        "why_not": visible(found.get("why_not") or "", 400),
+        "rows": found.get("rows"),
+        "error": NONE if found.get("max_error") is None else f"{found['max_error']:.3g}".replace("-", "\u2212"),
+        "bound": NONE if found.get("bound") is None else f"{found['bound']:.3g}".replace("-", "\u2212"),
+        "ambiguous": ", ".join(str(r) for r in rows[:20]) + (f" and {len(rows) - 20} more" if len(rows) > 20 else ""),
+        "count": len(rows),
+    }

@@ -1,0 +1,124 @@
+"""The child: one task, its plugins, its answer. It runs after a fork of the server and never sees the host's memory."""
+
+from __future__ import annotations
+
+import faulthandler
+import hashlib
+import importlib
+import os
+import random
+import re
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from qaudit.core.records import Decline
+from qaudit.errors import Refused
+from qaudit.sandbox import limits as restricted
+from qaudit.sandbox.ipc import PHASE_BYTES, BrokenAnswer, named, plain_reason, read_json, text_of, write_arrays, write_json
+from qaudit.sandbox.job import Arrays, FailureKind, Job, Json, Limits, PluginRef
+from qaudit.sandbox.plugin_loader import BrokenPlugin, offered, subject_of
+from qaudit.sandbox.tasks import module_of
+
+Phase = Callable[[str], None]
+
+
+def main(folder: Path, limits: Limits, output: int) -> NoReturn:
+    """Do the work that `folder` asks for and end the process. `output` receives standard output and error."""
+    _settle(folder, output)
+    phase = _announcer(folder)
+    try:
+        restricted.restrict(limits)
+        threadpool_limits(limits=1)
+        order = read_json(folder / "request.json")
+        seed(order)
+        arrays = {name: _shared(folder / "in" / file) for name, file in order["arrays"].items()}
+        refs = [PluginRef(**ref) for ref in order["plugins"]]
+        answer, given = perform(order["task"], order["request"], arrays, refs, phase)
+        files = write_arrays(folder / "out", given)
+        write_json(folder / "answer.json", {"answer": answer, "arrays": files})
+    except BaseException as error:  # SystemExit and KeyboardInterrupt of a plugin end the unit, not the audit
+        with suppress(BaseException):
+            sys.excepthook(type(error), error, error.__traceback__)
+        kind, reason = failure_of(error)
+        with suppress(BaseException):
+            write_json(folder / "answer.json", {"failure": {"kind": kind, "reason": reason}})
+    os._exit(0)
+
+
+def perform(task: str, request: Json, arrays: Arrays, refs: list[PluginRef], phase: Phase) -> tuple[Json, Arrays]:
+    """Load the plugins one by one and call the `work` of the task. Whatever it raises passes through."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", task):
+        raise Refused(f"task {task!r}: expected a snake_case name")
+    offers: dict[str, list[Any]] = {}
+    for ref in refs:
+        offers.setdefault(ref.kind, []).extend(offered(ref, subject_of(request), phase))
+    phase("start")
+    work = importlib.import_module(module_of(task)).work
+    result = work(Job(request, arrays, offers, phase))
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise BrokenAnswer(f"task {task} gave {type(result).__name__}, expected (answer, arrays)")
+    return result
+
+
+def failure_of(error: BaseException) -> tuple[FailureKind, str]:
+    """The kind and the one plain line that say what `error` was."""
+    text = text_of(error)
+    if isinstance(error, Decline):
+        return "declined", plain_reason(text) or "declined without a reason"
+    if isinstance(error, Refused):
+        return "refused", plain_reason(text, 600) or "refused without a reason"
+    if isinstance(error, BrokenPlugin | BrokenAnswer):
+        return "broken contract", plain_reason(text)
+    return ("out of memory" if isinstance(error, MemoryError) else "raised"), plain_reason(named(error))
+
+
+def _settle(folder: Path, output: int) -> None:
+    """Own session, private folder, no input, captured output, default signals, no other open file."""
+    os.setsid()
+    restricted.die_with_parent()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.closerange(3, 1024)
+    work = folder / "work"
+    work.mkdir(mode=0o700, exist_ok=True)
+    os.chdir(work)
+    os.umask(0o077)
+    os.environ.update(HOME=str(work), TMPDIR=str(work), PWD=str(work))
+    faulthandler.enable(file=2, all_threads=False)
+
+
+def _announcer(folder: Path) -> Phase:
+    """`phase(name)` overwrites the first bytes of a file: the host reads it after whatever happened."""
+    file = os.open(folder / "phase", os.O_WRONLY | os.O_CREAT, 0o600)
+
+    def phase(name: str) -> None:
+        os.pwrite(file, name.encode("utf-8", "replace")[: PHASE_BYTES - 1].ljust(PHASE_BYTES - 1, b" ") + b"\n", 0)
+
+    return phase
+
+
+def seed(order: Json) -> None:
+    """The same unit draws the same numbers even from the global generators, which nobody should use."""
+    key = hashlib.sha256(f"{order['task']}|{order['request'].get('seed')}".encode()).digest()
+    random.seed(key)
+    np.random.seed(int.from_bytes(key[:4], "little"))  # noqa: NPY002 - plugins may draw from it
+
+
+def _shared(path: Path) -> NDArray[Any]:
+    """A read-only array, mapped from its file where it has any bytes."""
+    array = np.load(path, allow_pickle=False) if path.stat().st_size < 4096 else np.load(path, mmap_mode="r", allow_pickle=False)
+    plain = np.asarray(array)
+    plain.flags.writeable = False
+    return plain

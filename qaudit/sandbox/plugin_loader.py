@@ -1,0 +1,161 @@
+"""One plugin through its door, inside a child: import, register with its own manager, call the one hook, check the records."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import itertools
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+import qaudit.hookspecs as hookspecs
+from qaudit.core.__about__ import SPEC
+from qaudit.core.records import Explainer, Format, Framework, Quantizer, Subject
+from qaudit.errors import Refused
+from qaudit.sandbox.job import Json, PluginRef
+from qaudit.sandbox.plugin_source import data_file
+
+OFFERS = 100
+HOOKS = {
+    "quantizer": ("qaudit_offer_quantizers", Quantizer),
+    "explainer": ("qaudit_offer_explainers", Explainer),
+    "format": ("qaudit_offer_formats", Format),
+    "framework": ("qaudit_offer_frameworks", Framework),
+}
+NOBODY = Subject("", (), (), ())
+
+
+class BrokenPlugin(Exception):
+    """A plugin that does not keep the contract; the message says what was expected and what was found."""
+
+
+def offered(ref: PluginRef, subject: Subject = NOBODY, phase: Callable[[str], None] = lambda name: None) -> list[Any]:
+    """The records of kind `ref.kind` that the plugin yields under its own name; empty where it offers nothing here.
+
+    Raises BrokenPlugin for an unknown hook, a record of another type or name, or more than 100 offers.
+    """
+    phase("import")
+    if ref.value.strip().endswith(".toml"):
+        return _checked(ref, [_from_data(ref)], Framework)
+    manager = pluggy.PluginManager("qaudit")
+    manager.add_hookspecs(hookspecs)
+    plugin = _imported(ref)
+    spec = getattr(plugin, "qaudit_spec", SPEC)
+    if spec != SPEC:
+        owner = f"{ref.distribution} {ref.version}".strip()
+        raise BrokenPlugin(f"{owner} was written for plugin contract {spec}, this qaudit has contract {SPEC}")
+    try:
+        manager.register(plugin, name=ref.name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise BrokenPlugin(_explained(str(error), plugin)) from error
+    hook, record_type = HOOKS[ref.kind]
+    caller = getattr(manager.hook, hook)
+    if not caller.get_hookimpls():
+        raise BrokenPlugin(f"{ref.name}: no @hookimpl function {hook}")
+    phase("offer")
+    arguments = {"subject": subject} if "subject" in inspect.signature(getattr(hookspecs, hook)).parameters else {}
+    found: list[Any] = []
+    for offers in caller(**arguments):
+        found.extend(_checked(ref, offers, record_type))
+    return found
+
+
+def _imported(ref: PluginRef) -> Any:
+    """The module, or an attribute of it ("package.module:attribute"), or a single file."""
+    if ref.file is not None:
+        return _from_file(ref.file, f"qaudit_file_{ref.digest[:16]}")
+    module, _, attribute = ref.value.partition(":")
+    plugin: Any = importlib.import_module(module.strip())
+    for part in filter(None, attribute.strip().split(".")):
+        plugin = getattr(plugin, part)
+    if inspect.isclass(plugin):
+        raise BrokenPlugin(f"{ref.name}: entry point {ref.value!r} is a class, expected a module")
+    return plugin
+
+
+def _from_file(file: str, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise BrokenPlugin(f"{file}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def _from_data(ref: PluginRef) -> Framework:
+    """A framework that is a toml file and nothing else: its keys are the fields of the record. No code of the plugin runs."""
+    if ref.kind != "framework":
+        raise BrokenPlugin(f"{ref.name}: {ref.value} is data; only a framework may be")
+    file = Path(ref.file) if ref.file is not None else data_file(ref.value)
+    if file is None:
+        raise BrokenPlugin(f"{ref.name}: {ref.value} is not there")
+    try:
+        given = tomllib.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise BrokenPlugin(f"{ref.name}: {file.name} is not TOML ({error})") from error
+    wanted = {field.name for field in fields(Framework)}
+    if wrong := sorted(wanted ^ set(given)):
+        problem = "missing" if wrong[0] in wanted else "unknown"
+        raise BrokenPlugin(f"{ref.name}: {file.name}: {problem} key {wrong[0]!r}; a framework has {', '.join(sorted(wanted))}")
+    return Framework(**given)
+
+
+def _explained(error: str, plugin: Any) -> str:
+    """pluggy's refusal as one line, with the nearest hook name where a name is wrong."""
+    known = [hook for hook, _ in HOOKS.values()]
+    for name in sorted(getattr(plugin, "__dict__", {})):
+        if name.startswith("qaudit_offer") and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known hooks: {', '.join(known)}"
+            return f"unknown hook {name}{hint} (or does it need a newer qaudit?)"
+    return " ".join(error.split())
+
+
+def _checked(ref: PluginRef, offers: Any, record_type: type) -> list[Any]:
+    if offers is None:
+        return []
+    if not isinstance(offers, Iterable) or isinstance(offers, str | bytes | Mapping):
+        raise BrokenPlugin(f"{ref.name}: the hook gave {type(offers).__name__}, expected {record_type.__name__} records")
+    taken = list(itertools.islice(offers, OFFERS + 1))
+    if len(taken) > OFFERS:
+        raise BrokenPlugin(f"{ref.name}: more than {OFFERS} offers")
+    for record in taken:
+        if not isinstance(record, record_type):
+            raise BrokenPlugin(f"{ref.name}: offered a {type(record).__name__}, expected a {record_type.__name__}")
+    named = [record for record in taken if _name(record) == ref.name]
+    if (taken and not named) or (len(named) < len(taken) and ref.file is None):
+        other = next(_name(record) for record in taken if _name(record) != ref.name)
+        raise BrokenPlugin(f"{ref.name}: the record is named {other!r}, expected {ref.name!r} as its entry point")
+    if len(named) > 1:
+        raise BrokenPlugin(f"{ref.name}: offered {len(named)} records of one name, expected one")
+    return named
+
+
+def _name(record: Any) -> Any:
+    return record.id if isinstance(record, Framework) else record.name
+
+
+def subject_of(request: Json) -> Subject:
+    """The Subject that a request describes; an empty one where it describes none. Raises Refused for unknown keys."""
+    given = request.get("subject")
+    if not isinstance(given, Mapping):
+        return NOBODY
+    known = Subject.__dataclass_fields__
+    if unknown := sorted(set(given) - set(known)):
+        raise Refused(f"request.subject: unknown keys {unknown}, known: {sorted(known)}")
+    values = dict(given)
+    for key in ("features", "classes"):
+        values[key] = tuple(values.get(key, ()))
+    values["parameters"] = tuple((str(n), str(r), tuple(int(k) for k in shape)) for n, r, shape in values.get("parameters", ()))
+    return Subject(**{"output": "", **values})

@@ -1,0 +1,11 @@
+"""A task that gives back what it was given: the isolation tests and `qaudit plugins` use it."""
+
+from __future__ import annotations
+
+from qaudit.sandbox.job import Arrays, Job, Json
+
+
+def work(job: Job) -> tuple[Json, Arrays]:
+    """The request, the names of the offered records, and the arrays, unchanged."""
+    names = {kind: [getattr(record, "name", None) or record.id for record in records] for kind, records in job.offers.items()}
+    return {"request": job.request, "offers": names}, job.arrays

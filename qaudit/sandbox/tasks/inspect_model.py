@@ -1,0 +1,35 @@
+"""What a model file holds: features, classes, output and its Program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from qaudit.core.records import Loaded
+from qaudit.sandbox.job import Job, Json
+from qaudit.sandbox.pack_program import pack_program
+from qaudit.sandbox.subject_model import open_model
+
+
+def facts(model: Loaded) -> Json:
+    """Everything about a loaded model that is no array."""
+    return {
+        "features": [{"name": f.name, "kind": f.kind, "takes_missing": f.takes_missing} for f in model.features],
+        "classes": list(model.classes),
+        "output": model.output,
+        "family": model.family,
+        "width": model.width,
+        "why_not": model.why_not,
+        "refittable": model.refit is not None,
+        "categories": {name: list(texts) for name, texts in model.categories.items()},
+    }
+
+
+def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
+    """request["model"] -> facts, and the packed program (None for a black box) with its arrays."""
+    model = open_model(job)
+    if model.program is None:
+        return facts(model) | {"program": None}, {}
+    packed, arrays = pack_program(model.program)
+    return facts(model) | {"program": packed}, arrays

@@ -1,0 +1,18 @@
+"""Whether a sealed folder still holds what its seal says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from qaudit.sandbox.job import Job, Json
+from qaudit.seal.verification import check
+
+
+def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
+    """request["target"] (absolute path of a folder or of a file in it) -> {status, lines}."""
+    job.phase("read")
+    status, lines = check(Path(job.request["target"]))
+    return {"status": status, "lines": lines}, {}

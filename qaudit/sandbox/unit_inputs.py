@@ -1,0 +1,56 @@
+"""What a unit is given to read: request, arrays and its own copy of the model; and whether all that is the same afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qaudit.sandbox.ipc import BrokenAnswer, open_regular, write_arrays, write_json
+from qaudit.sandbox.job import Arrays, Json, PluginRef
+
+
+@dataclass(frozen=True, slots=True)
+class UnitInputs:
+    """sha256 by file, as the files were written."""
+
+    digests: Mapping[Path, str]
+
+    @classmethod
+    def write(cls, folder: Path, task: str, request: Json, arrays: Arrays, plugins: Sequence[PluginRef]) -> UnitInputs:
+        """Fill a unit's folder. A unit that spoils its copy of the model spoils no other unit's."""
+        files = write_arrays(folder / "in", arrays)
+        model = request.get("model")
+        read = [folder / "in" / file for file in files.values()]
+        if isinstance(model, str) and Path(model).is_file():
+            copy = folder / "model" / Path(model).name
+            copy.parent.mkdir(mode=0o700)
+            shutil.copyfile(model, copy)
+            request = {**request, "model": str(copy)}
+            read.append(copy)
+        refs = [dataclasses.asdict(ref) for ref in plugins]
+        write_json(folder / "request.json", {"task": task, "request": request, "plugins": refs, "arrays": files})
+        for path in read:
+            path.chmod(0o400)
+        return cls({path: _digest(path) for path in read})
+
+    def changed(self) -> str | None:
+        """The first file that is no longer as it was written, in words; None where all are."""
+        for path, before in self.digests.items():
+            if _digest(path) != before:
+                return "its arrays" if path.parent.name == "in" else f"the file {path.name}"
+        return None
+
+
+def _digest(path: Path) -> str:
+    found = hashlib.sha256()
+    try:
+        with open_regular(path) as file:
+            while block := file.read(2**20):
+                found.update(block)
+        return found.hexdigest()
+    except (BrokenAnswer, OSError):
+        return "not readable"

@@ -1,0 +1,336 @@
+"""A7, C and D checks for explainers, on models whose reasons are known."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qaudit.core.decision import Decision
+from qaudit.core.explanation import Attributions, Explanation, Importance, LocalModels, TreeModel
+from qaudit.core.measures.surrogate import apply_tree
+from qaudit.core.records import Context, Decline, Explainer, Value
+from qaudit.core.table import Table
+from qaudit.core.tensor import Floats
+from qaudit.errors import Refused
+from qaudit.sandbox.ipc import BrokenAnswer
+from qaudit.sandbox.pack_explanation import pack_explanation, unpack_explanation
+from qaudit.sandbox.tasks.explain import Meter, checked
+from qaudit.testing.checks import toy_subjects
+from qaudit.testing.checks.results import NotRun
+from qaudit.testing.checks.side_effect_watch import SideEffectWatch, changed, state
+
+BUDGET = 200_000
+Columns = Mapping[str, NDArray[Any]]
+Model = Callable[[Columns], Floats]
+WEIGHTS = {"age": 1.4, "income": -0.8, "debt": 0.5, "purpose": 0.9}
+
+
+def two_classes(margin: Floats) -> Floats:
+    """Probabilities (n, 2) of a margin (n,)."""
+    positive = 1.0 / (1.0 + np.exp(-margin))
+    return np.stack([1.0 - positive, positive], axis=1)
+
+
+def weighted(columns: Columns) -> Floats:
+    """A logistic model of all columns."""
+    return two_classes(np.asarray(sum(WEIGHTS[name] * toy_subjects.signal_of(columns, name) for name in sorted(columns))))
+
+
+def constant(columns: Columns) -> Floats:
+    """0.3 for everybody."""
+    return np.tile([0.7, 0.3], (len(next(iter(columns.values()))), 1))
+
+
+def only(name: str) -> Model:
+    """A model of one column."""
+    return lambda columns: two_classes(2.0 * toy_subjects.signal_of(columns, name))
+
+
+def one_number(columns: Columns) -> Floats:
+    """A regression."""
+    return np.log(weighted(columns)[:, 1:] + 0.5)
+
+
+def three(columns: Columns) -> Floats:
+    """Three classes."""
+    margins = np.stack([toy_subjects.signal_of(columns, name) for name in sorted(columns)][:3], axis=1)
+    return np.asarray(np.exp(margins) / np.exp(margins).sum(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """What an explainer returned for one model: the explanations as the host would read them, or why there are none."""
+
+    parts: tuple[Explanation, ...]
+    context: Context
+    meter: Meter
+    wrong: str | None = None
+    declined: str | None = None
+
+
+@dataclass(slots=True)
+class ExplainerTrial:
+    """One explainer under the eyes of a watch. `backwards`: another model first, which must not matter."""
+
+    record: Explainer
+    watch: SideEffectWatch
+    backwards: bool = False
+    before: dict[str, Any] = field(default_factory=lambda: state(calls_only=True))
+    texts: bool = True
+    _first: Said | None = None
+
+    def settings(self) -> dict[str, Value]:
+        """The first default of every setting."""
+        return {key: setting.default[0] for key, setting in self.record.settings.items()}
+
+    def columns(self, holes: bool = False, rows: int = 40, seed: int = 20) -> dict[str, NDArray[Any]]:
+        """Toy rows, with a text column where the explainer takes one."""
+        return toy_subjects.table(self.texts, holes, rows, seed)
+
+    def explain(self, model: Model, rows: Columns, output: str = "binary", seed: int = 7) -> Said:
+        """Call the explainer as a run does. Decline and a broken contract are noted, anything else passes through."""
+        context, meter = self._context(model, rows, output, seed)
+        try:
+            with self.watch.watching("calls"):
+                found = self.record.explain(context, **self.settings())
+            packed, arrays = checked(found, context, "run")
+        except (Decline, Refused) as error:
+            return Said((), context, meter, declined=str(error) or "no reason")
+        except BrokenAnswer as error:
+            return Said((), context, meter, wrong=str(error))
+        parts = tuple(unpack_explanation(part, arrays, f"run.{place}") for place, part in enumerate(packed))
+        return Said(parts, context, meter)
+
+    def _context(self, model: Model, rows: Columns, output: str, seed: int) -> tuple[Context, Meter]:
+        names = tuple(rows)
+        background = {name: self.columns(rows=60, seed=21)[name] for name in names}
+        decision = Decision(output, cutoff=0.5)
+        kinds = {name: "text" if rows[name].dtype == object else "number" for name in names}
+        meter = Meter(lambda table: model(table.columns), names, kinds, BUDGET, lambda phase: None)
+        predicted = model(rows)
+        decided = decision(predicted)
+        shown = (
+            np.zeros(len(predicted), np.int64)
+            if decided is None
+            else decided
+            if output == "multiclass"
+            else np.ones_like(decided)
+        )
+        classes = {"binary": ("no", "yes"), "multiclass": ("a", "b", "c")}.get(output, ())
+        refits = {name: [model({**rows, name: _flat(rows[name])})] * 2 for name in names}
+        target = predicted[:, 0] + 0.1 if decided is None else np.where(np.arange(len(decided)) % 7 == 0, 0, decided)
+        context = Context(meter, decision, shown, dict(rows), background, names, classes, seed, BUDGET)
+        if "target" in self.record.needs:
+            context = replace(context, target=target)
+        return (replace(context, refits=refits) if "refits" in self.record.needs else context), meter
+
+    def first(self) -> Said:
+        """The weighted model on the ordinary rows; once. Where text is declined, on numbers alone."""
+        if self._first is None:
+            if self.backwards:
+                self.explain(only("age"), self.columns(seed=22))
+            self._first = self.explain(weighted, self.columns())
+            if self._first.declined is not None:
+                self.texts = False
+                self._first = self.explain(weighted, self.columns())
+        if self._first.declined is not None:
+            raise NotRun(f"declined: {self._first.declined}")
+        return self._first
+
+
+def _flat(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype == object:
+        return np.array(["other"] * len(values), dtype=object)
+    return np.full(len(values), np.nanmean(values))
+
+
+def sizes(said: Said, part: Explanation) -> Floats:
+    """How much each column matters to one explanation (d,)."""
+    names = said.context.names
+    if isinstance(part, Importance):
+        return np.asarray(np.abs(part.values).mean(axis=0))
+    if isinstance(part, Attributions):
+        return np.asarray(np.abs(part.values).mean(axis=0))
+    if isinstance(part, LocalModels):
+        return np.asarray((np.abs(part.coef) * part.design.std(axis=1)).mean(axis=0))
+    found, inner = np.zeros(len(names)), part.left >= 0
+    np.add.at(found, part.feature[inner], 1.0)
+    if inner[0]:
+        found[part.feature[0]] += len(part.left)
+    return found
+
+
+def works(bench: ExplainerTrial) -> list[str]:
+    """A7."""
+    try:
+        said = bench.first()
+    except NotRun as why:
+        return [f"explains no toy model; {why}"]
+    return [said.wrong] if said.wrong else []
+
+
+def names_match(bench: ExplainerTrial) -> list[str]:
+    """D1: shapes, and where a model uses one column, that column matters most."""
+    first = bench.first()
+    if first.wrong:
+        return [first.wrong]
+    found = []
+    for j, name in enumerate(first.context.names):
+        said = bench.explain(only(name), bench.columns())
+        found += [said.wrong] if said.wrong else []
+        for part in said.parts:
+            size = sizes(said, part)
+            top = int(np.argmax(size))
+            if top != j or not size[j] > 0:
+                kind = type(part).__name__
+                found.append(
+                    f"a model of {name!r} alone: {kind} says {said.context.names[top] if size[top] > 0 else 'nothing'!r}"
+                )
+    return found
+
+
+def no_reasons(bench: ExplainerTrial) -> list[str]:
+    """D2."""
+    bench.first()
+    said = bench.explain(constant, bench.columns())
+    found = [said.wrong] if said.wrong else []
+    for part in said.parts:
+        if isinstance(part, TreeModel):
+            if float(np.ptp(part.value, axis=0).max()) > 1e-9:
+                found.append("the tree of a constant model tells rows apart")
+        elif float(sizes(said, part).max()) > 1e-6:
+            name = said.context.names[int(np.argmax(sizes(said, part)))]
+            found.append(f"a constant model: {type(part).__name__} gives {name!r} {sizes(said, part).max():.3g}, expected 0")
+    return found
+
+
+def within_budget(bench: ExplainerTrial) -> list[str]:
+    """D3: rows asked are counted; a smaller budget than asked for must be known from the context."""
+    said = bench.first()
+    if "refits" not in bench.record.needs and said.meter.rows == 0:
+        return ["never asked the model"]
+    if said.meter.rows > BUDGET:
+        return [f"asked the model for {said.meter.rows} rows, the budget is {BUDGET}"]
+    return []
+
+
+def any_order(bench: ExplainerTrial) -> list[str]:
+    """D4."""
+    first = bench.first()
+    rows = bench.columns()
+    said = bench.explain(weighted, {name: rows[name] for name in reversed(rows)})
+    if said.wrong or said.declined:
+        return [f"with the columns in another order: {said.wrong or said.declined}"]
+    pairs = zip(first.parts, said.parts, strict=True)
+    return [f"{type(one).__name__} changed with the order of columns" for one, two in pairs if not _equal(one, two, first, said)]
+
+
+def _equal(one: Explanation, two: Explanation, first: Said, said: Said) -> bool:
+    if isinstance(one, TreeModel) and isinstance(two, TreeModel):
+        rows = Table(dict(first.context.rows)).columns
+        answers = [tree.value[apply_tree(tree, rows, each.context.names)] for tree, each in ((one, first), (two, said))]
+        return np.allclose(answers[0], answers[1], atol=1e-9)
+    if isinstance(one, LocalModels) and isinstance(two, LocalModels):
+        return np.allclose(one.coef, two.coef[:, ::-1], rtol=1e-6, atol=1e-8)
+    if isinstance(one, Importance | Attributions) and isinstance(two, Importance | Attributions):
+        return np.allclose(one.values, two.values[:, ::-1], rtol=1e-6, atol=1e-9)
+    return False
+
+
+def fingerprint(bench: ExplainerTrial) -> str:
+    """One text that is the same in every process where C1 holds."""
+    return _digest(bench.first())
+
+
+def _digest(said: Said) -> str:
+    found = hashlib.sha256(f"{said.wrong}|{said.declined}".encode())
+    for place, part in enumerate(said.parts):
+        text, arrays = pack_explanation(part, str(place))
+        found.update(repr(text).encode())
+        for name in sorted(arrays):
+            found.update(name.encode() + arrays[name].tobytes())
+    return found.hexdigest()
+
+
+def reproducible(bench: ExplainerTrial) -> list[str]:
+    """C1, within one process; the driver compares with another."""
+    first = bench.first()
+    again = bench.explain(weighted, bench.columns())
+    return [] if _digest(first) == _digest(again) else ["called again with the same seed, it gave another explanation"]
+
+
+def untouched(bench: ExplainerTrial) -> list[str]:
+    """C2."""
+    bench.first()
+    rows = bench.columns()
+    kept = {name: values.copy() for name, values in rows.items()}
+    background = bench.columns(rows=60, seed=21)
+    said = bench.explain(weighted, rows)
+    pairs = [(rows, kept, "rows"), (said.context.background, background, "the background")]
+    return [
+        f"wrote into column {name!r} of {what}"
+        for after, before, what in pairs
+        for name in before
+        if not all(a is b or a == b for a, b in zip(after[name].tolist(), before[name].tolist(), strict=True))
+    ]
+
+
+def leaves_nothing(bench: ExplainerTrial) -> list[str]:
+    """C3."""
+    first = bench.first()
+    before = state()
+    bench.explain(only("age"), bench.columns(seed=22))
+    again = bench.explain(weighted, bench.columns())
+    names = dict.fromkeys([*changed(bench.before, state(True)), *changed(before, state())])
+    found = [f"a call changed {name}" for name in names]
+    if _digest(again) != _digest(first):
+        found.append("after another model it gave another explanation of the first")
+    return found
+
+
+def silent(bench: ExplainerTrial) -> list[str]:
+    """C5."""
+    bench.first()
+    printed = bench.watch.printed.get("calls", 0)
+    return [f"printed {printed} bytes on standard output while explaining"] if printed else []
+
+
+def no_nonsense(bench: ExplainerTrial) -> list[str]:
+    """C6: every kind of subject works or is declined."""
+    bench.first()
+    plain, found = bench.columns(), []
+    same = {**plain, "debt": np.full(len(plain["debt"]), 2.0)}
+    tried: list[tuple[str, Model, Columns, str]] = [
+        ("missing values", weighted, bench.columns(holes=True), "binary"),
+        ("one row", weighted, bench.columns(rows=1), "binary"),
+        ("a constant column", weighted, same, "binary"),
+        ("a regression", one_number, plain, "regression"),
+        ("three classes", three, plain, "multiclass"),
+    ]
+    for what, model, rows, output in tried:
+        try:
+            said = bench.explain(model, rows, output)
+        except Exception as error:
+            found.append(f"{what}: raised {type(error).__name__}: {error}, expected an explanation or Decline")
+            continue
+        found += [f"{what}: {said.wrong}"] if said.wrong else []
+    return found
+
+
+EXPLAINING: dict[str, Callable[[ExplainerTrial], list[str]]] = {
+    "A7": works,
+    "C1": reproducible,
+    "C2": untouched,
+    "C3": leaves_nothing,
+    "C5": silent,
+    "C6": no_nonsense,
+    "D1": names_match,
+    "D2": no_reasons,
+    "D3": within_budget,
+    "D4": any_order,
+}

@@ -1,1 +1,0 @@
-"""What a child can be asked to do; one module a task, each with `work(job) -> (answer, arrays)`."""

@@ -1,0 +1,214 @@
+"""Findings: the sentence, the numbers under it, and the words that are never used."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from subjects import candidate, subject
+
+from qaudit.core.evidence import Evidence, Finding, Interval, Skipped
+from qaudit.inputs.policy import Policy
+from qaudit.pipeline.stages import find as stage
+from qaudit.pipeline.stages.evaluate import evaluate
+from qaudit.pipeline.stages.find import find
+from qaudit.pipeline.stages.find_text import interval, named, number, percent
+from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject
+
+LOWERED = {"proved": True, "statement": "Proved on 200 rows.", "why_not": None}
+BANNED = re.compile(
+    r"\b(compliant|compliance|certif\w+|guarantee\w*|safe\w*|approved?|conform\w*|bias-free|unbiased|"
+    r"because|caus\w+|due to|leads? to|drives?|driven|prove[sn]? that the model)\b",
+    re.IGNORECASE,
+)
+
+
+def told(
+    of: LoadedSubject, some: tuple[Candidate, ...], judged: Candidate | None, *more: Evidence, **extra: Any
+) -> dict[str, Finding]:
+    evidence = [*evaluate(of, Candidates(some), judged).evidence, *more]
+    return {finding.code: finding for finding in find(of, Candidates(some), evidence, judged, **extra)}
+
+
+def row(measure: str, value: float | None, about: dict[str, str], **changes: Any) -> Evidence:
+    given: dict[str, Any] = {"unit": "share", "interval": None, "n": 100, "by": "x", "topic": "explain.drift"}
+    return Evidence(measure=measure, value=value, about=about, **{**given, **changes})
+
+
+def test_flips_are_told_with_their_split_and_rows() -> None:
+    of = subject(report={"subject": {"lowering": LOWERED, "cutoff_source": "default"}, "data": {}})
+    two, eight = candidate(of, 2), candidate(of, 8)
+    evidence = evaluate(of, Candidates((two, eight)), two).evidence
+    found = {f.code: f for f in find(of, Candidates((two, eight)), evidence, two)}
+    flips = found["QA-002"]
+    numbers = {evidence[i].measure: evidence[i].value for i in flips.evidence}
+    assert set(numbers) == {"flips", "flip_rate", "flips_fixed", "flips_broken", "flips_other"}
+    assert flips.statement.startswith(f"{numbers['flips']:.0f} of 200 decisions changed")
+    assert f"{numbers['flips_broken']:.0f} to the wrong one" in flips.statement
+    assert "between two wrong ones" not in flips.statement
+    assert "QA-003" not in found
+    assert found["QA-001"].statement == "Proved on 200 rows."
+    assert "nobody chose" in found["QA-016"].statement
+    assert {"QA-005", "QA-006", "QA-008"} <= set(found)
+
+
+def test_no_flips_prove_only_a_bound() -> None:
+    of = subject(n=299)
+    fine = candidate(of, 16)
+    found = told(of, (fine,), fine)["QA-003"]
+    assert found.statement == (
+        "0 of 299 decisions changed; at the 95% level this proves only that fewer than 1.23% of such rows change."
+    )
+
+
+def test_the_fewest_bits_without_a_flip() -> None:
+    of = subject()
+    some = tuple(candidate(of, bits) for bits in (2, 3, 12, 16))
+    evidence = evaluate(of, Candidates(some), None).evidence
+    flips = {r.about["candidate"]: r.value for r in evidence if r.measure == "flips"}
+    assert flips[some[0].id]
+    calm = min(bits for bits, c in zip((2, 3, 12, 16), some, strict=True) if not flips[c.id])
+    (found,) = [f for f in find(of, Candidates(some), evidence, None) if f.code == "QA-008"]
+    assert f"are {calm}, with symmetric(bits={calm})" in found.statement
+    assert [evidence[i].measure for i in found.evidence] == ["flips"]
+    (found,) = [f for f in find(of, Candidates(some[:2]), evidence, None) if f.code == "QA-008"]
+    assert found.statement.startswith("In this sweep every candidate changed decisions; the fewest are")
+
+
+def test_groups_worst_and_small() -> None:
+    of = subject(groups={"g": np.where(np.arange(200) < 100, "a", "b"), "s": np.where(np.arange(200) < 5, "x", "y")})
+    two = candidate(of, 2)
+    evidence = evaluate(of, Candidates((two,)), two).evidence
+    found = {f.code: f for f in find(of, Candidates((two,)), evidence, two)}
+    rates = {r.about["group"]: r.value for r in evidence if r.measure == "flip_rate" and "group" in r.about}
+    large = {group: rate for group, rate in rates.items() if group != "s=x"}
+    assert max(large, key=lambda g: large[g] or 0) in found["QA-004"].statement
+    assert found["QA-012"].statement == "One declared group has fewer than 30 rows, too few to say much: s=x (5)."
+
+
+def test_regression_speaks_of_r2() -> None:
+    of = subject("regression")
+    two = candidate(of, 2)
+    found = told(of, (two,), two)
+    assert found["QA-007"].statement.startswith("R² went from ")
+    assert not {"QA-002", "QA-003", "QA-016"} & set(found)
+
+
+def test_reasons_drift_and_surrogate_stand_beside_floor_and_base() -> None:
+    of = subject()
+    two = candidate(of, 2)
+    about = {"candidate": two.id, "explainer": "lime"}
+    against = {**about, "against": "reference"}
+    floor = Interval(0.0, 0.02, 1.0, "reruns")
+    more = [
+        row("reason_change_rate", 0.1, against, interval=Interval(0.05, 0.18, 0.95, "clopper-pearson")),
+        row("reason_change_floor", 0.01, against, interval=floor),
+        row("drift", 0.5, {**against, "value_of": "loss_change size"}, unit=""),
+        row("drift_floor", 0.01, {**against, "value_of": "loss_change size"}, unit="", interval=floor),
+        row("fidelity", 0.9, about, interval=Interval(0.8, 0.95, 0.95, "clopper-pearson")),
+        row("base_rate_fidelity", 0.85, about),
+    ]
+    found = told(of, (two,), two, *more)
+    assert found["QA-009"].severity == "attention"
+    assert "explaining the reference again changes 1.00% (floor)" in found["QA-009"].statement
+    assert "0.5, above its floor" in found["QA-010"].statement
+    assert found["QA-011"].statement.endswith("It tells hardly more than the base rate.")
+    still = told(of, (two,), two, row("drift", 0.015, more[2].about, unit=""), more[3])["QA-010"]
+    assert (still.severity, "not told from its floor" in still.statement) == ("note", True)
+    alike = told(of, (two,), two, row("drift", 0.0, more[2].about, unit=""), more[3])["QA-010"]
+    assert alike.statement.endswith("both variants are explained alike.")
+
+
+def test_what_was_skipped_seen_and_overlaps() -> None:
+    of = subject()
+    skipped = (
+        Skipped("quantize", "acme", "raised KeyError"),
+        Skipped("quantize", "noisy", "not reproducible: two runs differ"),
+        Skipped("explain", "drop_column", "needs training rows", "declined"),
+    )
+    more = [
+        row("unseen_categories", 3.0, {"feature": "phist"}, unit="rows"),
+        row("overlap_rows", 2.0, {"value_of": "holdout and training"}, unit="rows"),
+        row("overlap_rows", 0.0, {"value_of": "calibration and holdout"}, unit="rows"),
+    ]
+    found = told(of, (), None, *more, skipped=skipped)
+    assert found["QA-014"].statement == "2 parts of this audit failed and left no number: acme (quantize), noisy (quantize)."
+    assert found["QA-015"].statement == "1 part of this audit did not apply here: drop_column (explain)."
+    assert found["QA-013"].statement.endswith("phist (3 rows).")
+    assert "noisy" in found["QA-017"].statement
+    assert found["QA-018"].statement == "2 rows stand in more than one role: holdout and training."
+    assert found["QA-019"].statement.startswith("No candidate is judged")
+
+
+def test_a_judged_candidate_that_failed_is_said() -> None:
+    of = subject()
+    two = candidate(of, 2)
+    evidence = evaluate(of, Candidates(()), None).evidence
+    found = {f.code: f for f in find(of, Candidates(()), evidence, two)}
+    assert found["QA-019"].severity == "attention"
+
+
+def test_limits_set_after_the_run_and_old_lists_are_said() -> None:
+    of, limits = subject(), Policy("p", "1", "2026-11-25", "sha256:0", ())
+    lists = [{"id": "old", "dated": "2026-05-01"}, {"id": "new", "dated": "2026-11-01"}]
+    found = told(of, (), None, policy=limits, frameworks=lists, date="2026-11-24")
+    assert found["QA-020"].statement.startswith("The policy was set on 2026-11-25, after this audit of 2026-11-24")
+    assert found["QA-021"].statement.endswith("check them first: old (2026-05-01).")
+    later = told(of, (), None, policy=limits, frameworks=lists[1:], date="2026-11-25")
+    assert not {"QA-020", "QA-021"} & set(later)
+
+
+def test_no_word_that_is_never_used() -> None:
+    sources = [f for f in (files("qaudit") / "pipeline" / "stages").iterdir() if f.name.startswith(("find", "assess", "report"))]
+    texts = [string for f in sources for string in re.findall(r'"([^"\n]*)"', f.read_text("utf-8"))]
+    texts += [f.read_text("utf-8") for f in (files("qaudit") / "inputs" / "policies").iterdir() if f.name.endswith(".toml")]
+    assert len(texts) > 100
+    assert [text for text in texts if BANNED.search(text)] == []
+
+
+def test_every_code_has_its_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "findings.md").read_text("utf-8")
+    sources = "".join(
+        f.read_text("utf-8") for f in (files("qaudit") / "pipeline" / "stages").iterdir() if f.name.startswith("find")
+    )
+    codes = sorted(set(re.findall(r"QA-\d{3}", sources)))
+    assert len(codes) == 21
+    assert sorted(re.findall(r"^## (QA-\d{3})", page, re.MULTILINE)) == codes
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0122612, "1.23%"), (0.0, "0.00%"), (1.0, "100.00%"), (0.5, "50.00%"), (1e-7, "1.00e-05%"), (0.99999, "100.00%")],
+)
+def test_percent(value: float, text: str) -> None:
+    assert percent(value) == text
+
+
+def test_signs_and_names() -> None:
+    assert percent(-0.003, sign=True) == "\u22120.30 pp"
+    assert number(0.25, sign=True) == "+0.25"
+    assert number(0.0, sign=True) == "0"
+    assert number(1234567.8) == "1234568"
+    assert named("a\n\u202eb" + "c" * 100, 10) == "a bcccccc…"
+    assert interval(row("x", 1.0, {})) == "no interval"
+
+
+@given(st.floats(-1e12, 1e12))
+def test_numbers_are_within_a_half_per_cent_of_what_they_say(value: float) -> None:
+    said = float(number(value).replace("\u2212", "-"))
+    assert said == pytest.approx(value, rel=6e-3, abs=1e-300)
+
+
+def test_findings_are_in_the_order_of_their_codes() -> None:
+    of = subject(report={"subject": {"lowering": LOWERED, "cutoff_source": "default"}, "data": {}})
+    two = candidate(of, 2)
+    found = find(of, Candidates((two,)), evaluate(of, Candidates((two,)), two).evidence, two)
+    codes = [finding.code for finding in found]
+    assert codes == sorted(codes)
+    assert len(stage.FINDERS) == 19
