@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import hashlib
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from qaudit.core.records import Setting, Value
-from qaudit.errors import Refused
+from qaudit.errors import Refused, unknown
 
 Chosen = Mapping[str, Any]
 """What the author wrote for a plugin: setting name to one value or a list of values."""
@@ -81,8 +80,7 @@ def check(name: str, declared: Mapping[str, Setting], chosen: Chosen) -> dict[st
 def _unknown(name: str, key: str, declared: Collection[str]) -> str:
     if not declared:
         return f"{name}: unknown setting {key!r}; {name} has no settings"
-    near = difflib.get_close_matches(key, list(declared), n=1, cutoff=0.0)[0]
-    return f"{name}: unknown setting {key!r}; did you mean {near!r}? It has {', '.join(sorted(declared))}"
+    return f"{name}: {unknown('setting', key, sorted(declared))}"
 
 
 def _values(name: str, key: str, setting: Setting, chosen: Chosen) -> tuple[Value, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import os
 import re
 import tomllib
@@ -14,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from qaudit.core.evidence import TOPICS
-from qaudit.errors import Refused
+from qaudit.errors import Refused, did_you_mean
 
 FIELDS = TOPICS
 """The evidence fields of the frameworks; [author] may speak to each, by its full name or its last part."""
@@ -278,8 +277,7 @@ def _known(place: list[Any]) -> list[str]:
 
 
 def _nearest(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, 1)
-    return f"{key}: unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
+    return f"{key}: unknown key; {did_you_mean(key, known)}"
 
 
 def settings_of(target: str, holdout: str | None, flags: Mapping[str, Any]) -> Settings:

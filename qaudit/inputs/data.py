@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import difflib
 import hashlib
 import io
 import math
@@ -23,7 +22,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from qaudit.core.table import Kind, Table
-from qaudit.errors import Refused
+from qaudit.errors import Refused, did_you_mean
 
 LARGEST = 4 * 2**30
 """Bytes of a file that is read whole."""
@@ -218,13 +217,7 @@ def need(names: Iterable[str], known: Sequence[str], file: str) -> None:
     """Raise Refused for a column that is not there; the nearest name is offered."""
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-            shown = (
-                f"did you mean {near[0]!r}?"
-                if near
-                else f"columns: {', '.join(list(known)[:12])}{' ...' if len(known) > 12 else ''}"
-            )
-            raise Refused(f"{file}: no column {name!r}; {shown}")
+            raise Refused(f"{file}: no column {name!r}; {did_you_mean(name, known)}")
 
 
 def open_source(path: Path, missing: Sequence[str] = (), shown: str | None = None) -> Source:

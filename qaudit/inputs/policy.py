@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
 from qaudit.core.evidence import ABOUT, PAGES, Limit, plain
-from qaudit.errors import Refused
+from qaudit.errors import Refused, unknown
 
 FREE = tuple(key for key in ABOUT if key not in ("candidate", "against"))
 """Keys that `where` may name: a limit always speaks of the judged candidate against the reference."""
@@ -53,13 +52,13 @@ class _Limit(BaseModel):
     @field_validator("measure")
     @classmethod
     def _known(cls, measure: str) -> str:
-        return _nearest(measure, sorted(name for names in PAGES.values() for name in names), "measure")
+        return _one_of(measure, sorted(name for names in PAGES.values() for name in names), "measure")
 
     @field_validator("where")
     @classmethod
     def _keys(cls, where: dict[str, str]) -> dict[str, str]:
         for key, value in where.items():
-            _nearest(key, FREE, "key")
+            _one_of(key, FREE, "key")
             if key == "group" and "=" not in value and value != "*":
                 raise ValueError(f"group is {value!r}; expected 'column=value', or '*' for every group")
         return where
@@ -115,11 +114,10 @@ def _no_twice(ids: Sequence[str], source: str) -> None:
             raise Refused(f"{source}: limit {number}: id {name!r} is used twice; expected an id of its own for every limit")
 
 
-def _nearest(name: str, known: Sequence[str], what: str) -> str:
+def _one_of(name: str, known: Sequence[str], what: str) -> str:
     if name in known:
         return name
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-    raise ValueError(f"unknown {what} {name!r}; did you mean {near!r}? Allowed: {', '.join(known)}")
+    raise ValueError(unknown(what, name, known))
 
 
 def _line(error: ValidationError, table: Mapping[str, Any]) -> str:
@@ -130,8 +128,7 @@ def _line(error: ValidationError, table: Mapping[str, Any]) -> str:
     if first["type"] == "extra_forbidden":
         fields = _Limit.model_fields if where else _Policy.model_fields
         known = ["limit" if name == "limit" else name for name in fields]
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-        return f"{where}unknown key {key!r}; did you mean {near!r}? Allowed: {', '.join(known)}"
+        return where + unknown("key", key, known)
     if first["type"] == "missing":
         return f"{where}{key} is missing"
     if first["type"] == "value_error":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import pandas as pd
 
 from qaudit.cache.cached_runner import Mode
 from qaudit.core.evidence import ABOUT
-from qaudit.errors import Refused
+from qaudit.errors import Refused, did_you_mean
 from qaudit.inputs.audit_toml import author_texts, settings_of, validated
 from qaudit.pipeline import commands, run
 from qaudit.pipeline.progress import Reporter
@@ -153,11 +152,7 @@ def _known(call: str, options: Mapping[str, Any], known: Sequence[str]) -> dict[
         if name in found:
             raise Refused(f"{call}: {name!r} and {given!r} are one option; give it once")
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            raise Refused(
-                f"{call}: unknown option {given!r}; "
-                + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}")
-            )
+            raise Refused(f"{call}: unknown option {given!r}; {did_you_mean(name, sorted(known))}")
         found[name] = value
     return found
 

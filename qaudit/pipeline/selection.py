@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qaudit.core.plugin_settings import candidate_id, parse_id
-from qaudit.errors import Refused
+from qaudit.errors import Refused, unknown
 from qaudit.pipeline.types import Candidate, Candidates
-from qaudit.plugin_host.discovery import unknown
 
 
 def assessed_candidate(text: str | None, candidates: Candidates) -> Candidate | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import hashlib
 import importlib.metadata
 import tomllib
@@ -16,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from qaudit.core.__about__ import SPEC, VERSION
 from qaudit.core.evidence import Skipped
-from qaudit.errors import PluginConflict, Refused
+from qaudit.errors import PluginConflict, Refused, unknown
 from qaudit.hookspecs import GROUPS
 from qaudit.sandbox import plugin_source
 from qaudit.sandbox.job import PluginRef
@@ -125,13 +124,6 @@ class PluginHost:
         if found[0].spec != SPEC:
             raise Refused(f"{kind} plugin {name!r}: {other_contract(found[0])}")
         return found[0]
-
-
-def unknown(what: str, text: str, known: Sequence[str]) -> str:
-    """One line for an unknown name, with the nearest known one."""
-    near = difflib.get_close_matches(text, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
-    return f"unknown {what} {text!r}; {hint}"
 
 
 def conflict(refs: Sequence[PluginRef]) -> str:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fcntl
 import hashlib
 import json
@@ -20,7 +19,7 @@ from typing import Any
 
 from qaudit.cache.atomic_io import write_bytes
 from qaudit.core.evidence import canonical_json
-from qaudit.errors import Refused
+from qaudit.errors import Refused, did_you_mean, unknown
 from qaudit.inputs.data import read_bytes
 
 FORMAT = 1
@@ -116,8 +115,8 @@ def register(
     `created` is a date given by the caller. Raises Refused for a bad name, an unknown role or parent, an unreadable file.
     """
     check_name(name)
-    if unknown := sorted(set(files) - set(ROLES)):
-        raise Refused(f"register: unknown role {unknown[0]!r}; roles: {', '.join(ROLES)}")
+    if other := sorted(set(files) - set(ROLES)):
+        raise Refused(f"register: {unknown('role', other[0], ROLES)}")
     if missing := [role for role in ("model", "holdout") if role not in files]:
         raise Refused(f"register: no {missing[0]} file")
     parent = resolve(parent).id if parent is not None else None
@@ -169,10 +168,7 @@ def resolve(text: str) -> Registered:
     found = _versions(name)
     if not found:
         known = _names()
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = (
-            f"did you mean {near[0]!r}?" if near else f"registered: {', '.join(known)}" if known else "nothing is registered yet"
-        )
+        hint = did_you_mean(name, known) if known else "nothing is registered yet"
         raise Refused(f"no registered model {name!r} (and no such file); {hint}")
     if version is not None and version not in found:
         raise Refused(f"{name} has no version {version}; there is {', '.join(str(each) for each in found)}")

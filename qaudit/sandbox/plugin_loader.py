@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -20,7 +19,7 @@ import pluggy
 import qaudit.hookspecs as hookspecs
 from qaudit.core.__about__ import SPEC
 from qaudit.core.records import Explainer, Format, Framework, Quantizer, Subject
-from qaudit.errors import Refused
+from qaudit.errors import Refused, unknown
 from qaudit.sandbox.job import Json, PluginRef
 from qaudit.sandbox.plugin_source import data_file
 
@@ -116,9 +115,7 @@ def _explained(error: str, plugin: Any) -> str:
     known = [hook for hook, _ in HOOKS.values()]
     for name in sorted(getattr(plugin, "__dict__", {})):
         if name.startswith("qaudit_offer") and name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; known hooks: {', '.join(known)}"
-            return f"unknown hook {name}{hint} (or does it need a newer qaudit?)"
+            return f"{unknown('hook', name, known)} (or does it need a newer qaudit?)"
     return " ".join(error.split())
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 
 from qaudit.core.records import Explainer, Format, Framework, Quantizer
-from qaudit.errors import Refused
-from qaudit.plugin_host.discovery import Kind, PluginHost, from_file, unknown
+from qaudit.errors import Refused, unknown
+from qaudit.plugin_host.discovery import Kind, PluginHost, from_file
 from qaudit.sandbox.job import PluginRef
 from qaudit.testing.checks.catalogue import checks_of
 from qaudit.testing.checks.runner import Verdict, check_plugin, lines

@@ -75,7 +75,7 @@ def test_declared_words_mean_missing(tmp_path):
         (b"a\x00,b\n1,2\n", "byte 1 is NUL"),
         (b"PAR1nonsense", "not a readable Parquet file"),
         (b"aa,b\n1,2\n", "no column 'a'; did you mean 'aa'"),
-        (b"x,y\n1,2\n", "no column 'a'; columns: x, y"),
+        (b"x,y\n1,2\n", "no column 'a'; known: x, y"),
         (b'a,b\n"1,5",x\n', "'1,5' is not a number; a decimal point is wanted, not a comma"),
         (b"a,b\nTrue,x\n", "'True' is not a number; write 1 and 0"),
         (b"a;b\n1;2\n", "one column, named 'a;b'; values separated by commas are wanted, not by ';'"),

@@ -61,7 +61,7 @@ def test_a_child_that_fails_is_a_row(tmp_path: Path) -> None:
 
 
 def test_unknown_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="format: 'docx' is not known; known: html, pdf"):
+    with pytest.raises(Refused, match="unknown format 'docx'; known: html, pdf"):
         render(report(), tmp_path, formats=("docx",))
 
 

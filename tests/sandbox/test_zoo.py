@@ -54,7 +54,7 @@ def test_unknown_hook_names_the_nearest() -> None:
     failure = offer("wrong_hook").failure
     assert failure is not None
     assert failure.kind == "broken contract"
-    assert "unknown hook qaudit_offer_quantizer; did you mean qaudit_offer_quantizers?" in failure.reason
+    assert "unknown hook 'qaudit_offer_quantizer'; did you mean 'qaudit_offer_quantizers'?" in failure.reason
 
 
 def test_hanging_plugin_is_stopped_at_its_limit() -> None:

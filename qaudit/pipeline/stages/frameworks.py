@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 
 from qaudit.core.evidence import Evidence, Skipped, section_of
-from qaudit.errors import Refused
+from qaudit.errors import Refused, unknown
 from qaudit.sandbox.answers import framework_breach
 from qaudit.sandbox.job import Json, Outcome, PluginRef
 from qaudit.sandbox.runner import Call, keep_unit
@@ -31,7 +30,7 @@ def frameworks(
     offered = {ref.name: ref for ref in plugins if ref.kind == "framework"}
     for name in selected or ():
         if name not in offered:
-            raise Refused(_unknown(name, sorted(offered)))
+            raise Refused(unknown("framework", name, sorted(offered)))
     found: list[Json] = []
     skipped: list[Skipped] = []
     for name in sorted(offered if selected is None else set(selected)):
@@ -87,10 +86,3 @@ def _item(item: Json, evidence: Sequence[Evidence], author: Mapping[str, str]) -
 
 def _problem(name: str, outcome: Outcome) -> str | None:
     return outcome.failure.reason if outcome.failure is not None else framework_breach(name, outcome.answer)
-
-
-def _unknown(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-    if not near:
-        return f"unknown framework {name!r}; no framework plugin is installed"
-    return f"unknown framework {name!r}; did you mean {near[0]!r}? Installed: {', '.join(known)}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from qaudit.cache.atomic_io import write_bytes
 from qaudit.core.evidence import Skipped, plain
-from qaudit.errors import Refused
+from qaudit.errors import Refused, unknown
 from qaudit.pipeline.types import Progress
 from qaudit.rendering.custom_template.source import Guest, read_guest
 from qaudit.sandbox import runner
@@ -43,8 +43,8 @@ def render(
     Raises Refused for a format that is not known. A PDF that cannot be made is a Skipped row; the HTML is made all the same.
     Where the third-party template `guest` fails, the page is laid out as ever, and the failure is a row.
     """
-    if unknown := sorted(set(formats) - set(FORMATS)):
-        raise Refused(f"format: {unknown[0]!r} is not known; known: {', '.join(FORMATS)}")
+    if other := sorted(set(formats) - set(FORMATS)):
+        raise Refused(unknown("format", other[0], FORMATS))
     files: list[Path] = []
     skipped: list[Skipped] = []
     notes: list[str] = []
