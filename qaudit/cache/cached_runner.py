@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from qaudit.cache import atomic_io
 from qaudit.cache.result_cache import Journal, ResultCache, home
+from qaudit.core.json_values import Json
 from qaudit.errors import Refused
 from qaudit.sandbox import runner
-from qaudit.sandbox.job import Arrays, Json, Limits, Outcome, PluginRef
+from qaudit.sandbox.job import Arrays, Limits, Outcome, PluginRef
 from qaudit.sandbox.runner import Call
 
 Mode = Literal["use", "fresh", "none"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import qaudit.registry.models as registry
 from qaudit.cache import atomic_io
+from qaudit.core.json_values import Json
 from qaudit.errors import Refused
 from qaudit.inputs.audit_toml import audit_date, validated
 from qaudit.pipeline.plan import registered_request
@@ -18,7 +19,6 @@ from qaudit.pipeline.stages.previous import read_report
 from qaudit.pipeline.stages.render import check_guest, render
 from qaudit.plugin_host.discovery import PluginHost
 from qaudit.sandbox import runner
-from qaudit.sandbox.job import Json
 
 OPTIONS = ("target", "positive", "cutoff", "groups", "types", "trust", "missing")
 

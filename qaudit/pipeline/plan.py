@@ -11,6 +11,7 @@ from typing import Any
 
 from qaudit.cache import atomic_io
 from qaudit.core.evidence import Skipped, canonical_json
+from qaudit.core.json_values import Json
 from qaudit.core.plugin_settings import Chosen
 from qaudit.errors import Refused
 from qaudit.inputs.audit_toml import PluginPart, Settings, audit_date
@@ -20,7 +21,7 @@ from qaudit.pipeline.stages.load import LoadRequest
 from qaudit.plugin_host.discovery import KINDS, PluginHost
 from qaudit.registry import models
 from qaudit.registry.models import Registered
-from qaudit.sandbox.job import Json, PluginRef
+from qaudit.sandbox.job import PluginRef
 
 _NOT_SETTINGS = {
     "subject": ("model", "registered"),

@@ -10,11 +10,11 @@ from qaudit.cache import atomic_io
 from qaudit.cache.cached_runner import CachedRunner
 from qaudit.core.__about__ import VERSION
 from qaudit.core.evidence import Skipped, canonical_json
+from qaudit.core.json_values import Json
 from qaudit.pipeline.plan import Plan
 from qaudit.pipeline.stages.seal import seal
 from qaudit.pipeline.types import LoadedSubject
 from qaudit.sandbox import runner
-from qaudit.sandbox.job import Json
 from qaudit.seal.verification import NAME, SEALED
 
 

@@ -14,12 +14,12 @@ import pandas as pd
 
 from qaudit.cache.cached_runner import Mode
 from qaudit.core.evidence import ABOUT
+from qaudit.core.json_values import Json
 from qaudit.errors import Refused, did_you_mean
 from qaudit.inputs.audit_toml import author_texts, settings_of, validated
 from qaudit.pipeline import commands, run
 from qaudit.pipeline.progress import Reporter
 from qaudit.registry.estimators import save_estimator, save_rows
-from qaudit.sandbox.job import Json
 
 Rows = Any
 """A pandas frame, or an array (n, d) whose columns are then named x0, x1 ..."""

@@ -19,6 +19,7 @@ import qaudit.pipeline.run as auditing
 from qaudit.cache import atomic_io
 from qaudit.cache.cached_runner import CachedRunner
 from qaudit.core.evidence import canonical_json
+from qaudit.core.json_values import Json
 from qaudit.errors import Refused
 from qaudit.inputs.audit_toml import Settings, validated
 from qaudit.inputs.data import LARGEST
@@ -27,7 +28,6 @@ from qaudit.pipeline.plan import linked_under_name, make_plan
 from qaudit.pipeline.progress import Reporter
 from qaudit.pipeline.stages.seal import verify
 from qaudit.registry import models
-from qaudit.sandbox.job import Json
 from qaudit.seal.verification import NAME, Seal, Status, Unreadable, read_report, read_seal, shown
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-12

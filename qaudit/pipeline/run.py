@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from qaudit.cache import atomic_io
 from qaudit.cache.cached_runner import CachedRunner, Mode, open_runner
 from qaudit.core.evidence import Assessment
+from qaudit.core.json_values import Json
 from qaudit.inputs.audit_toml import Settings
 from qaudit.pipeline.environment import environment, environment_facts, package_digest
 from qaudit.pipeline.plan import Plan, identity, make_plan, repeat_record
@@ -31,7 +32,6 @@ from qaudit.pipeline.stages.refit_variants import Variants
 from qaudit.pipeline.stages.render import check_guest, render
 from qaudit.pipeline.stages.report import assemble, evidence_table
 from qaudit.sandbox import runner
-from qaudit.sandbox.job import Json
 
 PLAIN = runner.Debugging()
 

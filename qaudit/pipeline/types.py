@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from qaudit.core.decision import Decision
 from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.explanation import Explanation
+from qaudit.core.json_values import Json
 from qaudit.core.program import Program, Quantized
 from qaudit.core.records import Feature, Tier
 from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
-from qaudit.sandbox.job import Json, PluginRef
+from qaudit.sandbox.job import PluginRef
 
 Progress = Callable[[str], None]
 """Called with one line of text as work proceeds."""

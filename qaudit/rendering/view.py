@@ -8,12 +8,12 @@ from typing import Any
 
 from babel.dates import format_date
 
+from qaudit.core.json_values import Json
 from qaudit.rendering.numbers import capped
 from qaudit.rendering.pages import drift, explanations, page_one, precision, record
 from qaudit.rendering.table import SECTIONS, VERDICTS, EvidenceTable, worst
 from qaudit.rendering.text import look_alikes, sentence, visible
 
-Json = dict[str, Any]
 MOST_RULES, MOST_FINDINGS, LONGEST_NAME, MOST_LISTED = 100, 60, 4_000, 40
 STAGE_OF = {
     "precision": ("quantize", "evaluate"),

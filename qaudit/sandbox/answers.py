@@ -10,11 +10,12 @@ import numpy as np
 
 from qaudit.core.contract import contract_problems
 from qaudit.core.explanation import Explanation
+from qaudit.core.json_values import Json
 from qaudit.core.program import Program, Quantized
 from qaudit.core.records import Setting, Tier
 from qaudit.core.tensor import Floats
 from qaudit.sandbox.ipc import plain_reason
-from qaudit.sandbox.job import Arrays, Json, Outcome
+from qaudit.sandbox.job import Arrays, Outcome
 from qaudit.sandbox.pack_explanation import unpack_explanation
 from qaudit.sandbox.pack_program import unpack_grids, unpack_program, unpack_tensors
 from qaudit.sandbox.pack_table import unpack_table

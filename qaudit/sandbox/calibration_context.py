@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.json_values import Json
 from qaudit.core.plugin_settings import derived_seed
 from qaudit.core.program import Dense, Parameter, Program, Step, Trees
 from qaudit.core.records import Decline
@@ -17,7 +18,6 @@ from qaudit.core.tensor import Calibration, Floats
 from qaudit.engine.links import predictions
 from qaudit.engine.sweep import predict
 from qaudit.engine.trees import by_tree, gather, leaf_indices
-from qaudit.sandbox.job import Json
 
 NEEDS_ROWS = "needs calibration rows: give --calibration FILE, --train FILE or --calibration-share 0.1"
 

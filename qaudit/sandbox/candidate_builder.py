@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from qaudit.core.json_values import Json
 from qaudit.core.program import Parameter, Program
 from qaudit.core.records import Decline, Quantizer, Value
 from qaudit.core.tensor import Calibration, Floats, Grid, QType, QuantizedTensor
 from qaudit.engine.dense import INPUT_CODES, integer_coded
 from qaudit.engine.formula import evaluate, recorded
 from qaudit.sandbox.calibration_context import CalibrationContext, frozen, frozen_program
-from qaudit.sandbox.job import Json
 
 BIAS_CODES = "minimum(maximum(round(bias / (weight_scale * input_scale)), low), high)"
 OWN_CODE = "codes made by the plugin's own code"

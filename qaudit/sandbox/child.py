@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from qaudit.core.json_values import Json
 from qaudit.core.records import Decline
 from qaudit.errors import Refused
 from qaudit.sandbox import limits as restricted
 from qaudit.sandbox.ipc import PHASE_BYTES, BrokenAnswer, named, plain_reason, read_json, text_of, write_arrays, write_json
-from qaudit.sandbox.job import Arrays, FailureKind, Job, Json, Limits, PluginRef
+from qaudit.sandbox.job import Arrays, FailureKind, Job, Limits, PluginRef
 from qaudit.sandbox.plugin_loader import BrokenPlugin, offered, subject_of
 from qaudit.sandbox.tasks import module_of
 

@@ -24,8 +24,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.json_values import Json
 from qaudit.core.printable import printable
-from qaudit.sandbox.job import Json
 
 ANSWER_BYTES = 256 * 2**20
 REASON_CHARS = 300

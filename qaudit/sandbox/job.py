@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from qaudit.core.__about__ import SPEC
+from qaudit.core.json_values import Json
 
 if TYPE_CHECKING:  # the list of plugins reads this file and does not wait for numpy
     from numpy.typing import NDArray
 
-Json = dict[str, Any]
 Arrays = Mapping[str, "NDArray[Any]"]
 FailureKind = Literal["raised", "declined", "refused", "timed out", "crashed", "out of memory", "broken contract", "no answer"]
 

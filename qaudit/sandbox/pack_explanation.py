@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.explanation import Attributions, Explanation, Importance, LocalModels, TreeModel
-from qaudit.sandbox.job import Arrays, Json
+from qaudit.core.json_values import Json
+from qaudit.sandbox.job import Arrays
 
 FIELDS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
     "importance": (Importance, ("values",)),

@@ -13,9 +13,10 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.json_values import Json
 from qaudit.core.program import Activation, Dense, Link, Output, Program, Quantized, Step, Trees
 from qaudit.core.tensor import Grid, QType, QuantizedTensor
-from qaudit.sandbox.job import Arrays, Json
+from qaudit.sandbox.job import Arrays
 
 Packed = tuple[Json, dict[str, NDArray[Any]]]
 

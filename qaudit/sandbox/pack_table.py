@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.json_values import Json
 from qaudit.core.table import Table
-from qaudit.sandbox.job import Arrays, Json
+from qaudit.sandbox.job import Arrays
 
 
 def text_codes(values: NDArray[Any]) -> tuple[NDArray[np.int32], list[str]]:

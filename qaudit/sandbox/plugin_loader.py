@@ -18,9 +18,10 @@ import pluggy
 
 import qaudit.hookspecs as hookspecs
 from qaudit.core.__about__ import SPEC
+from qaudit.core.json_values import Json
 from qaudit.core.records import Explainer, Format, Framework, Quantizer, Subject
 from qaudit.errors import Refused, unknown
-from qaudit.sandbox.job import Json, PluginRef
+from qaudit.sandbox.job import PluginRef
 from qaudit.sandbox.plugin_source import data_file
 
 OFFERS = 100

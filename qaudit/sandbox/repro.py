@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from qaudit.core.json_values import Json
 from qaudit.sandbox import child
 from qaudit.sandbox.answers import breach
 from qaudit.sandbox.ipc import read_answer, read_json, write_arrays, write_json
-from qaudit.sandbox.job import Arrays, Json, Limits, Outcome, PluginRef
+from qaudit.sandbox.job import Arrays, Limits, Outcome, PluginRef
 
 REPRO = '''"""Run this unit again, in this process: python repro.py. A breakpoint() in the plugin works; there are no limits."""
 

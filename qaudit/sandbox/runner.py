@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qaudit.core.json_values import Json
 from qaudit.core.records import Decline
 from qaudit.errors import Refused
 from qaudit.sandbox import child, repro
 from qaudit.sandbox.ipc import BrokenAnswer, plain_reason, read_answer, read_phase
-from qaudit.sandbox.job import Arrays, Failure, FailureKind, Json, Limits, Outcome, PluginRef
+from qaudit.sandbox.job import Arrays, Failure, FailureKind, Limits, Outcome, PluginRef
 from qaudit.sandbox.limits import PROCESSES, scrubbed_environment
 from qaudit.sandbox.unit_inputs import UnitInputs
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qaudit.core.json_values import Json
 from qaudit.sandbox.ipc import BrokenAnswer, open_regular, write_arrays, write_json
-from qaudit.sandbox.job import Arrays, Json, PluginRef
+from qaudit.sandbox.job import Arrays, PluginRef
 
 
 @dataclass(frozen=True, slots=True)

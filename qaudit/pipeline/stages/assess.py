@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qaudit.core.evidence import Assessment, Evidence, Limit, Verdict, section_of
+from qaudit.core.json_values import Json
 from qaudit.inputs.policy import Policy
-from qaudit.sandbox.job import Json
 
 WORST: tuple[Verdict, ...] = ("outside", "undecided", "not_assessed", "near", "within")
 """Where several rows match a limit the worst decides: a row that could not be assessed is never counted as within."""

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from qaudit.core.evidence import Evidence, Interval
 from qaudit.core.explanation import Explanation, Importance, TreeModel
+from qaudit.core.json_values import Json
 from qaudit.core.measures import agreement
 from qaudit.core.measures.surrogate import apply_tree, tree_answers
 from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
-from qaudit.sandbox.job import Json
 
 TOPIC = "explain.drift"
 HIGH = 0.95

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.explanation import Attributions, Explanation, Importance, LocalModels, TreeModel
+from qaudit.core.json_values import Json
 from qaudit.core.measures import agreement
 from qaudit.core.plugin_settings import Chosen
 from qaudit.core.records import Decline
@@ -19,7 +20,7 @@ from qaudit.pipeline.stages.explain_inputs import ExplainInputs, Sizes, ground
 from qaudit.pipeline.stages.explain_units import Plan, RunMany, call, describe, planned, with_refits
 from qaudit.pipeline.types import Candidate, Explained, LoadedSubject, Progress
 from qaudit.sandbox.answers import MALFORMED, ExplainerAnswer, alike, broken, explainer_answer
-from qaudit.sandbox.job import Failure, Json, Outcome, PluginRef
+from qaudit.sandbox.job import Failure, Outcome, PluginRef
 from qaudit.sandbox.runner import Call, keep_unit
 
 Refits = Callable[[Candidate | None, NDArray[np.int64]], Mapping[str, Sequence[Floats]]]

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from qaudit.core.evidence import Evidence, Interval
 from qaudit.core.explanation import Attributions, Importance, LocalModels, TreeModel
 from qaudit.core.inference.intervals import clopper_pearson
+from qaudit.core.json_values import Json
 from qaudit.core.measures import agreement, surrogate
 from qaudit.core.tensor import Floats
 from qaudit.pipeline.stages.explain_inputs import ExplainInputs
 from qaudit.pipeline.stages.explain_units import SWEPT, Plan
 from qaudit.sandbox.answers import ExplainerAnswer
-from qaudit.sandbox.job import Json
 
 SHOWN = 10
 """Columns of a case, by the largest contribution of any explained variant."""

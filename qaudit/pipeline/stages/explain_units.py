@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.json_values import Json
 from qaudit.core.plugin_settings import Chosen, check, derived_seed
 from qaudit.core.records import Value
 from qaudit.core.table import Table
@@ -16,7 +17,7 @@ from qaudit.core.tensor import Floats
 from qaudit.errors import Refused
 from qaudit.pipeline.types import Candidate, LoadedSubject
 from qaudit.sandbox.answers import ExplainerAnswer, declared_settings
-from qaudit.sandbox.job import Json, Limits, Outcome, PluginRef
+from qaudit.sandbox.job import Limits, Outcome, PluginRef
 from qaudit.sandbox.pack_program import pack_program, pack_quantized
 from qaudit.sandbox.pack_table import pack_table
 from qaudit.sandbox.runner import Call

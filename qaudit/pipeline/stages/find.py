@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from qaudit.core.evidence import Evidence, Finding, Skipped
+from qaudit.core.json_values import Json
 from qaudit.inputs.policy import Policy
 from qaudit.pipeline.stages import find_audit, find_explained, find_loss
 from qaudit.pipeline.stages.find_context import FindingContext
 from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject
-from qaudit.sandbox.job import Json
 
 FINDERS: tuple[Callable[[FindingContext], Iterator[Finding]], ...] = (
     find_audit.lowering,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qaudit.core.evidence import Evidence, Skipped
+from qaudit.core.json_values import Json
 from qaudit.inputs.policy import Policy
 from qaudit.pipeline.types import Candidates, LoadedSubject
-from qaudit.sandbox.job import Json
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from qaudit.core.evidence import Evidence, Skipped, section_of
+from qaudit.core.json_values import Json
 from qaudit.errors import Refused, unknown
 from qaudit.sandbox.answers import framework_breach
-from qaudit.sandbox.job import Json, Outcome, PluginRef
+from qaudit.sandbox.job import Outcome, PluginRef
 from qaudit.sandbox.runner import Call, keep_unit
 
 SECTIONS = ("result", "rules", "precision", "importance", "surrogate", "local", "drift", "frameworks", "evidence", "signoff")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from qaudit.core.decision import Decision
 from qaudit.core.evidence import Evidence, Skipped
+from qaudit.core.json_values import Json
 from qaudit.core.records import Feature
 from qaudit.core.table import Kind
 from qaudit.core.tensor import Floats
@@ -24,7 +25,7 @@ from qaudit.pipeline.stages.load_roles import Role, Wanted, calibration_of, over
 from qaudit.pipeline.types import LoadedSubject, Progress
 from qaudit.sandbox import runner
 from qaudit.sandbox.answers import rows_breach
-from qaudit.sandbox.job import Json, Limits, PluginRef
+from qaudit.sandbox.job import Limits, PluginRef
 from qaudit.sandbox.pack_table import pack_table
 from qaudit.sandbox.runner import Call, keep_unit
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import cast
 
 from qaudit.core.evidence import Skipped
+from qaudit.core.json_values import Json
 from qaudit.core.program import Program
 from qaudit.core.records import Feature, Tier
 from qaudit.errors import Refused
 from qaudit.inputs.data import read_bytes
 from qaudit.sandbox.answers import MALFORMED, broken, tier_breach
-from qaudit.sandbox.job import Json, Limits, Outcome, PluginRef
+from qaudit.sandbox.job import Limits, Outcome, PluginRef
 from qaudit.sandbox.pack_program import unpack_program
 from qaudit.sandbox.runner import Call, keep_unit
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.decision import Decision
+from qaudit.core.json_values import Json
 from qaudit.core.program import Dense, Program, Trees
 from qaudit.core.tensor import Floats
 from qaudit.engine import sweep
 from qaudit.engine.trees import leaves_of, walk_of
-from qaudit.sandbox.job import Json
 
 ROUNDOFF = 2.0**-53
 ULPS = 4 * 2.0**-52

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from qaudit.core.evidence import FORMAT
+from qaudit.core.json_values import Json
 from qaudit.errors import Refused
-from qaudit.sandbox.job import Json
 
 INPUTS: tuple[tuple[str, Sequence[str]], ...] = (
     ("model", ("subject", "digest")),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from qaudit.core.evidence import Evidence, Skipped
+from qaudit.core.json_values import Json
 from qaudit.core.measures.changes import Number
 from qaudit.core.measures.tensors import TensorFacts, law_text, tensor_facts
 from qaudit.core.plugin_settings import candidate_id, natural
@@ -17,7 +18,7 @@ from qaudit.errors import Refused
 from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject, Progress
 from qaudit.sandbox import runner
 from qaudit.sandbox.answers import MALFORMED, broken, quantized_of
-from qaudit.sandbox.job import Json, Limits, Outcome, PluginRef
+from qaudit.sandbox.job import Limits, Outcome, PluginRef
 from qaudit.sandbox.pack_program import pack_program
 
 RunMany = Callable[[Sequence[runner.Call]], list[Outcome]]

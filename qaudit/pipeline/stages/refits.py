@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.evidence import Skipped
+from qaudit.core.json_values import Json
 from qaudit.core.program import Program
 from qaudit.core.tensor import Floats
 from qaudit.pipeline.types import LoadedSubject, Progress
 from qaudit.sandbox import runner
 from qaudit.sandbox.answers import MALFORMED, broken, refit_of
-from qaudit.sandbox.job import Json, Limits, Outcome
+from qaudit.sandbox.job import Limits, Outcome
 from qaudit.sandbox.pack_table import pack_table
 from qaudit.sandbox.runner import keep_unit
 

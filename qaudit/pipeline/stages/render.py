@@ -9,11 +9,12 @@ from typing import Any
 
 from qaudit.cache.atomic_io import write_bytes
 from qaudit.core.evidence import Skipped, plain
+from qaudit.core.json_values import Json
 from qaudit.errors import Refused, unknown
 from qaudit.pipeline.types import Progress
 from qaudit.rendering.custom_template.source import Guest, read_guest
 from qaudit.sandbox import runner
-from qaudit.sandbox.job import Json, Limits, Outcome
+from qaudit.sandbox.job import Limits, Outcome
 
 FORMATS = ("html", "pdf")
 LIMITS = Limits(seconds=300.0, memory=3 * 2**30)

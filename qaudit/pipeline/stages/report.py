@@ -8,11 +8,11 @@ from typing import Any
 
 from qaudit.core.__about__ import VERSION
 from qaudit.core.evidence import FORMAT, Assessment, Evidence, Finding, Skipped, plain
+from qaudit.core.json_values import Json
 from qaudit.inputs.policy import Policy
 from qaudit.pipeline.stages.assess import next_steps
 from qaudit.pipeline.stages.previous import compare, with_previous
 from qaudit.pipeline.types import Candidate, Candidates, Explained, LoadedSubject, Measured
-from qaudit.sandbox.job import Json
 
 STAGES = ("plugins", "load", "quantize", "evaluate", "explain", "frameworks", "render")
 _DIGITS = re.compile(r"(\d+)")

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qaudit.cache import atomic_io
+from qaudit.core.json_values import Json
 from qaudit.errors import Refused
 from qaudit.sandbox import runner
-from qaudit.sandbox.job import Json, Limits
+from qaudit.sandbox.job import Limits
 from qaudit.seal.verification import NAME, SEALED, Seal, Status, checked, digest
 
 EXITS: Mapping[Status, int] = {"verified": 0, "does not match": 1, "could not verify": 2}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from qaudit.core.json_values import Json
 from qaudit.rendering.charts.scatter import Point, scatter, upward
 from qaudit.rendering.numbers import NONE, capped, column, fixed, one, size
 from qaudit.rendering.table import EvidenceTable, Row, same_decimals, spans, title, value
 from qaudit.rendering.text import spoken, visible
 
-Json = dict[str, Any]
 LOSSES = ("flip_rate", "mean_abs_error", "max_abs_error")
 MOST_CANDIDATES, MOST_POINTS = 40, 300
 

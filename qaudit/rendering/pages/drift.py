@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from qaudit.core.json_values import Json
 from qaudit.rendering.charts.cases import Bar, case
 from qaudit.rendering.charts.rows import Dot, drift
 from qaudit.rendering.numbers import NONE, capped, compact, fixed, one, span
@@ -12,7 +12,6 @@ from qaudit.rendering.pages.explanations import pairs, settings_text
 from qaudit.rendering.table import EvidenceTable, Row, interval, shown, shown_span, title, value
 from qaudit.rendering.text import spoken, visible
 
-Json = dict[str, Any]
 MOST_DRIFTS, MOST_LOCAL = 40, 6
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from qaudit.core.json_values import Json
 from qaudit.rendering.charts.rows import Pair, dumbbell
 from qaudit.rendering.charts.scatter import Point, scatter
 from qaudit.rendering.charts.tree import MOST, leaves, tree
@@ -12,7 +13,6 @@ from qaudit.rendering.numbers import NONE, capped, column, fixed, one, whole
 from qaudit.rendering.table import EvidenceTable, Row, shown, shown_span, title, value
 from qaudit.rendering.text import spoken, visible
 
-Json = dict[str, Any]
 TOP, MOST_CHARTS, MOST_RULES = 15, 12, 40
 OF = {"prediction_change": "mean change of the prediction", "loss_change": "increase of the loss"}
 HOW = {

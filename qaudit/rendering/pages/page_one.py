@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from markupsafe import Markup
 
+from qaudit.core.json_values import Json
 from qaudit.rendering.charts.rows import bullet
 from qaudit.rendering.numbers import NONE, one
 from qaudit.rendering.table import (
@@ -29,7 +29,6 @@ from qaudit.rendering.table import (
 )
 from qaudit.rendering.text import sentence, spoken, visible
 
-Json = dict[str, Any]
 UNNAMED = "no policy"
 
 

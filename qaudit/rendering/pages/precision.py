@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
+from qaudit.core.json_values import Json
 from qaudit.rendering.charts.rows import Dot, dots, histogram
 from qaudit.rendering.numbers import NONE, capped, column, decimals, fixed, is_percent, one, span, whole
 from qaudit.rendering.pages.candidates import sweep
@@ -25,7 +25,6 @@ from qaudit.rendering.table import (
 )
 from qaudit.rendering.text import visible
 
-Json = dict[str, Any]
 MOST_TENSORS, MOST_GROUPS, MOST_FORMULAS = 30, 24, 20
 
 

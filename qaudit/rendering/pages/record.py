@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from qaudit.core.json_values import Json
 from qaudit.rendering.numbers import NONE, capped, column, compact, one, whole
 from qaudit.rendering.table import SECTIONS, EvidenceTable, Row
 from qaudit.rendering.text import prose, visible
 
-Json = dict[str, Any]
 STATES = {"here": "Here", "partial": "Partial", "not_here": "Not here"}
 MOST_COLUMNS, MOST_ROWS, MOST_HASHES, MOST_PACKAGES = 40, 60, 60, 120
 MOST_LISTS, MOST_ITEMS, MOST_TEXTS = 12, 150, 40

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qaudit.sandbox.job import Arrays, Job, Json
+from qaudit.core.json_values import Json
+from qaudit.sandbox.job import Arrays, Job
 
 
 def work(job: Job) -> tuple[Json, Arrays]:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.json_values import Json
 from qaudit.core.records import Loaded
 from qaudit.core.table import Table
 from qaudit.errors import Refused
-from qaudit.sandbox.job import Job, Json
+from qaudit.sandbox.job import Job
 from qaudit.sandbox.pack_table import unpack_table
 from qaudit.sandbox.subject_model import frame, open_model
 

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.decision import Decision
+from qaudit.core.json_values import Json
 from qaudit.core.records import Context, Decline, Explainer, Loaded
 from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
 from qaudit.engine.sweep import predict as run_program
 from qaudit.errors import Refused
 from qaudit.sandbox.ipc import BrokenAnswer
-from qaudit.sandbox.job import Job, Json
+from qaudit.sandbox.job import Job
 from qaudit.sandbox.pack_explanation import complaint, pack_explanation, unpack_explanation
 from qaudit.sandbox.pack_program import unpack_program, unpack_quantized
 from qaudit.sandbox.pack_table import unpack_table

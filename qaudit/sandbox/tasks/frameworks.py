@@ -9,9 +9,10 @@ from dataclasses import fields
 from typing import Any
 
 from qaudit.core.evidence import TOPICS
+from qaudit.core.json_values import Json
 from qaudit.core.records import Framework
 from qaudit.sandbox.ipc import BrokenAnswer
-from qaudit.sandbox.job import Arrays, Job, Json
+from qaudit.sandbox.job import Arrays, Job
 
 TEXTS = ("id", "ref", "paraphrase", "evidence", "filled_by", "coverage")
 """Keys that every item has."""

@@ -6,8 +6,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from qaudit.core.json_values import Json
 from qaudit.core.records import Loaded
-from qaudit.sandbox.job import Job, Json
+from qaudit.sandbox.job import Job
 from qaudit.sandbox.pack_program import pack_program
 from qaudit.sandbox.subject_model import open_model
 

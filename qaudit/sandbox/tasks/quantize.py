@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.json_values import Json
 from qaudit.core.plugin_settings import allowed_text, check, is_allowed, product
 from qaudit.core.records import Decline, Quantizer, Value
 from qaudit.core.tensor import Calibration, Floats
 from qaudit.sandbox.calibration_context import NEEDS_ROWS, CalibrationContext, frozen
 from qaudit.sandbox.candidate_builder import Broken, build_candidate
 from qaudit.sandbox.ipc import named, plain_reason, text_of
-from qaudit.sandbox.job import Arrays, Job, Json
+from qaudit.sandbox.job import Arrays, Job
 from qaudit.sandbox.pack_program import pack_grids, pack_tensors, unpack_program
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from qaudit.core.json_values import Json
 from qaudit.core.records import Format
 from qaudit.errors import Refused
 from qaudit.sandbox.ipc import BrokenAnswer
-from qaudit.sandbox.job import Job, Json
+from qaudit.sandbox.job import Job
 
 NOISE = b"".join(hashlib.sha256(bytes([number])).digest() for number in range(128))
 

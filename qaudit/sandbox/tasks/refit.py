@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from qaudit.core.json_values import Json
 from qaudit.core.records import Decline, Loaded
 from qaudit.core.table import Table
-from qaudit.sandbox.job import Job, Json
+from qaudit.sandbox.job import Job
 from qaudit.sandbox.pack_program import pack_program
 from qaudit.sandbox.pack_table import unpack_table
 from qaudit.sandbox.subject_model import frame, open_model

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.evidence import canonical_json
+from qaudit.core.json_values import Json
 from qaudit.rendering.custom_template.sandbox import GuestError, checked
 from qaudit.rendering.custom_template.source import STYLES
 from qaudit.rendering.custom_template.styles import scoped
 from qaudit.rendering.html import page
 from qaudit.rendering.pdf import MissingEngine, make_pdf
-from qaudit.sandbox.job import Job, Json
+from qaudit.sandbox.job import Job
 
 NO_ENGINE = "no PDF: the text engine Pango was not found; install libpango-1.0-0, libpangoft2-1.0-0 and libharfbuzz-subset0"
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from qaudit.sandbox.job import Job, Json
+from qaudit.core.json_values import Json
+from qaudit.sandbox.job import Job
 from qaudit.seal.verification import check
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from qaudit.core.json_values import Json
 from qaudit.core.records import Explainer, Format, Framework, Quantizer
 from qaudit.sandbox.ipc import plain_reason
-from qaudit.sandbox.job import Job, Json, PluginRef
+from qaudit.sandbox.job import Job, PluginRef
 from qaudit.testing.checks import explainers, formats, quantized_tensors, quantizer_calls, side_effects
 from qaudit.testing.checks.contract import Door, contract, opened
 from qaudit.testing.checks.results import CheckOutcome, NotRun, told
