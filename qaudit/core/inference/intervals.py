@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import betaincinv, ndtri
-from scipy.stats import binom
+from scipy.stats import binomtest
 
 from qaudit.core.evidence import Interval
 
@@ -14,10 +13,8 @@ LEVEL = 0.95
 
 def clopper_pearson(count: int, n: int, level: float = LEVEL) -> Interval:
     """Exact two-sided interval of a proportion (Clopper and Pearson 1934)."""
-    tail = (1.0 - level) / 2.0
-    low = 0.0 if count == 0 else float(betaincinv(count, n - count + 1, tail))
-    high = 1.0 if count == n else float(betaincinv(count + 1, n - count, 1.0 - tail))
-    return Interval(low, high, level, "clopper-pearson")
+    ends = binomtest(count, n).proportion_ci(level, "exact")
+    return Interval(float(ends.low), float(ends.high), level, "clopper-pearson")
 
 
 def zero_bound(n: int, level: float = LEVEL) -> float:
@@ -27,21 +24,15 @@ def zero_bound(n: int, level: float = LEVEL) -> float:
 
 def wilson(count: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """Score interval of a proportion (Wilson 1927)."""
-    z = float(ndtri(0.5 + level / 2.0))
-    p, zz = count / n, z * z
-    middle = (p + zz / (2 * n)) / (1 + zz / n)
-    half = z / (1 + zz / n) * math.sqrt(p * (1 - p) / n + zz / (4 * n * n))
-    low, high = max(0.0, middle - half), min(1.0, middle + half)
-    # rounding may leave the estimate a last bit outside its own interval
-    return min(low, p), max(high, p)
+    ends = binomtest(count, n).proportion_ci(level, "wilson")
+    return float(ends.low), float(ends.high)
 
 
 def mcnemar(fixed: int, broken: int) -> float:
     """Two-sided exact p value that fixed and broken are equally likely (McNemar 1947; exact binomial). No change: 1."""
     n = fixed + broken
-    if n == 0:
-        return 1.0
-    return min(1.0, 2.0 * float(binom.cdf(min(fixed, broken), n, 0.5)))
+    # the smaller count, so that exchanging the two gives the same bits
+    return float(binomtest(min(fixed, broken), n).pvalue) if n else 1.0
 
 
 def newcombe_paired(both: int, broken: int, fixed: int, neither: int, level: float = LEVEL) -> Interval:
