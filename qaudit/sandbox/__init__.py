@@ -1,1 +1,1 @@
-"""One piece of foreign work in a child process."""
+"""Runs foreign code (plugins and models) in child processes with limits; one such piece of work is a unit."""

@@ -1,4 +1,7 @@
-"""Answers decoded and held to the contract, on the host's side of the border: in a run, and where a kept unit runs again."""
+"""Decodes the answers of child processes on the host's side and checks them against the plugin contract.
+
+Used in a normal run, and by the script that repeats one saved unit for debugging (`repro.py`).
+"""
 
 from __future__ import annotations
 
@@ -21,32 +24,39 @@ from qaudit.sandbox.pack_program import unpack_grids, unpack_program, unpack_ten
 from qaudit.sandbox.pack_table import unpack_table
 
 MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError)
-"""What decoding an answer raises that foreign code wrote into its shape."""
+"""The exceptions that decoding can raise when a plugin has written the answer and its structure is not the expected one."""
 
 
 def broken(error: Exception | str) -> str:
-    """One plain line for a breach, or for an answer that cannot be decoded."""
-    said = f"unreadable answer ({error!r})" if isinstance(error, KeyError) else str(error)
-    return plain_reason(f"broken contract: {said}")
+    """One line of plain text for a breach of the contract, or for an answer that cannot be decoded."""
+    message = f"unreadable answer ({error!r})" if isinstance(error, KeyError) else str(error)
+    return plain_reason(f"broken contract: {message}")
 
 
-def quantized_of(told: Mapping[str, Any], answer: Json, program: Program, arrays: Arrays) -> tuple[Quantized, str | None]:
-    """One candidate of a quantizer's answer, and its breach in one line. Raises MALFORMED."""
-    quantized = Quantized(program, unpack_tensors(told["tensors"], arrays), unpack_grids(told["grids"]))
-    wrong = contract_problems(quantized, answer["claims"], bool(told["reproducible"]))
-    return quantized, "broken contract: " + "; ".join(wrong[:3]) if wrong else None
+def quantized_of(packed: Mapping[str, Any], answer: Json, program: Program, arrays: Arrays) -> tuple[Quantized, str | None]:
+    """One candidate of a quantizer's answer, and its breach of the contract in one line (None where there is none).
+
+    Raises one of MALFORMED where the packed candidate cannot be decoded.
+    """
+    quantized = Quantized(program, unpack_tensors(packed["tensors"], arrays), unpack_grids(packed["grids"]))
+    problems = contract_problems(quantized, answer["claims"], bool(packed["reproducible"]))
+    return quantized, "broken contract: " + "; ".join(problems[:3]) if problems else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExplainerAnswer:
-    """What an explainer said of one variant: a tuple of explanations a run (seed, floor seeds, sweep), and model rows a run."""
+    """The explanations of one variant of the model.
+
+    `runs` has one tuple of explanations per run: the run with the audit's seed, the runs with other seeds that give the noise
+    baseline, and the runs over settings. `cost` has the number of rows that the model predicted in each run.
+    """
 
     runs: tuple[tuple[Explanation, ...], ...]
     cost: tuple[int, ...]
 
 
 def explainer_answer(outcome: Outcome) -> ExplainerAnswer:
-    """What an explainer's unit answered, unpacked. Raises MALFORMED."""
+    """The unpacked answer of an explainer's unit. Raises one of MALFORMED."""
     runs = [
         tuple(unpack_explanation(part, outcome.arrays, f"run{number}.{place}") for place, part in enumerate(parts))
         for number, parts in enumerate(outcome.answer["runs"])
@@ -55,7 +65,11 @@ def explainer_answer(outcome: Outcome) -> ExplainerAnswer:
 
 
 def alike(answer: ExplainerAnswer, reference: ExplainerAnswer | None) -> ExplainerAnswer:
-    """The answer, once each of its runs holds the same kinds of explanation, and those of the reference. Raises ValueError."""
+    """The answer itself, after a check that every run has the same kinds of explanation as the reference's first run.
+
+    Without a reference the answer's own first run is the standard. Raises ValueError where they differ: explanations of different
+    kinds cannot be compared, so no drift could be computed.
+    """
     wanted = [type(part) for part in (reference or answer).runs[0]]
     if any([type(part) for part in run] != wanted for run in answer.runs):
         raise ValueError("one run gave other kinds of explanation than another")
@@ -63,19 +77,19 @@ def alike(answer: ExplainerAnswer, reference: ExplainerAnswer | None) -> Explain
 
 
 def declared_settings(answer: Json) -> dict[str, Setting]:
-    """The settings that an explainer says it has. Raises MALFORMED."""
-    return {key: _setting(given) for key, given in answer["settings"].items()}
+    """The settings that an explainer declares, by name. Raises one of MALFORMED."""
+    return {key: _setting(packed) for key, packed in answer["settings"].items()}
 
 
-def _setting(given: Json) -> Setting:
-    allowed = given["allowed"]
+def _setting(packed: Json) -> Setting:
+    allowed = packed["allowed"]
     if isinstance(allowed, dict):
         allowed = range(*allowed["range"])
-    return Setting(tuple(given["default"]), allowed, str(given["help"]))
+    return Setting(tuple(packed["default"]), allowed, str(packed["help"]))
 
 
 def framework_breach(name: str, answer: Json) -> str | None:
-    """Where a framework plugin offers anything but one list under its own name."""
+    """The breach where a framework plugin offers anything but one list under its own name; None where it does not."""
     ids = [framework["id"] for framework in answer["frameworks"]]
     if ids == [name]:
         return None
@@ -83,57 +97,64 @@ def framework_breach(name: str, answer: Json) -> str | None:
 
 
 def tier_breach(answer: Json) -> str | None:
-    """Where a format plugin says of its files what is no tier."""
+    """The breach where a format plugin declares an unknown tier; None where the tier is known."""
     tier, tiers = answer["tier"], get_args(Tier)
     return None if tier in tiers else f"tier {tier!r}: expected one of {', '.join(tiers)}"
 
 
 def rows_breach(what: Literal["native", "encoded"], arrays: Arrays, rows: Mapping[str, int]) -> str | None:
-    """Predictions, or encoded rows where there are any, that are no table with a row for each of the role's `rows`."""
+    """The breach where an array is not a matrix with one row for each data row of its role; None where all are.
+
+    `rows` gives the expected number of rows by role. Predictions ("native") are required, encoded rows are optional, since a
+    black box has none.
+    """
     for role, count in rows.items():
-        given = arrays.get(f"{what}.{role}")
-        shape = None if given is None else given.shape
+        array = arrays.get(f"{what}.{role}")
+        shape = None if array is None else array.shape
         if (shape is None and what == "native") or (shape is not None and (len(shape) != 2 or shape[0] != count)):
             return f"{'predictions' if what == 'native' else 'encoded rows'} of shape {shape} for {count} {role} rows"
     return None
 
 
-def refit_of(told: Json, arrays: Arrays, rows: int) -> tuple[Program | None, Floats | None, Floats]:
-    """A model trained again: program and encoded rows (None for a black box), and predictions (n, k). Raises MALFORMED."""
-    prefix = told["prefix"]
-    given = {f"{what}.asked": arrays[f"{prefix}{what}"] for what in ("native", "encoded") if f"{prefix}{what}" in arrays}
-    if wrong := rows_breach("native", given, {"asked": rows}) or rows_breach("encoded", given, {"asked": rows}):
+def refit_of(packed_refit: Json, arrays: Arrays, rows: int) -> tuple[Program | None, Floats | None, Floats]:
+    """A refitted model: its program and encoded rows (both None for a black box), and its predictions (n, k).
+
+    Raises one of MALFORMED.
+    """
+    prefix = packed_refit["prefix"]
+    checked_arrays = {f"{what}.asked": arrays[f"{prefix}{what}"] for what in ("native", "encoded") if f"{prefix}{what}" in arrays}
+    if wrong := rows_breach("native", checked_arrays, {"asked": rows}) or rows_breach("encoded", checked_arrays, {"asked": rows}):
         raise ValueError(wrong)
-    native = np.array(given["native.asked"])
-    if told["program"] is None:
+    native = np.array(checked_arrays["native.asked"])
+    if packed_refit["program"] is None:
         return None, None, native
-    head = f"{prefix}program."
-    packed = {name.removeprefix(head): array for name, array in arrays.items() if name.startswith(head)}
-    return unpack_program(told["program"], packed), np.array(given["encoded.asked"]), native
+    start = f"{prefix}program."
+    packed = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+    return unpack_program(packed_refit["program"], packed), np.array(checked_arrays["encoded.asked"]), native
 
 
-def breach(task: str, plugin: str, request: Json, given: Arrays, outcome: Outcome) -> str | None:
-    """What the host finds wrong in an answer that came back whole, as far as it follows from this unit alone; None for nothing.
+def breach(task: str, plugin: str, request: Json, request_arrays: Arrays, outcome: Outcome) -> str | None:
+    """The first breach of the contract in an answer that arrived complete; None where there is none.
 
-    `given` are the arrays of the request.
+    Only what can be decided from this unit alone is checked. `request_arrays` are the arrays that were sent with the request.
     """
     answer = outcome.answer
     try:
         if task == "quantize" and answer["candidates"]:
-            program = unpack_program(request["program"], given)
-            found = (quantized_of(each, answer, program, outcome.arrays)[1] for each in answer["candidates"])
-            return next((line for line in found if line), None)
+            program = unpack_program(request["program"], request_arrays)
+            problems = (quantized_of(packed, answer, program, outcome.arrays)[1] for packed in answer["candidates"])
+            return next((problem for problem in problems if problem), None)
         if task == "recognise":
             return tier_breach(answer) if answer["recognised"] else None
         if task == "inspect_model" and answer["program"] is not None:
             unpack_program(answer["program"], outcome.arrays)
         if task == "encode":
-            counts = {role: unpack_table(packed, given, role).rows for role, packed in request["tables"].items()}
+            counts = {role: unpack_table(packed, request_arrays, role).rows for role, packed in request["tables"].items()}
             return rows_breach("native", outcome.arrays, counts) or rows_breach("encoded", outcome.arrays, counts)
         if task == "refit":
-            rows = unpack_table(request["rows"], given, "rows").rows
-            for each in answer["refits"]:
-                refit_of(each, outcome.arrays, rows)
+            rows = unpack_table(request["rows"], request_arrays, "rows").rows
+            for packed in answer["refits"]:
+                refit_of(packed, outcome.arrays, rows)
         if task == "frameworks":
             return framework_breach(plugin, answer)
         if task == "explain" and request.get("describe"):

@@ -1,4 +1,4 @@
-"""The float program on the calibration rows: what a quantizer may know, and `effect`."""
+"""The float program applied to the calibration rows: everything that a quantizer may know, and the function `effect`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NEEDS_ROWS = "needs calibration rows: give --calibration FILE, --train FILE or -
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
-    """A view that cannot be written to."""
+    """A read-only view of the array, so that a plugin cannot change what the next call reads."""
     view = array.view()
     view.flags.writeable = False
     return view
 
 
 def frozen_program(program: Program) -> Program:
-    """The program with arrays that cannot be written to."""
+    """The same program with read-only arrays."""
     steps: list[Step] = []
     for step in program.steps:
         if isinstance(step, Dense):
@@ -44,7 +44,11 @@ def frozen_program(program: Program) -> Program:
 
 @dataclass(slots=True)
 class CalibrationContext:
-    """The float program on the calibration rows: what calibrations are made of, and `effect`."""
+    """The float program and the calibration rows, from which the calibration of each parameter is made.
+
+    `rows` are encoded rows (n, width), or None where the audit has no calibration rows. `by` is the quantizer's name, which
+    enters the seeds. `noted` collects the changes that the plugin measured with `effect` and asked to be recorded.
+    """
 
     program: Program
     rows: Floats | None
@@ -52,35 +56,36 @@ class CalibrationContext:
     by: str
     noted: list[Json] = field(default_factory=list)
     _base: Floats | None = None
-    _known: dict[bytes, float] = field(default_factory=dict)
+    _effects: dict[bytes, float] = field(default_factory=dict)
     _inputs: dict[int, Floats] = field(default_factory=dict)
     _parameters: dict[str, Parameter] = field(default_factory=dict)
     _leaves: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
-        # large ensembles take a tenth of a second to list their parameters: once
+        # Listing the parameters of a large ensemble takes a tenth of a second, so it is done once.
         self._parameters = self.program.parameters()
 
     def calibrations(self) -> dict[str, Calibration]:
-        """One a parameter (biases too), arrays read-only.
+        """The calibration of each parameter, biases included; all arrays are read-only.
 
-        `low` and `high`: what meets the parameter on the calibration rows (its layer's inputs, or the feature of a threshold;
-        missing values aside); its own values for a leaf, a bias, or without calibration rows.
+        `low` and `high` are the smallest and largest finite value observed on the calibration rows: of the layer's inputs for a
+        weight, of the compared feature for a threshold. For a leaf or a bias, and without calibration rows, they are taken from
+        the parameter's own values.
         """
         return {name: self._calibration(parameter) for name, parameter in self._parameters.items()}
 
     def _calibration(self, parameter: Parameter) -> Calibration:
         inputs = self.inputs(parameter.layer) if self.rows is not None and parameter.role == "weight" else None
-        met = inputs if inputs is not None else self._feature(parameter)
-        seen = np.asarray(parameter.values if met is None else met)
-        seen = seen[np.isfinite(seen)]
+        observed = inputs if inputs is not None else self._feature(parameter)
+        values = np.asarray(parameter.values if observed is None else observed)
+        values = values[np.isfinite(values)]
         return Calibration(
             name=parameter.name,
             role=parameter.role,
             layer=parameter.layer,
             axis=parameter.axis,
-            low=float(seen.min(initial=np.inf)) if seen.size else 0.0,
-            high=float(seen.max(initial=-np.inf)) if seen.size else 0.0,
+            low=float(values.min(initial=np.inf)) if values.size else 0.0,
+            high=float(values.max(initial=-np.inf)) if values.size else 0.0,
             inputs=inputs,
             seed=derived_seed(self.seed, self.by, parameter.name),
             effect=self.effect_of(parameter.name),
@@ -92,18 +97,18 @@ class CalibrationContext:
         return np.asarray(self.rows[:, [f"threshold[{name}]" for name in self.program.inputs].index(parameter.name)])
 
     def inputs(self, layer: int) -> Floats:
-        """The inputs of a layer (n, in) on the calibration rows; the float model's own."""
+        """The inputs (n, in) of a layer on the calibration rows, computed by the float model."""
         assert self.rows is not None
         if layer not in self._inputs:
             before = replace(self.program, steps=self.program.steps[:layer], link="identity", output="regression", classes=())
             self._inputs[layer] = frozen(predict(before, self.rows) if layer else self.rows)
         return self._inputs[layer]
 
-    def effect_of(self, own: str) -> Callable[..., float]:
-        """The function `effect` of one parameter's calibration."""
+    def effect_of(self, parameter_name: str) -> Callable[..., float]:
+        """The function `effect` that the calibration of one parameter carries."""
 
-        def effect(replaced: Any, label: str | None = None) -> float:
-            values = dict(replaced) if isinstance(replaced, Mapping) else {own: replaced}
+        def effect(replacement: Any, label: str | None = None) -> float:
+            values = dict(replacement) if isinstance(replacement, Mapping) else {parameter_name: replacement}
             change = self._change({name: np.asarray(array, dtype=np.float64) for name, array in values.items()})
             if label is not None:
                 self.noted.append({"parameter": self.spoken(list(values)), "range": str(label), "value": change})
@@ -112,29 +117,36 @@ class CalibrationContext:
         return effect
 
     def spoken(self, names: list[str]) -> str:
-        """One name for several parameters."""
+        """One name for several parameters, as the report prints it: the parameter, its layer, or all of them."""
         layers = {self._parameters[name].layer for name in names}
         if len(names) == 1:
             return names[0]
         return f"layer {min(layers)}" if len(layers) == 1 and len(self.program.steps) > 1 else "all parameters"
 
     def _change(self, values: dict[str, Floats]) -> float:
-        """mean |f - f'| over calibration rows and outputs. Asked again for the same values, it remembers."""
+        """Mean |f - f'| over calibration rows and outputs, where f' is the program with `values` in place of its own parameters.
+
+        Results are cached by content, since a search over ranges asks for the same values again. Raises Decline without rows.
+        """
         if self.rows is None:
             raise Decline(NEEDS_ROWS)
         digest = hashlib.sha256()
         for name in sorted(values):
             digest.update(f"{name}\0{values[name].shape}\0".encode() + np.ascontiguousarray(values[name]).tobytes())
         key = digest.digest()
-        if key not in self._known:
+        if key not in self._effects:
             if self._base is None:
                 self._base = predict(self.program, self.rows)
             after = self._replaced(values)
-            self._known[key] = float(np.abs(after - self._base).mean()) if after.size else 0.0
-        return self._known[key]
+            self._effects[key] = float(np.abs(after - self._base).mean()) if after.size else 0.0
+        return self._effects[key]
 
     def _replaced(self, values: dict[str, Floats]) -> Floats:
-        """Predictions with some parameters replaced. Where only leaves change, the rows keep their leaf nodes: no second walk."""
+        """Predictions of the program with some parameters replaced.
+
+        Where only leaf values of a tree ensemble change, every row still ends in the same leaf. The trees are then not walked
+        again; the new values are gathered at the leaf indices that were computed once.
+        """
         assert self.rows is not None
         step = self.program.steps[0] if self.program.steps else None
         fits = all(name in self._parameters and self._parameters[name].values.shape == values[name].shape for name in values)

@@ -1,4 +1,4 @@
-"""One candidate: a quantizer called for every parameter it takes, each answer checked for its type."""
+"""Builds one candidate: calls a quantizer for every parameter that it takes, and checks each of its answers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,17 @@ OWN_CODE = "codes made by the plugin's own code"
 
 
 class Broken(Exception):
-    """A quantizer gave something that is no answer to what it was asked."""
+    """A quantizer returned something that the contract does not allow; the message says what."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BuiltCandidate:
-    """One candidate: tensors, grids, the formulas behind them, contributions, and whether a second run gave the same."""
+    """One candidate as the quantizer made it.
+
+    `tensors` by parameter; `grids` of integer layer inputs by layer number; `formulas` that numexpr evaluated, by role (by
+    parameter where a role has several); `noted`, the changes that the quantizer recorded with `effect`; `reproducible`, whether
+    a second call returned the same codes and values.
+    """
 
     tensors: dict[str, QuantizedTensor]
     grids: dict[int, Grid]
@@ -36,18 +41,18 @@ class BuiltCandidate:
 
 
 def build_candidate(
-    record: Quantizer, bench: CalibrationContext, calibrations: Mapping[str, Calibration], settings: Mapping[str, Value]
+    record: Quantizer, context: CalibrationContext, calibrations: Mapping[str, Calibration], settings: Mapping[str, Value]
 ) -> BuiltCandidate:
-    """One candidate. Whatever the plugin raises passes through."""
-    bench.noted = []
-    parameters = {name: p for name, p in bench.program.parameters().items() if p.role != "bias"}
-    texts: dict[str, list[str]] = {}
+    """Build one candidate. An exception of the plugin is not caught here: the caller makes it a row of the report."""
+    context.noted = []
+    parameters = {name: p for name, p in context.program.parameters().items() if p.role != "bias"}
+    used_formulas: dict[str, list[str]] = {}
     tensors: dict[str, QuantizedTensor] = {}
     if record.model is not None:
         with recorded() as formulas:
-            given = record.model(frozen_program(bench.program), dict(calibrations), **settings)
-        tensors = checked_model_answer(given, bench.program, formulas)
-        texts.update(dict.fromkeys(tensors, formulas))
+            answer = record.model(frozen_program(context.program), dict(calibrations), **settings)
+        tensors = checked_model_answer(answer, context.program, formulas)
+        used_formulas.update(dict.fromkeys(tensors, formulas))
     if record.quantize is not None:
         for name, parameter in parameters.items():
             if name in tensors:
@@ -55,33 +60,37 @@ def build_candidate(
             with recorded() as formulas:
                 tensor = record.quantize(frozen(parameter.values), calibrations[name], **settings)
             if tensor is not None:
-                tensors[name], texts[name] = checked_tensor(parameter, tensor, formulas), formulas
-    noted = bench.noted
-    grids, biases = integer_layers(record, bench.program, calibrations, settings, tensors, texts)
+                tensors[name], used_formulas[name] = checked_tensor(parameter, tensor, formulas), formulas
+    noted = context.noted
+    grids, biases = integer_layers(record, context.program, calibrations, settings, tensors, used_formulas)
     if not tensors and not grids:
         raise Decline("leaves every parameter of this model in float64")
-    again = same_again(record, bench, calibrations, settings, tensors)
-    return BuiltCandidate({**tensors, **biases}, grids, formulas_by_role(bench.program, texts), noted, again)
+    reproducible = same_again(record, context, calibrations, settings, tensors)
+    return BuiltCandidate({**tensors, **biases}, grids, formulas_by_role(context.program, used_formulas), noted, reproducible)
 
 
 def checked_tensor(parameter: Parameter, tensor: Any, formulas: list[str]) -> QuantizedTensor:
-    """The tensor, once it keeps the law; a formula that was not evaluated is not believed."""
+    """The tensor, after a check that it is well formed for its parameter. Raises Broken.
+
+    A formula that the tensor names is kept only if it was really evaluated: the report must not print a formula that the plugin
+    merely claims.
+    """
     if not isinstance(tensor, QuantizedTensor):
         raise Broken(f"{parameter.name}: gave a {type(tensor).__name__}, expected a QuantizedTensor")
     if problems := tensor.problems(parameter.values.shape):
         raise Broken(f"{parameter.name}: {'; '.join(problems)}")
-    spaced = " ".join(str(tensor.formula).split())
-    return replace(tensor, formula=spaced if spaced in formulas else None)
+    stated = " ".join(str(tensor.formula).split())
+    return replace(tensor, formula=stated if stated in formulas else None)
 
 
-def checked_model_answer(given: Any, program: Program, formulas: list[str]) -> dict[str, QuantizedTensor]:
-    """What `model` gave, in the order of the program's parameters."""
-    if not isinstance(given, Mapping):
-        raise Broken(f"gave a {type(given).__name__}, expected a mapping of parameter to QuantizedTensor")
+def checked_model_answer(answer: Any, program: Program, formulas: list[str]) -> dict[str, QuantizedTensor]:
+    """The tensors that the hook `model` returned, checked and in the order of the program's parameters. Raises Broken."""
+    if not isinstance(answer, Mapping):
+        raise Broken(f"gave a {type(answer).__name__}, expected a mapping of parameter to QuantizedTensor")
     known = {name: parameter for name, parameter in program.parameters().items() if parameter.role != "bias"}
-    if strange := [name for name in given if name not in known]:
-        raise Broken(f"{strange[0]!r} is no parameter that may be replaced")
-    return {name: checked_tensor(known[name], given[name], formulas) for name in known if name in given}
+    if unknown := [name for name in answer if name not in known]:
+        raise Broken(f"{unknown[0]!r} is no parameter that may be replaced")
+    return {name: checked_tensor(known[name], answer[name], formulas) for name in known if name in answer}
 
 
 def integer_layers(
@@ -90,9 +99,12 @@ def integer_layers(
     calibrations: Mapping[str, Calibration],
     settings: Mapping[str, Value],
     tensors: Mapping[str, QuantizedTensor],
-    texts: dict[str, list[str]],
+    formulas_by_parameter: dict[str, list[str]],
 ) -> tuple[dict[int, Grid], dict[str, QuantizedTensor]]:
-    """The grids of layer inputs, and the int32 biases at s_w s_x that go with them."""
+    """The grids of the layer inputs, and the int32 biases with scale s_w s_x that belong to them.
+
+    With integer inputs and weights a layer sums products of codes; its bias must have the scale of these products to be added.
+    """
     grids: dict[int, Grid] = {}
     biases: dict[str, QuantizedTensor] = {}
     if record.inputs is None:
@@ -105,17 +117,17 @@ def integer_layers(
         if grid is None:
             continue
         grids[parameter.layer] = checked_grid(name, grid)
-        texts[f"inputs of layer{parameter.layer}"] = [*formulas, INPUT_CODES]
+        formulas_by_parameter[f"inputs of layer{parameter.layer}"] = [*formulas, INPUT_CODES]
         weight = tensors.get(name)
         if weight is not None and integer_coded(weight):
             bias = f"layer{parameter.layer}.bias"
             biases[bias] = integer_bias(bias, program.parameters()[bias].values, weight, grid)
-            texts[bias] = [BIAS_CODES]
+            formulas_by_parameter[bias] = [BIAS_CODES]
     return grids, biases
 
 
 def checked_grid(name: str, grid: Any) -> Grid:
-    """The grid, once it is one."""
+    """The grid, after a check of its type, its scale and its zero point. Raises Broken."""
     if not isinstance(grid, Grid) or not isinstance(grid.qtype, QType):
         raise Broken(f"inputs of {name}: gave a {type(grid).__name__}, expected a Grid")
     if not (np.isfinite(grid.scale) and grid.scale > 0):
@@ -126,54 +138,57 @@ def checked_grid(name: str, grid: Any) -> Grid:
 
 
 def integer_bias(name: str, values: Floats, weight: QuantizedTensor, grid: Grid) -> QuantizedTensor:
-    """int32 codes (out,) of a bias at s_w s_x; Decline where a bias does not fit."""
+    """The bias as int32 codes (out,) with scale s_w s_x. Raises Decline where a value does not fit 32 bits at that scale."""
     scale = np.broadcast_to(np.asarray(weight.scale, dtype=np.float64) * grid.scale, values.shape).copy()
     qtype = QType(32)
-    top = float(qtype.high)
-    if np.any(np.abs(values) > scale * top) or np.any(scale == 0):
+    highest = float(qtype.high)
+    if np.any(np.abs(values) > scale * highest) or np.any(scale == 0):
         raise Decline(f"{name}: does not fit 32 bits at the scale of weights x inputs")
-    parts = {"weight_scale": weight.scale, "input_scale": grid.scale, "low": float(qtype.low), "high": top}
-    codes = evaluate(BIAS_CODES, bias=values, **parts).astype(np.int32)
+    constants = {"weight_scale": weight.scale, "input_scale": grid.scale, "low": float(qtype.low), "high": highest}
+    codes = evaluate(BIAS_CODES, bias=values, **constants).astype(np.int32)
     return QuantizedTensor(codes, scale=scale, qtype=qtype, axis=0, formula=BIAS_CODES)
 
 
 def same_again(
     record: Quantizer,
-    bench: CalibrationContext,
+    context: CalibrationContext,
     calibrations: Mapping[str, Calibration],
     settings: Mapping[str, Value],
     tensors: Mapping[str, QuantizedTensor],
 ) -> bool:
-    """Whether a second run gives the same codes: of the smallest parameter, or of all where the model is quantized as a whole."""
+    """Whether a second call returns the same codes and values.
+
+    Only the smallest parameter is quantized again, to save time; all of them where the hook `model` quantizes the whole model.
+    """
     if not tensors:
         return True
-    bench.noted = []  # the second run's contributions are not evidence
+    context.noted = []  # what the second call records must not appear twice in the report
     if record.model is not None:
         second = checked_model_answer(
-            record.model(frozen_program(bench.program), dict(calibrations), **settings), bench.program, []
+            record.model(frozen_program(context.program), dict(calibrations), **settings), context.program, []
         )
         return set(second) <= set(tensors) and all(same(tensors[name], second[name]) for name in second)
     assert record.quantize is not None
     name = min(tensors, key=lambda name: (tensors[name].codes.size, name))
-    values = bench.program.parameters()[name].values
+    values = context.program.parameters()[name].values
     return same(tensors[name], record.quantize(frozen(values), calibrations[name], **settings))
 
 
 def same(first: QuantizedTensor, second: Any) -> bool:
-    """Equal codes and equal values."""
+    """Whether two tensors have equal codes and bit-identical values."""
     if not isinstance(second, QuantizedTensor) or second.problems(first.codes.shape):
         return False
     return np.array_equal(first.codes, second.codes) and first.dequantize().tobytes() == second.dequantize().tobytes()
 
 
-def formulas_by_role(program: Program, texts: Mapping[str, list[str]]) -> dict[str, str]:
-    """The evaluated formulas by role; by parameter where a role has several."""
-    known = program.parameters()
+def formulas_by_role(program: Program, formulas_by_parameter: Mapping[str, list[str]]) -> dict[str, str]:
+    """The evaluated formulas by role of the parameter; by parameter where the tensors of one role have different formulas."""
+    parameters = program.parameters()
     roles: dict[str, dict[str, str]] = {}
-    for name, lines in texts.items():
-        role: str = known[name].role if name in known else "input"
+    for name, lines in formulas_by_parameter.items():
+        role: str = parameters[name].role if name in parameters else "input"
         roles.setdefault(role, {})[name] = "; ".join(lines) or OWN_CODE
-    found: dict[str, str] = {}
+    merged: dict[str, str] = {}
     for role, by_name in roles.items():
-        found |= {role: next(iter(by_name.values()))} if len(set(by_name.values())) == 1 else by_name
-    return found
+        merged |= {role: next(iter(by_name.values()))} if len(set(by_name.values())) == 1 else by_name
+    return merged

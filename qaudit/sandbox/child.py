@@ -1,4 +1,7 @@
-"""The child: one task, its plugins, its answer. It runs after a fork of the server and never sees the host's memory."""
+"""The child process: it loads the plugins of one unit, does its task and writes the answer.
+
+It is forked from the fork server, not from the host, so it never sees the host's memory.
+"""
 
 from __future__ import annotations
 
@@ -32,18 +35,21 @@ Phase = Callable[[str], None]
 
 
 def main(folder: Path, limits: Limits, output: int) -> NoReturn:
-    """Do the work that `folder` asks for and end the process. `output` receives standard output and error."""
-    _settle(folder, output)
-    phase = _announcer(folder)
+    """Do the task that is described in `folder`, write the answer there and end the process.
+
+    `output` is the file descriptor that receives standard output and standard error.
+    """
+    _prepare_process(folder, output)
+    phase = _phase_writer(folder)
     try:
         restricted.restrict(limits)
         threadpool_limits(limits=1)
         order = read_json(folder / "request.json")
         seed(order)
-        arrays = {name: _shared(folder / "in" / file) for name, file in order["arrays"].items()}
+        arrays = {name: _mapped_array(folder / "in" / file) for name, file in order["arrays"].items()}
         refs = [PluginRef(**ref) for ref in order["plugins"]]
-        answer, given = perform(order["task"], order["request"], arrays, refs, phase)
-        files = write_arrays(folder / "out", given)
+        answer, answer_arrays = perform(order["task"], order["request"], arrays, refs, phase)
+        files = write_arrays(folder / "out", answer_arrays)
         write_json(folder / "answer.json", {"answer": answer, "arrays": files})
     except BaseException as error:  # SystemExit and KeyboardInterrupt of a plugin end the unit, not the audit
         with suppress(BaseException):
@@ -55,7 +61,7 @@ def main(folder: Path, limits: Limits, output: int) -> NoReturn:
 
 
 def perform(task: str, request: Json, arrays: Arrays, refs: list[PluginRef], phase: Phase) -> tuple[Json, Arrays]:
-    """Load the plugins one by one and call the `work` of the task. Whatever it raises passes through."""
+    """Load the plugins one by one and call the function `work` of the task. Exceptions are not caught here."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", task):
         raise Refused(f"task {task!r}: expected a snake_case name")
     offers: dict[str, list[Any]] = {}
@@ -70,7 +76,7 @@ def perform(task: str, request: Json, arrays: Arrays, refs: list[PluginRef], pha
 
 
 def failure_of(error: BaseException) -> tuple[FailureKind, str]:
-    """The kind and the one plain line that say what `error` was."""
+    """The kind of the failure, and one line of plain text that describes `error`."""
     text = text_of(error)
     if isinstance(error, Decline):
         return "declined", plain_reason(text) or "declined without a reason"
@@ -81,8 +87,11 @@ def failure_of(error: BaseException) -> tuple[FailureKind, str]:
     return ("out of memory" if isinstance(error, MemoryError) else "raised"), plain_reason(named(error))
 
 
-def _settle(folder: Path, output: int) -> None:
-    """Own session, private folder, no input, captured output, default signals, no other open file."""
+def _prepare_process(folder: Path, output: int) -> None:
+    """Give the process its own session, a private working folder, no input, captured output and default signal handlers.
+
+    All other file descriptors are closed, so that a plugin cannot reach a socket or a file of the server.
+    """
     os.setsid()
     restricted.die_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
@@ -100,8 +109,11 @@ def _settle(folder: Path, output: int) -> None:
     faulthandler.enable(file=2, all_threads=False)
 
 
-def _announcer(folder: Path) -> Phase:
-    """`phase(name)` overwrites the first bytes of a file: the host reads it after whatever happened."""
+def _phase_writer(folder: Path) -> Phase:
+    """A function `phase(name)` that overwrites the first bytes of a file with the current step.
+
+    The host can read the file even after a crash, and so say which step failed.
+    """
     file = os.open(folder / "phase", os.O_WRONLY | os.O_CREAT, 0o600)
 
     def phase(name: str) -> None:
@@ -111,14 +123,17 @@ def _announcer(folder: Path) -> Phase:
 
 
 def seed(order: Json) -> None:
-    """The same unit draws the same numbers even from the global generators, which nobody should use."""
+    """Seed the global random generators from the request.
+
+    A plugin should use the seed that it receives; one that draws from a global generator nevertheless repeats its results.
+    """
     key = hashlib.sha256(f"{order['task']}|{order['request'].get('seed')}".encode()).digest()
     random.seed(key)
     np.random.seed(int.from_bytes(key[:4], "little"))  # noqa: NPY002 - plugins may draw from it
 
 
-def _shared(path: Path) -> NDArray[Any]:
-    """A read-only array, mapped from its file where it has any bytes."""
+def _mapped_array(path: Path) -> NDArray[Any]:
+    """The array of a .npy file, read-only. Larger files are memory-mapped, so that parallel units share their pages."""
     array = np.load(path, allow_pickle=False) if path.stat().st_size < 4096 else np.load(path, mmap_mode="r", allow_pickle=False)
     plain = np.asarray(array)
     plain.flags.writeable = False

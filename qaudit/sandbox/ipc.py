@@ -1,4 +1,4 @@
-"""The folder through which host and child talk: one JSON file and plain numeric .npy files each way. Nothing is ever unpickled.
+"""The folder through which host and child exchange data: one JSON file and numeric .npy files each way, never a pickle.
 
     request.json   task, request, plugins, limits; arrays: {name: file}        written by the host
     in/N.npy       arrays of the request
@@ -6,7 +6,8 @@
     out/N.npy      arrays of the answer
     answer.json    answer and arrays, or a failure; written last               written by the child
 
-The child is not trusted: the host reads regular files only, checks sizes before it loads, and takes numbers only.
+The child is not trusted, since it runs foreign code: the host reads regular files only, checks sizes before it loads an array,
+and accepts numeric arrays only.
 """
 
 from __future__ import annotations
@@ -37,23 +38,23 @@ _PATH = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"<>|]+/)+([^\s/'\"<>|,;:)\]]*)")
 
 
 class BrokenAnswer(Exception):
-    """What a child wrote is not an answer; the message says why."""
+    """What a child wrote cannot be accepted as an answer; the message says why."""
 
 
 def plain_reason(text: str, limit: int = REASON_CHARS) -> str:
-    """One printable line: control and bidi characters as <U+202E>, no memory addresses, no folders, at most `limit` characters.
+    """One printable line of at most `limit` characters: control and bidi characters are shown as <U+202E>.
 
-    The same fault must give the same bytes on every machine, hence no addresses and no absolute paths.
+    Memory addresses and folders are removed, because the same fault must give the same bytes on every machine.
     """
     short = text[: limit * 8]
-    short = _PATH.sub(lambda found: found.group(1) or "...", _ADDRESS.sub("0x...", short))
+    short = _PATH.sub(lambda match: match.group(1) or "...", _ADDRESS.sub("0x...", short))
     line = " ".join(part for part in re.split(r"[\n\r\t\f\v]+", short) if part.strip())
     shown = printable(line).strip()
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 
 def text_of(error: BaseException) -> str:
-    """The text of an exception of foreign code, which may not even have one."""
+    """The text of an exception of foreign code, whose `__str__` may itself raise."""
     try:
         return str(error)
     except BaseException:
@@ -61,7 +62,7 @@ def text_of(error: BaseException) -> str:
 
 
 def named(error: BaseException) -> str:
-    """An exception as "ValueError: its text"; long texts are cut here already, or taking them apart would take long."""
+    """An exception as "ValueError: text". A long text is cut here already, because cleaning it would take long."""
     name, text = type(error).__name__[:60], text_of(error)[: REASON_CHARS * 8]
     return f"{name}: {text}" if text else name
 
@@ -89,7 +90,7 @@ def read_array(path: Path, budget: int) -> NDArray[Any]:
 
 
 def array_in(file: BinaryIO, size: int) -> NDArray[Any]:
-    """The numeric array of an .npy file of `size` bytes. Raises BrokenAnswer."""
+    """The numeric array in an open .npy file of `size` bytes. Raises BrokenAnswer where header and size disagree."""
     shape, fortran, dtype = _header(file)
     body = math.prod(shape) * dtype.itemsize
     if size - file.tell() != body:
@@ -99,7 +100,10 @@ def array_in(file: BinaryIO, size: int) -> NDArray[Any]:
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and dtype of an .npy file (format 1.0 or 2.0). Raises BrokenAnswer."""
+    """Shape, whether the order is Fortran's, and dtype from the header of an .npy file (format 1.0 or 2.0). Raises BrokenAnswer.
+
+    The header is parsed here and not by numpy, which would allocate the memory that a forged shape asks for.
+    """
     magic = file.read(8)
     if magic[:6] != b"\x93NUMPY" or magic[6:7] not in (b"\x01", b"\x02"):
         raise BrokenAnswer("array file without an .npy header")
@@ -121,7 +125,7 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file without following a link. Raises BrokenAnswer for a link, a pipe or a missing file."""
+    """Open a regular file for reading without following a link. Raises BrokenAnswer for a link, a pipe or a missing file."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -148,14 +152,14 @@ def read_json(path: Path, limit: int = ANSWER_BYTES) -> Json:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write one JSON object; the final name is whole or absent."""
+    """Write one JSON object under a temporary name and rename it, so that a reader sees the whole file or none."""
     partial = path.with_suffix(".part")
     partial.write_text(json.dumps(value), encoding="utf-8")
     os.replace(partial, path)
 
 
 def read_phase(folder: Path) -> str:
-    """The last phase the child announced; "start" where there is none."""
+    """The last phase that the child announced; "start" where it announced none."""
     try:
         with open_regular(folder / "phase") as file:
             text = file.read(PHASE_BYTES).decode("utf-8", "replace")
@@ -165,7 +169,7 @@ def read_phase(folder: Path) -> str:
 
 
 def read_answer(folder: Path, budget: int) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """The answer object and its arrays. Raises BrokenAnswer."""
+    """The answer object and its arrays, which together may hold `budget` bytes. Raises BrokenAnswer."""
     answer = read_json(folder / "answer.json", min(budget, ANSWER_BYTES))
     files = answer.get("arrays", {})
     if not isinstance(files, dict):

@@ -1,4 +1,4 @@
-"""The values that cross the border between the host and a child."""
+"""The values that are exchanged between the host and a child process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from qaudit.core.__about__ import SPEC
 from qaudit.core.json_values import Json
 
-if TYPE_CHECKING:  # the list of plugins reads this file and does not wait for numpy
+if TYPE_CHECKING:  # `qaudit plugins` imports this module and must not wait for numpy
     from numpy.typing import NDArray
 
 Arrays = Mapping[str, "NDArray[Any]"]
@@ -18,9 +18,10 @@ FailureKind = Literal["raised", "declined", "refused", "timed out", "crashed", "
 
 @dataclass(frozen=True, slots=True)
 class PluginRef:
-    """A plugin known without importing it. `value` is the entry point's text; `file` is set for `--plugin FILE`.
+    """A reference to a plugin, obtained without importing it.
 
-    `spec` is the number of the contract that its source states.
+    `value` is the text of its entry point; `digest` the sha256 of its sources; `file` is set for `--plugin FILE`; `spec` is the
+    version of the plugin contract that its source states.
     """
 
     kind: Literal["quantizer", "explainer", "format", "framework"]
@@ -35,7 +36,7 @@ class PluginRef:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one unit may use."""
+    """The resources that one unit may use: seconds of time, bytes of memory, bytes of its answer."""
 
     seconds: float = 300.0
     memory: int = 4 * 2**30
@@ -44,7 +45,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a unit gave no answer. `reason` is one plain line; blame falls on the model in the phases load, encode and predict."""
+    """Why a unit gave no answer. `reason` is one line of plain text.
+
+    The model is blamed in the phases load, encode and predict, in which its code runs; the plugin in all others.
+    """
 
     kind: FailureKind
     phase: str
@@ -54,7 +58,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """Answer and arrays of a unit, or its failure."""
+    """The answer of a unit with its arrays, or its failure."""
 
     answer: Json
     arrays: Arrays
@@ -63,9 +67,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """What a task sees inside the child. `offers[kind]` are the records of the plugins that were loaded for it.
+    """The input of a task inside the child. `offers[kind]` are the records of the plugins that were loaded for it.
 
-    `phase(name)` announces a step before it is taken, so that blame is exact.
+    `phase(name)` announces a step before it begins, so that a failure is attributed to the right step.
     """
 
     request: Json

@@ -1,4 +1,4 @@
-"""A table as JSON and numeric arrays: numbers as float64, text as int32 codes with a dictionary."""
+"""Packs a table as JSON and numeric arrays: numbers as float64, text as int32 codes with a dictionary of the distinct texts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from qaudit.sandbox.job import Arrays
 def text_codes(values: NDArray[Any]) -> tuple[NDArray[np.int32], list[str]]:
     """Codes (n,) int32 into the sorted distinct texts; -1 where the value is missing."""
     distinct = sorted({value for value in values if value is not None})
-    place = {value: code for code, value in enumerate(distinct)}
-    return np.asarray([-1 if value is None else place[value] for value in values], dtype=np.int32), distinct
+    code_of = {value: code for code, value in enumerate(distinct)}
+    return np.asarray([-1 if value is None else code_of[value] for value in values], dtype=np.int32), distinct
 
 
 def pack_table(table: Table, prefix: str) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """The table's JSON (names, kinds, dictionaries) and its arrays, one a column, named `prefix.<number>`."""
+    """The JSON of the table (names, kinds, dictionaries) and one array (n,) per column, named `prefix.<column number>`."""
     columns: list[Json] = []
     arrays: dict[str, NDArray[Any]] = {}
     for number, (name, values) in enumerate(table.columns.items()):
@@ -35,7 +35,7 @@ def pack_table(table: Table, prefix: str) -> tuple[Json, dict[str, NDArray[Any]]
 
 
 def unpack_table(packed: Json, arrays: Arrays, prefix: str) -> Table:
-    """The table that `pack_table` took apart. Raises ValueError where a code has no entry in its dictionary."""
+    """The inverse of `pack_table`. Raises ValueError where a code has no entry in its dictionary."""
     columns: dict[str, NDArray[Any]] = {}
     for number, column in enumerate(packed["columns"]):
         values = arrays[f"{prefix}.{number}"]

@@ -1,4 +1,4 @@
-"""What a plugin's files say of it without being run: digest, contract number, expected failures, what it needs to import."""
+"""Reads a plugin's source files without running them: digest, contract version, expected failures, missing imports."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _FOLDERS = (".py", ".toml")
 
 
 def is_data(value: str) -> bool:
-    """Whether an entry point names a packaged toml file ("acme.framework.toml") and no module."""
+    """Whether an entry point names a packaged toml file ("acme.framework.toml") and not a module."""
     return value.strip().endswith(".toml")
 
 
 def data_file(value: str) -> Path | None:
     """The packaged toml file that an entry point names, found without importing its package; None where it is not there."""
-    inside = Path(*value.strip().removesuffix(".toml").split(".")).with_suffix(".toml")
-    found = (Path(entry or ".") / inside for entry in sys.path)
-    return next((file for file in found if file.is_file()), None)
+    relative = Path(*value.strip().removesuffix(".toml").split(".")).with_suffix(".toml")
+    candidates = (Path(entry or ".") / relative for entry in sys.path)
+    return next((file for file in candidates if file.is_file()), None)
 
 
 def digest(entry: importlib.metadata.EntryPoint) -> str:
-    """sha256 over the plugin's own source and data files, found without importing; empty where there are none to be found.
+    """sha256 over the plugin's own source and data files, located without importing it; empty where none are located.
 
-    Not over the hashes that a distribution records: an editable install records only its link, and the same plugin must bear
+    The hashes that a distribution records are not used: an editable install records only a link, and the same plugin must have
     the same digest however it was installed.
     """
     module = entry.value.partition(":")[0].strip()
@@ -48,7 +48,7 @@ def _joined(hashes: Sequence[tuple[str, str]]) -> str:
 
 
 def sources(module: str) -> list[Path]:
-    """The module's file and the data files of its name beside it, found without importing the module or its package."""
+    """The file of a module and the data files of the same name beside it, located without importing the module or its package."""
     if is_data(module):
         file = data_file(module)
         return [file] if file is not None else []
@@ -61,8 +61,11 @@ def sources(module: str) -> list[Path]:
 
 
 def main_file(module: str) -> Path | None:
-    """File of a module; None where it is not there. Only the top level goes through the import system, which does not run a
-    top-level module to find it; packages below are folders."""
+    """The file of a module; None where it does not exist.
+
+    Only the top-level name is looked up by the import system, which does not run it. For a dotted name the import system would
+    import the parent packages, so the parts below the top level are looked up as folders and files.
+    """
     if is_data(module):
         return data_file(module)
     top, *rest = module.split(".")
@@ -72,21 +75,21 @@ def main_file(module: str) -> Path | None:
         return None
     if spec is None or not rest:
         return Path(spec.origin) if spec is not None and spec.origin else None
-    places = [Path(place) for place in spec.submodule_search_locations or ()]
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
     for name in rest[:-1]:
-        places = [place / name for place in places if (place / name).is_dir()]
+        folders = [folder / name for folder in folders if (folder / name).is_dir()]
     names = (f"{rest[-1]}/__init__.py", f"{rest[-1]}.py", *(f"{rest[-1]}{suffix}" for suffix in EXTENSION_SUFFIXES))
-    return next((place / name for place in places for name in names if (place / name).is_file()), None)
+    return next((folder / name for folder in folders for name in names if (folder / name).is_file()), None)
 
 
 def stated_spec(source: str) -> int:
-    """The contract number in a plugin's source, `qaudit_spec = 1` at its top level; this qaudit's own where it states none."""
-    found = _SPEC.search(source)
-    return int(found[1]) if found else SPEC
+    """The contract version that a source states by `qaudit_spec = 1` at its top level; the current one where it states none."""
+    match = _SPEC.search(source)
+    return int(match[1]) if match else SPEC
 
 
 def read(file: Path | None) -> str:
-    """A source as text; empty where it cannot be read."""
+    """The text of a source file; empty where it cannot be read."""
     try:
         return file.read_text("utf-8", "replace") if file is not None else ""
     except OSError:
@@ -102,17 +105,17 @@ def expected_failures(source: str) -> dict[str, str]:
     except (SyntaxError, ValueError):
         return {}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == EXPECTED_NAME for one in node.targets):
+        if isinstance(node, ast.Assign) and any(isinstance(name, ast.Name) and name.id == EXPECTED_NAME for name in node.targets):
             try:
-                given = ast.literal_eval(node.value)
+                declared = ast.literal_eval(node.value)
             except ValueError:
                 return {}
-            return {str(key): str(value) for key, value in given.items()} if isinstance(given, dict) else {}
+            return {str(key): str(value) for key, value in declared.items()} if isinstance(declared, dict) else {}
     return {}
 
 
 def trouble(source: str) -> tuple[str, str] | None:
-    """Why importing a module of this source cannot work, and the remedy; None where nothing is known against it."""
+    """Why importing a module with this source must fail, and the remedy; None where no reason is known."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:

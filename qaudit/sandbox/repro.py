@@ -1,4 +1,4 @@
-"""For plugin authors: the folder of a unit that failed is kept, with a script that runs exactly this unit again."""
+"""For plugin authors: saves the folder of a unit that failed, with a script that runs exactly this unit again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ run_again(Path(__file__).resolve().parent)
 
 
 def failure_reason(outcome: Outcome) -> str | None:
-    """What went wrong in a unit, in one line: its failure, or the first candidate that it could not make. None for neither."""
+    """What failed in a unit, in one line: the unit itself, or its first failed candidate; None where nothing failed.
+
+    A quantizer that declines is not a failure: declining is a regular answer.
+    """
     if outcome.failure is not None:
         return None if outcome.failure.kind == "declined" else outcome.failure.reason
     refused = outcome.answer.get("refused")
@@ -38,31 +41,31 @@ def failure_reason(outcome: Outcome) -> str | None:
     return None
 
 
-def keep_unit(folder: Path, into: Path, task: str, plugins: Sequence[PluginRef], reason: str) -> Path:
-    """Copy a unit's folder below `into` with what was wrong; returns the copy."""
-    into.mkdir(parents=True, exist_ok=True)
+def keep_unit(folder: Path, parent: Path, task: str, plugins: Sequence[PluginRef], reason: str) -> Path:
+    """Copy the folder of a unit into `parent`, with the reason of its failure. Returns the new folder."""
+    parent.mkdir(parents=True, exist_ok=True)
     stem = re.sub(r"[^\w.-]", "_", "-".join([task, *(ref.name for ref in plugins)]))[:100]
     for number in range(1, 10_000):
-        kept = into / f"{stem}-{number}"
+        copy = parent / f"{stem}-{number}"
         try:
-            kept.mkdir(mode=0o700)
+            copy.mkdir(mode=0o700)
         except FileExistsError:
             continue
         break
-    # a link or a pipe that the child made is not followed: only what the host wrote, and the log
+    # Only files that the host wrote and the log are copied: a link or a pipe that the child made must not be followed.
     for name in ("in", "model"):
         if (folder / name).is_dir():
-            shutil.copytree(folder / name, kept / name, symlinks=True)
+            shutil.copytree(folder / name, copy / name, symlinks=True)
     for name in ("request.json", "log.txt"):
         if (folder / name).is_file() and not (folder / name).is_symlink():
-            shutil.copyfile(folder / name, kept / name)
-    (kept / "repro.py").write_text(REPRO, "utf-8")
-    (kept / "reason.txt").write_text(reason + "\n", "utf-8")
-    return kept
+            shutil.copyfile(folder / name, copy / name)
+    (copy / "repro.py").write_text(REPRO, "utf-8")
+    (copy / "reason.txt").write_text(reason + "\n", "utf-8")
+    return copy
 
 
 def run_again(folder: Path) -> None:
-    """Run a kept unit in this process and print its steps, what it answers and what is wrong. What it raises passes through."""
+    """Run a saved unit in this process and print its phases, its answer and what is wrong with it. Exceptions are not caught."""
     order = read_json(folder / "request.json")
     model = order["request"].get("model")
     if isinstance(model, str) and (copy := folder / "model" / Path(model).name).is_file():
@@ -72,10 +75,10 @@ def run_again(folder: Path) -> None:
     for array in arrays.values():
         array.flags.writeable = False
     refs = [PluginRef(**ref) for ref in order["plugins"]]
-    answer, given = child.perform(
+    answer, answer_arrays = child.perform(
         order["task"], order["request"], arrays, refs, lambda phase: print(f"phase {phase}", file=sys.stderr)
     )
-    outcome = _crossed(answer, given)
+    outcome = _round_trip(answer, answer_arrays)
     print(f"answered: {', '.join(sorted(outcome.answer))}; {len(outcome.arrays)} arrays")
     for reason in (
         failure_reason(outcome),
@@ -86,10 +89,10 @@ def run_again(folder: Path) -> None:
     print(f"in the audit: {(folder / 'reason.txt').read_text('utf-8').strip()}")
 
 
-def _crossed(answer: Json, arrays: Arrays) -> Outcome:
-    """The answer as the host would have read it. Raises BrokenAnswer."""
+def _round_trip(answer: Json, arrays: Arrays) -> Outcome:
+    """The answer after it was written and read as between child and host. Raises BrokenAnswer."""
     with tempfile.TemporaryDirectory(prefix="qaudit-again-") as folder:
         files = write_arrays(Path(folder) / "out", arrays)
         write_json(Path(folder) / "answer.json", {"answer": answer, "arrays": files})
-        told, read = read_answer(Path(folder), Limits().answer)
-    return Outcome(told["answer"], read)
+        message, arrays_read = read_answer(Path(folder), Limits().answer)
+    return Outcome(message["answer"], arrays_read)

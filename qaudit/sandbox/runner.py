@@ -1,4 +1,4 @@
-"""Foreign work in child processes: `run` one unit, `run_many` several. The host imports no plugin and loads no model."""
+"""Runs foreign code in child processes: `run` one unit, `run_many` several. The host imports no plugin and loads no model."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _DEFAULT = Limits()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """One call of `run`, as `run_many` takes it."""
+    """The arguments of one call of `run`, for `run_many`."""
 
     task: str
     request: Json
@@ -62,7 +62,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Debugging:
-    """For plugin authors: `here` names tasks that run in this process, `keep` a folder for the units that had trouble."""
+    """Options for plugin authors: `here` names tasks that run in this process, `keep` a folder that receives failed units."""
 
     here: tuple[str, ...] = ()
     keep: Path | None = None
@@ -73,7 +73,7 @@ _debugging = [Debugging()]
 
 @contextlib.contextmanager
 def debugging(how: Debugging) -> Iterator[None]:
-    """Run units that way for a while."""
+    """Run units with these debugging options inside the `with` block."""
     _debugging.append(how)
     try:
         yield
@@ -82,38 +82,38 @@ def debugging(how: Debugging) -> Iterator[None]:
 
 
 class _Server:
-    """The fork server of this process; started by the first unit or by `warm`."""
+    """The fork server that belongs to this process; the first unit or `warm` starts it."""
 
     def __init__(self) -> None:
         self.owner = os.getpid()
         self.lock = threading.Lock()
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-P", "-m", "qaudit.sandbox.server", str(theirs.fileno())]
+        host_end, server_end = socket.socketpair()
+        command = [sys.executable, "-P", "-m", "qaudit.sandbox.server", str(server_end.fileno())]
         self.process = subprocess.Popen(
             command,
-            pass_fds=(theirs.fileno(),),
+            pass_fds=(server_end.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=None if os.environ.get("QAUDIT_TRACE") else subprocess.DEVNULL,
             env=scrubbed_environment(),
-            start_new_session=True,  # Ctrl-C is the host's; closing the socket ends the rest
+            start_new_session=True,  # Ctrl-C goes to the host alone; closing the socket ends the server
         )
-        theirs.close()
-        self.control = ours
+        server_end.close()
+        self.control = host_end
         self.network: str | None = None
         self.limited: bool | None = None
 
     def order(self, folder: Path, limits: Limits) -> socket.socket:
-        """Ask for a child; returns the socket on which its supervisor reports."""
-        ours, theirs = socket.socketpair()
+        """Request a child for the unit in `folder`; returns the socket on which its supervisor reports."""
+        host_end, supervisor_end = socket.socketpair()
         message = json.dumps({"folder": str(folder), "limits": dataclasses.asdict(limits)}).encode()
-        with self.lock, theirs:
+        with self.lock, supervisor_end:
             if self.network is None:
                 self.network = {b"1": "isolated", b"0": "not isolated"}.get(self.control.recv(1))
-            socket.send_fds(self.control, [message], [theirs.fileno()])
+            socket.send_fds(self.control, [message], [supervisor_end.fileno()])
             if self.control.recv(1) != b"k":
                 raise OSError("the fork server is gone")
-        return ours
+        return host_end
 
     def alive(self) -> bool:
         return self.owner == os.getpid() and self.process.poll() is None
@@ -139,12 +139,12 @@ def warm() -> None:
 
 
 def network_state() -> str:
-    """isolated, not isolated, or "no unit ran"."""
+    """Whether units have no network: "isolated", "not isolated", or "no unit ran"."""
     return (_servers[-1].network or "no unit ran") if _servers else "no unit ran"
 
 
 def process_state() -> str:
-    """Whether the system limits the processes of every unit ("limited"), or they are just counted; or "no unit ran"."""
+    """Whether the system limits the processes of every unit: "limited", "counted" (by the supervisor only), or "no unit ran"."""
     limited = _servers[-1].limited if _servers else None
     return "no unit ran" if limited is None else "limited" if limited else "counted"
 
@@ -169,22 +169,22 @@ def run(
 ) -> Outcome:
     """Run qaudit.sandbox.tasks.<task> in a child with `plugins` loaded, and return its answer or its failure.
 
-    Arrays are numeric (dtype kinds b, i, u, f). Never raises for what the child does. `in_process` runs the task here, for
-    debugging: only Decline and Refused become failures, anything else passes through.
+    Arrays are numeric (dtype kinds b, i, u, f). Nothing that the child does raises an exception here. `in_process` runs the
+    task in this process, for debugging: only Decline and Refused become failures, other exceptions are not caught.
     """
     how = _debugging[-1]
     if in_process or task in how.here:
-        return _here(task, request, arrays or {}, plugins)
+        return _run_in_process(task, request, arrays or {}, plugins)
     folder = Path(tempfile.mkdtemp(prefix="qaudit-unit-"))
     try:
-        given = UnitInputs.write(folder, task, request, arrays or {}, plugins)
+        inputs = UnitInputs.write(folder, task, request, arrays or {}, plugins)
         server = _server()
-        with server.order(folder, limits) as line:
-            report = _report(line, limits)
+        with server.order(folder, limits) as connection:
+            report = _report(connection, limits)
         if report:
             server.limited = bool(report.get("limited")) and server.limited is not False
         outcome = _outcome(folder, limits, report)
-        outcome = _unchanged(given, outcome, read_phase(folder))
+        outcome = _unchanged(inputs, outcome, read_phase(folder))
         if how.keep is not None and (reason := repro.failure_reason(outcome)) is not None:
             repro.keep_unit(folder, how.keep, task, plugins, reason)
         return outcome
@@ -193,50 +193,53 @@ def run(
 
 
 def keep_unit(call: Call, outcome: Outcome, reason: str) -> None:
-    """Keep, for a plugin's author, the unit of an answer in which only the host finds what is wrong. Its folder is made anew."""
-    into = _debugging[-1].keep
-    if into is None or outcome.failure is not None or repro.failure_reason(outcome) is not None:  # kept already, or it declined
+    """Save, for a plugin's author, a unit whose answer only the host can find wrong.
+
+    Its folder was removed when the unit ended, so it is written again from the call.
+    """
+    parent = _debugging[-1].keep
+    if parent is None or outcome.failure is not None or repro.failure_reason(outcome) is not None:  # saved already, or declined
         return
     with tempfile.TemporaryDirectory(prefix="qaudit-unit-") as folder:
         UnitInputs.write(Path(folder), call.task, call.request, call.arrays, call.plugins)
-        repro.keep_unit(Path(folder), into, call.task, call.plugins, reason)
+        repro.keep_unit(Path(folder), parent, call.task, call.plugins, reason)
 
 
 def run_many(calls: Sequence[Call], jobs: int = 2) -> list[Outcome]:
-    """Run several units, at most `jobs` at a time; outcomes in the order of `calls`, whatever the order of ending."""
+    """Run several units, at most `jobs` at a time. The outcomes are in the order of `calls`, whichever unit ends first."""
 
-    def one(call: Call) -> Outcome:
+    def run_call(call: Call) -> Outcome:
         return run(call.task, call.request, call.arrays, plugins=call.plugins, limits=call.limits)
 
     if jobs <= 1 or len(calls) < 2:
-        return [one(call) for call in calls]
+        return [run_call(call) for call in calls]
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        return list(pool.map(one, calls))
+        return list(pool.map(run_call, calls))
 
 
-def _here(task: str, request: Json, arrays: Arrays, plugins: Sequence[PluginRef]) -> Outcome:
-    reached = ["start"]
+def _run_in_process(task: str, request: Json, arrays: Arrays, plugins: Sequence[PluginRef]) -> Outcome:
+    phases = ["start"]
     try:
-        answer, given = child.perform(task, request, arrays, list(plugins), reached.append)
+        answer, answer_arrays = child.perform(task, request, arrays, list(plugins), phases.append)
     except (Decline, Refused) as error:
         kind, reason = child.failure_of(error)
-        return Outcome({}, {}, _failure(kind, reached[-1], reason))
-    return Outcome(answer, given)
+        return Outcome({}, {}, _failure(kind, phases[-1], reason))
+    return Outcome(answer, answer_arrays)
 
 
-def _report(line: socket.socket, limits: Limits) -> dict[str, Any]:
-    """The supervisor's last line; empty where it never came."""
-    line.settimeout(limits.seconds + _GRACE)
-    text = b""
+def _report(connection: socket.socket, limits: Limits) -> dict[str, Any]:
+    """The report that the supervisor sends as its last line; empty where it sent none in time."""
+    connection.settimeout(limits.seconds + _GRACE)
+    received = b""
     try:
-        while not text.endswith(b"\n") and len(text) < 4096:
-            block = line.recv(4096)
+        while not received.endswith(b"\n") and len(received) < 4096:
+            block = connection.recv(4096)
             if not block:
                 return {}
-            text += block
+            received += block
     except OSError:
         return {}
-    report: dict[str, Any] = json.loads(text)
+    report: dict[str, Any] = json.loads(received)
     return report
 
 
@@ -254,22 +257,22 @@ def _outcome(folder: Path, limits: Limits, report: dict[str, Any]) -> Outcome:
     except BrokenAnswer as error:
         return Outcome({}, {}, _failure("broken contract", phase, plain_reason(str(error))))
     if "failure" in answer:
-        return Outcome({}, {}, _told_failure(answer["failure"], phase))
+        return Outcome({}, {}, _stated_failure(answer["failure"], phase))
     if not isinstance(answer.get("answer"), dict):
         return Outcome({}, {}, _failure("broken contract", phase, "the answer is not a JSON object"))
     return Outcome(answer["answer"], arrays)
 
 
-def _unchanged(given: UnitInputs, outcome: Outcome, phase: str) -> Outcome:
-    """The outcome, unless the unit changed what it was given: then whatever it answered is not believed."""
-    changed = given.changed()
+def _unchanged(inputs: UnitInputs, outcome: Outcome, phase: str) -> Outcome:
+    """The outcome, or a failure where the unit changed its input files: its answer may then rest on changed data."""
+    changed = inputs.changed()
     if changed is None or (outcome.failure is not None and outcome.failure.kind == "crashed"):
         return outcome
     return Outcome({}, {}, _failure("broken contract", phase, f"changed {changed}, which it was given to read"))
 
 
 def _ended_badly(report: dict[str, Any], limits: Limits) -> tuple[FailureKind, str] | None:
-    """Kind and text where the supervisor or the system ended the child; None where it ended by itself."""
+    """Kind and text of the failure where the supervisor or the system ended the child; None where it ended by itself."""
     end, status = report.get("end"), report.get("status")
     if end == "timed out":
         return "timed out", f"timed out after {limits.seconds:g} s"
@@ -290,16 +293,16 @@ def _ended_badly(report: dict[str, Any], limits: Limits) -> tuple[FailureKind, s
 
 
 def _size(count: int) -> str:
-    """4 GiB, 400 MiB."""
+    """A number of bytes as text, for example "4 GiB" or "400 MiB"."""
     return f"{count / 2**30:.3g} GiB" if count >= 2**30 else f"{count / 2**20:.3g} MiB"
 
 
-def _told_failure(told: Any, phase: str) -> Failure:
-    """What the child says of its own failure; only known kinds, and the text is cleaned again on this side."""
-    kind = told.get("kind") if isinstance(told, dict) else None
+def _stated_failure(stated: Any, phase: str) -> Failure:
+    """The failure that the child states. The child is not trusted, so the kind is checked and the text cleaned again."""
+    kind = stated.get("kind") if isinstance(stated, dict) else None
     if kind not in _KINDS:
         return _failure("broken contract", phase, "the answer names no known kind of failure")
-    reason = plain_reason(str(told.get("reason", "")), 600)
+    reason = plain_reason(str(stated.get("reason", "")), 600)
     if kind in ("raised", "out of memory"):
         reason = f"{reason} (while {doing(phase)})"
     return _failure(kind, phase, reason)
@@ -310,12 +313,12 @@ def _failure(kind: FailureKind, phase: str, reason: str) -> Failure:
 
 
 def doing(phase: str) -> str:
-    """A phase as the end of a sentence: "quantizing"."""
+    """A phase as the end of a sentence, for example "quantizing"."""
     return _WHILE.get(phase, f"in phase {phase}")
 
 
 def _trace(folder: Path, phase: str, report: dict[str, Any]) -> None:
-    """QAUDIT_TRACE=1 prints what each unit printed, for plugin authors."""
+    """With QAUDIT_TRACE=1, print the output of each unit, for plugin authors."""
     if not os.environ.get("QAUDIT_TRACE"):
         return
     log = folder / "log.txt"

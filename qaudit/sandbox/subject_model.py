@@ -1,4 +1,4 @@
-"""The audited model inside a child: read by the one format plugin that was loaded for it."""
+"""Opens the audited model inside a child with the one format plugin that was loaded for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from qaudit.sandbox.job import Job
 
 
 def open_model(job: Job) -> Loaded:
-    """The model at request["model"], read by the only format in job.offers. Announces the phase "load". Raises Refused."""
+    """The model at request["model"], loaded by the only format in job.offers. Announces the phase "load".
+
+    Raises Refused where the plugin does not offer exactly one format.
+    """
     formats: list[Format] = list(job.offers.get("format", []))
     if len(formats) != 1:
         raise Refused(f"format plugin: offered {len(formats)} formats, exactly one is wanted")
@@ -24,7 +27,7 @@ def open_model(job: Job) -> Loaded:
 
 
 def frame(table: Table) -> pd.DataFrame:
-    """The rows as scikit-learn's pipelines expect them: float64 numbers, text as objects with NaN for missing."""
+    """The rows as a data frame for scikit-learn pipelines: numbers as float64, text as objects with NaN for missing values."""
     columns: dict[str, Any] = {}
     for name, values in table.columns.items():
         if values.dtype == np.float64:

@@ -186,10 +186,10 @@ def test_a_unit_that_ends_before_its_processes_are_counted_is_told_of(plugin: Ca
 
 def test_a_system_that_counts_the_users_other_processes_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """As Linux did before 5.14: the limit would stop a unit for what the user does elsewhere."""
-    monkeypatch.setattr(limits, "_own_users", lambda libc, also=0: True)
+    monkeypatch.setattr(limits, "_enter_user_namespace", lambda libc, other_namespaces=0: True)
     assert unprivileged(limits.can_limit_processes) is False
 
 
 def test_a_system_without_user_namespaces_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_own_users", lambda libc, also=0: False)
+    monkeypatch.setattr(limits, "_enter_user_namespace", lambda libc, other_namespaces=0: False)
     assert unprivileged(limits.can_limit_processes) is False

@@ -1,4 +1,4 @@
-"""A task that gives back what it was given: the isolation tests and `qaudit plugins` use it."""
+"""A task that returns its input unchanged; the isolation tests and `qaudit plugins` use it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from qaudit.sandbox.job import Arrays, Job
 
 
 def work(job: Job) -> tuple[Json, Arrays]:
-    """The request, the names of the offered records, and the arrays, unchanged."""
+    """The request, the names of the offered records by kind, and the unchanged arrays."""
     names = {kind: [getattr(record, "name", None) or record.id for record in records] for kind, records in job.offers.items()}
     return {"request": job.request, "offers": names}, job.arrays

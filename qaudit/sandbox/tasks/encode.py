@@ -1,4 +1,4 @@
-"""Rows through the model's own encoder and its own predictions, role by role."""
+"""Encodes the rows of each role with the model's own encoder and predicts them with the model itself."""
 
 from __future__ import annotations
 
@@ -18,43 +18,44 @@ from qaudit.sandbox.subject_model import frame, open_model
 
 
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """request: model, tables {role: packed}; arrays of each table under its role.
+    """request: model, tables {role: packed}; the arrays of each table under its role.
 
-    Answers arrays native.<role> (n, k), encoded.<role> (n, width) where there is a program, and leaves.holdout, raw.holdout
-    where the model gives them. Raises Refused naming role, row, column and value where the encoder takes one not.
+    The answer has the arrays native.<role> (n, k), encoded.<role> (n, width) where the model has a program, and leaves.holdout
+    and raw.holdout where the model provides them. Raises Refused with role, row, column and value that the model rejects.
     """
     model = open_model(job)
     arrays: dict[str, NDArray[Any]] = {}
     for role, packed in job.request["tables"].items():
         table = unpack_table(packed, job.arrays, role)
-        arrays |= _role(job, model, role, table)
+        arrays |= _arrays_of_role(job, model, role, table)
     return {"roles": sorted(job.request["tables"])}, arrays
 
 
-def _role(job: Job, model: Loaded, role: str, table: Table) -> dict[str, NDArray[Any]]:
-    found: dict[str, NDArray[Any]] = {}
+def _arrays_of_role(job: Job, model: Loaded, role: str, table: Table) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
     if model.encode is not None:
         job.phase("encode")
-        found[f"encoded.{role}"] = _named(model.encode, model, role, table)
+        arrays[f"encoded.{role}"] = _applied(model.encode, model, role, table)
     job.phase("predict")
-    found[f"native.{role}"] = _named(model.predict, model, role, table)  # names a bad value; leaves and raw would not
+    # Predict before asking for leaves and raw outputs: only `_applied` names the bad value where the model rejects a row.
+    arrays[f"native.{role}"] = _applied(model.predict, model, role, table)
     if role == "holdout" and model.encode is not None:
         for name, ask in (("leaves", model.leaves), ("raw", model.raw)):
             if ask is not None:
-                found[f"{name}.{role}"] = ask(found[f"encoded.{role}"])
-    return found
+                arrays[f"{name}.{role}"] = ask(arrays[f"encoded.{role}"])
+    return arrays
 
 
-def _named(step: Callable[[Any], Any], model: Loaded, role: str, table: Table) -> NDArray[np.float64]:
-    """step(rows); where it raises, the refusal names the first row and the column that it does not take."""
+def _applied(step: Callable[[Any], Any], model: Loaded, role: str, table: Table) -> NDArray[np.float64]:
+    """step(rows) as float64. Where it raises, Refused names the first row and the column that the model rejects."""
     try:
         return np.asarray(step(frame(table)), dtype=np.float64)
     except (ValueError, TypeError, KeyError) as error:
-        said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise Refused(_blame(step, model, role, table, said)) from error
+        message = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise Refused(_refusal(step, model, role, table, message)) from error
 
 
-def _takes(step: Callable[[Any], Any], table: Table) -> bool:
+def _accepts(step: Callable[[Any], Any], table: Table) -> bool:
     try:
         step(frame(table))
     except (ValueError, TypeError, KeyError):
@@ -62,40 +63,44 @@ def _takes(step: Callable[[Any], Any], table: Table) -> bool:
     return True
 
 
-def _blame(step: Callable[[Any], Any], model: Loaded, role: str, table: Table, said: str) -> str:
-    """One line for the first row that is refused, by bisection, and the column whose value is to blame: a text that the
-    encoder does not know, else the column that a taken row can lend."""
+def _refusal(step: Callable[[Any], Any], model: Loaded, role: str, table: Table, message: str) -> str:
+    """One line that names the first rejected row, located by bisection, and the column whose value is the cause."""
     good, bad = 0, table.rows
     while bad - good > 1:
         middle = (good + bad) // 2
-        good, bad = (middle, bad) if _takes(step, table.take(slice(0, middle))) else (good, middle)
+        good, bad = (middle, bad) if _accepts(step, table.take(slice(0, middle))) else (good, middle)
     row, first = bad - 1, table.take(slice(bad - 1, bad))
-    name = _culprit(step, model, table, first)
+    name = _refused_column(step, model, table, first)
     if name is None:
-        return f"{role}: row {row + 1}: the model does not take this row ({said})"
+        return f"{role}: row {row + 1}: the model does not take this row ({message})"
     value = first.columns[name][0]
     shown = "a missing value" if value is None or value != value else repr(value)
-    return f"{role}: column {name!r}, row {row + 1}: the model does not take {shown} ({said})"
+    return f"{role}: column {name!r}, row {row + 1}: the model does not take {shown} ({message})"
 
 
-def _culprit(step: Callable[[Any], Any], model: Loaded, table: Table, row: Table) -> str | None:
-    if _takes(step, row):  # it fails among others only: no single value is to blame
+def _refused_column(step: Callable[[Any], Any], model: Loaded, table: Table, row: Table) -> str | None:
+    """The column whose value makes the model reject a row; None where no single column does.
+
+    It is the column with which the row is accepted once its value is replaced by that of an accepted row; where there is no such
+    row, the first column with a category that the encoder does not know.
+    """
+    if _accepts(step, row):  # the row fails only together with others, so no single value is the cause
         return None
-    donor = _donor(step, table)
-    if donor is not None:
+    accepted = _accepted_row(step, table)
+    if accepted is not None:
         for name in table.names:
-            if _takes(step, row.replaced(**{name: donor.columns[name]})):
+            if _accepts(step, row.replaced(**{name: accepted.columns[name]})):
                 return name
-    for name, known in model.categories.items():
+    for name, categories in model.categories.items():
         value = row.columns[name][0] if name in row.columns else None
-        if value is not None and value not in known:
+        if value is not None and value not in categories:
             return name
     return None
 
 
-def _donor(step: Callable[[Any], Any], table: Table) -> Table | None:
-    """The first single row that the model takes, among the first 100."""
+def _accepted_row(step: Callable[[Any], Any], table: Table) -> Table | None:
+    """The first row among the first 100 that the model accepts on its own; None where there is none."""
     for row in range(min(table.rows, 100)):
-        if _takes(step, single := table.take(slice(row, row + 1))):
+        if _accepts(step, single := table.take(slice(row, row + 1))):
             return single
     return None

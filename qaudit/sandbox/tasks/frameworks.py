@@ -1,4 +1,4 @@
-"""Ask one framework plugin for its list and check that it is the data that the contract names."""
+"""Reads the list of one framework plugin and checks that it has the fields that the contract requires."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from qaudit.sandbox.ipc import BrokenAnswer
 from qaudit.sandbox.job import Arrays, Job
 
 TEXTS = ("id", "ref", "paraphrase", "evidence", "filled_by", "coverage")
-"""Keys that every item has."""
+"""Keys that every item must have."""
 OPTIONAL = ("legacy", "applies_if")
 CHOICES = {"filled_by": ("tool", "author", "both"), "coverage": ("direct", "partial", "none"), "evidence": TOPICS}
 
 
 def work(job: Job) -> tuple[Json, Arrays]:
-    """{"frameworks": [the record's fields, items completed]}; raises BrokenAnswer on data that breaks the contract."""
+    """Answer {"frameworks": [fields of the record, with complete items]}. Raises BrokenAnswer where data break the contract."""
     return {"frameworks": [_plain(record) for record in job.offers.get("framework", [])]}, {}
 
 
@@ -40,8 +40,8 @@ def _plain(record: Any) -> Json:
         raise BrokenAnswer(f"dated is {record.dated!r}, expected an ISO date") from None
     items = [_item(item) for item in record.items]
     ids = [item["id"] for item in items]
-    if twice := {name for name in ids if ids.count(name) > 1}:
-        raise BrokenAnswer(f"item ids used twice: {', '.join(sorted(twice))}")
+    if duplicates := {name for name in ids if ids.count(name) > 1}:
+        raise BrokenAnswer(f"item ids used twice: {', '.join(sorted(duplicates))}")
     return {field.name: getattr(record, field.name) for field in fields(Framework)} | {"items": items}
 
 

@@ -1,4 +1,4 @@
-"""What a model file holds: features, classes, output and its Program."""
+"""Reads a model file: its features, classes, output, and its program where it can be lowered to one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qaudit.sandbox.subject_model import open_model
 
 
 def facts(model: Loaded) -> Json:
-    """Everything about a loaded model that is no array."""
+    """The properties of a loaded model that are not arrays, as JSON."""
     return {
         "features": [{"name": f.name, "kind": f.kind, "takes_missing": f.takes_missing} for f in model.features],
         "classes": list(model.classes),
@@ -28,7 +28,7 @@ def facts(model: Loaded) -> Json:
 
 
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """request["model"] -> facts, and the packed program (None for a black box) with its arrays."""
+    """request["model"] -> the model's properties, and its packed program (None for a black box) with its arrays."""
     model = open_model(job)
     if model.program is None:
         return facts(model) | {"program": None}, {}

@@ -1,4 +1,4 @@
-"""Make the candidates of one quantizer: every combination of its settings, every parameter that it takes."""
+"""Makes the candidates of one quantizer: one for every combination of its settings."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     """
     record = offered(job)
     if record is None:
-        return answered(None, {}, "offers no quantizer for this model"), {}
+        return answer_frame(None, {}, "offers no quantizer for this model"), {}
     job.phase("settings")
-    chosen = job.request.get("settings") or {}
-    values = check(record.name, record.settings, chosen)
-    values, left = swept_bits(record, values, None if "bits" in chosen else job.request.get("bits"))
-    empty = ", ".join(key for key, given in values.items() if not given)
-    why = unfit(record, job) or (left or f"setting {empty} has no values" if empty else "")
+    stated = job.request.get("settings") or {}
+    values = check(record.name, record.settings, stated)
+    values, rejected = apply_bits(record, values, None if "bits" in stated else job.request.get("bits"))
+    empty = ", ".join(key for key, listed in values.items() if not listed)
+    why = reason_not_to_quantize(record, job) or (rejected or f"setting {empty} has no values" if empty else "")
     if why:
-        return answered(record, values, why), {}
+        return answer_frame(record, values, why), {}
     job.phase("load")
     program = unpack_program(job.request["program"], job.arrays)
-    bench = CalibrationContext(program, rows_of(job.arrays), int(job.request["seed"]), record.name)
-    calibrations = bench.calibrations()
+    context = CalibrationContext(program, rows_of(job.arrays), int(job.request["seed"]), record.name)
+    calibrations = context.calibrations()
     job.phase("quantize")
-    answer, arrays = swept(record, bench, calibrations, product(values))
-    answer = answered(record, values) | answer
-    if left:
-        answer["refused"].append({"kind": "declined", "reason": left, "settings": []})
+    answer, arrays = sweep(record, context, calibrations, product(values))
+    answer = answer_frame(record, values) | answer
+    if rejected:
+        answer["refused"].append({"kind": "declined", "reason": rejected, "settings": []})
     return answer, arrays
 
 
 def offered(job: Job) -> Quantizer | None:
-    """The record that was asked for, or None where the plugin offers nothing here."""
-    found = [record for record in job.offers.get("quantizer", []) if record.name == job.request["quantizer"]]
-    return found[0] if found else None
+    """The requested quantizer, or None where the plugin does not offer it for this model."""
+    records = [record for record in job.offers.get("quantizer", []) if record.name == job.request["quantizer"]]
+    return records[0] if records else None
 
 
-def answered(record: Quantizer | None, values: Mapping[str, tuple[Value, ...]], declined: str = "") -> Json:
-    """The parts of an answer that do not depend on the sweep."""
+def answer_frame(record: Quantizer | None, values: Mapping[str, tuple[Value, ...]], declined: str = "") -> Json:
+    """The parts of the answer that do not depend on the candidates; `declined` is the reason where there are none."""
     claims = record.claims if record else None
     return {
         "summary": str(record.summary) if record else "",
-        "settings": {key: list(given) for key, given in values.items()},
+        "settings": {key: list(listed) for key, listed in values.items()},
         "claims": {
             "zero_exact": bool(claims and claims.zero_exact),
             "max_kept": bool(claims and claims.max_kept),
@@ -72,21 +72,24 @@ def answered(record: Quantizer | None, values: Mapping[str, tuple[Value, ...]], 
     }
 
 
-def swept_bits(
+def apply_bits(
     record: Quantizer, values: dict[str, tuple[Value, ...]], bits: list[Value] | None
 ) -> tuple[dict[str, tuple[Value, ...]], str]:
-    """The audit's own list of bits in place of the default, where the quantizer has such a setting; and what it does not take."""
+    """The settings with the audit's list of bits in place of the default, where the quantizer has a setting `bits`.
+
+    The second part says which of these bits the quantizer does not allow; empty where it allows all.
+    """
     if bits is None or "bits" not in values:
         return values, ""
     setting = record.settings["bits"]
-    taken = tuple(dict.fromkeys(value for value in bits if is_allowed(setting, value)))
-    left = [value for value in bits if not is_allowed(setting, value)]
-    why = f"bits {', '.join(map(str, left))}: not among {allowed_text(setting)}" if left else ""
-    return {**values, "bits": taken}, why
+    allowed = tuple(dict.fromkeys(value for value in bits if is_allowed(setting, value)))
+    rejected = [value for value in bits if not is_allowed(setting, value)]
+    reason = f"bits {', '.join(map(str, rejected))}: not among {allowed_text(setting)}" if rejected else ""
+    return {**values, "bits": allowed}, reason
 
 
-def unfit(record: Quantizer, job: Job) -> str:
-    """Why the quantizer cannot work on this subject; empty where it can."""
+def reason_not_to_quantize(record: Quantizer, job: Job) -> str:
+    """Why the quantizer cannot quantize this model; empty where it can."""
     if job.request.get("program") is None:
         return f"the model cannot be lowered to named parameters: {job.request.get('why_not') or 'no reason given'}"
     if unknown := sorted(set(record.needs) - {"calibration"}):
@@ -95,35 +98,38 @@ def unfit(record: Quantizer, job: Job) -> str:
 
 
 def rows_of(arrays: Arrays) -> Floats | None:
-    """Encoded calibration rows, read-only; None where there are none."""
+    """The encoded calibration rows (n, width), read-only; None where there are none."""
     rows = arrays.get("calibration")
     return None if rows is None or not len(rows) else frozen(np.asarray(rows, dtype=np.float64))
 
 
-def swept(
-    record: Quantizer, bench: CalibrationContext, calibrations: Mapping[str, Calibration], combinations: list[dict[str, Value]]
+def sweep(
+    record: Quantizer, context: CalibrationContext, calibrations: Mapping[str, Calibration], combinations: list[dict[str, Value]]
 ) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """All combinations; one that fails or declines does not touch the others. Equal reasons share one row."""
+    """Build the candidates of all combinations. One that fails or declines does not affect the others.
+
+    Combinations that were refused with the same kind and reason share one row, so that the report prints each reason once.
+    """
     candidates: list[Json] = []
     arrays: dict[str, NDArray[Any]] = {}
     refused: dict[tuple[str, str], list[dict[str, Value]]] = {}
     for settings in combinations:
         number = len(candidates)
         try:
-            made = build_candidate(record, bench, calibrations, settings)
-            tensors, parts = pack_tensors(made.tensors, f"c{number}")
+            built = build_candidate(record, context, calibrations, settings)
+            tensors, tensor_arrays = pack_tensors(built.tensors, f"c{number}")
         except Exception as error:
             refused.setdefault(reason_of(error), []).append(settings)
             continue
-        arrays.update(parts)
+        arrays.update(tensor_arrays)
         candidates.append(
             {
                 "settings": settings,
                 "tensors": tensors,
-                "grids": pack_grids(made.grids),
-                "formulas": made.formulas,
-                "noted": made.noted,
-                "reproducible": made.reproducible,
+                "grids": pack_grids(built.grids),
+                "formulas": built.formulas,
+                "noted": built.noted,
+                "reproducible": built.reproducible,
             }
         )
     rows = [{"kind": kind, "reason": reason, "settings": group} for (kind, reason), group in refused.items()]
@@ -131,7 +137,7 @@ def swept(
 
 
 def reason_of(error: Exception) -> tuple[str, str]:
-    """Kind and one plain line."""
+    """The kind of a refusal (declined or failed) and its reason in one line of plain text."""
     if isinstance(error, Decline):
         return "declined", plain_reason(text_of(error)) or "declined without a reason"
     if isinstance(error, Broken):

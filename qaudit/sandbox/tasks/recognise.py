@@ -1,4 +1,4 @@
-"""Does this format know that file? Looks at content only."""
+"""Asks a format whether it recognises a model file by its content."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ NOISE = b"".join(hashlib.sha256(bytes([number])).digest() for number in range(12
 
 
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """request["model"] -> {recognised, tier, summary}."""
+    """request["model"] -> {recognised, tier, summary}.
+
+    Raises BrokenAnswer for a format that recognises random bytes too: it would take files that belong to other formats.
+    """
     formats: list[Format] = list(job.offers.get("format", []))
     if len(formats) != 1:
         raise Refused(f"format plugin: offered {len(formats)} formats, exactly one is wanted")
     job.phase("recognise")
-    known = bool(formats[0].recognise(Path(job.request["model"])))
-    if known and _claims_noise(formats[0]):
+    recognised = bool(formats[0].recognise(Path(job.request["model"])))
+    if recognised and _claims_noise(formats[0]):
         raise BrokenAnswer("claims every file as its own, even one of noise")
-    return {"recognised": known, "tier": formats[0].tier, "summary": formats[0].summary}, {}
+    return {"recognised": recognised, "tier": formats[0].tier, "summary": formats[0].summary}, {}
 
 
-def _claims_noise(known: Format) -> bool:
-    """Whether the format takes 4096 bytes without any form for its own."""
+def _claims_noise(model_format: Format) -> bool:
+    """Whether the format recognises a file of 4096 pseudo-random bytes."""
     with tempfile.TemporaryDirectory() as folder, suppress(Exception):  # a reader that fails on noise does not claim it
         noise = Path(folder) / "noise.bin"
         noise.write_bytes(NOISE)
-        return bool(known.recognise(noise))
+        return bool(model_format.recognise(noise))
     return False

@@ -1,4 +1,4 @@
-"""The model trained again without one column, from several seeds."""
+"""Trains the model again with several seeds, with all columns or without one of them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from qaudit.sandbox.subject_model import frame, open_model
 
 
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """request: model, column (None: none is left out), seeds, training and rows (packed tables); array target (n,).
+    """request: model, column (None: no column is left out), seeds, training and rows (packed tables); array target (n,).
 
-    Answers refits[i] = {program, prefix}, one a seed, with native and encoded arrays on `rows`. A learner that gives the same
-    predictions from the first two seeds ignores the seed: it is not fitted again, `ignores_seed` says so.
+    The answer has refits[i] = {program, prefix}, one per seed, with the arrays native and encoded on `rows`. A learner that gives
+    the same predictions with the first two seeds ignores the seed: `ignores_seed` is then true and the other seeds are skipped.
     """
     model = open_model(job)
     if model.refit is None:
@@ -35,26 +35,26 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     with threadpool_limits(1):
         for number, seed in enumerate(seeds):
             job.phase("refit")
-            again = model.refit(frame(training), job.arrays["target"], without=column, seed=int(seed))
-            answer, found = _applied(again, _kept(rows, column), f"{number}.")
+            refitted = model.refit(frame(training), job.arrays["target"], without=column, seed=int(seed))
+            answer, refit_arrays = _applied(refitted, _without_column(rows, column), f"{number}.")
             answers.append(answer)
-            arrays |= found
+            arrays |= refit_arrays
             if number == 1 and np.array_equal(arrays["0.native"], arrays["1.native"]):
                 ignores = True
                 break
     return {"refits": answers, "ignores_seed": ignores}, arrays
 
 
-def _kept(rows: Table, column: str | None) -> Table:
+def _without_column(rows: Table, column: str | None) -> Table:
     return rows.select(tuple(name for name in rows.names if name != column))
 
 
 def _applied(model: Loaded, rows: Table, prefix: str) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """Predictions of a refitted model on the rows without its column, and its program where it has one."""
+    """Predictions of a refitted model on rows that lack the dropped column, and its program where it has one."""
     native = np.asarray(model.predict(frame(rows)), dtype=np.float64)
     if model.program is None or model.encode is None:
         return {"program": None, "prefix": prefix}, {f"{prefix}native": native}
     packed, arrays = pack_program(model.program)
-    found: dict[str, NDArray[Any]] = {f"{prefix}program.{name}": array for name, array in arrays.items()}
-    found |= {f"{prefix}native": native, f"{prefix}encoded": model.encode(frame(rows))}
-    return {"program": packed, "prefix": prefix}, found
+    prefixed: dict[str, NDArray[Any]] = {f"{prefix}program.{name}": array for name, array in arrays.items()}
+    prefixed |= {f"{prefix}native": native, f"{prefix}encoded": model.encode(frame(rows))}
+    return {"program": packed, "prefix": prefix}, prefixed

@@ -1,4 +1,4 @@
-"""Make the pages of a report in a child: the PDF engine is large foreign code."""
+"""Renders the pages of a report in a child process, because the PDF engine is a large body of foreign code."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ NO_ENGINE = "no PDF: the text engine Pango was not found; install libpango-1.0-0
 
 
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """Bytes of the asked formats as uint8 arrays.
+    """The bytes of the requested formats as uint8 arrays.
 
     Request: {"report": report.json as an object, "formats": ["html", "pdf"], "lang": "en", "guest": template or null}.
     Answer: {"skipped": [[by, reason]], "notes": [text], "guest": why the template is not used or ""}; arrays "html", "pdf".
-    No format: the template is only checked.
+    Without a format the custom template is only checked.
     """
     try:
-        return _made(job)
+        return _rendered(job)
     except GuestError as error:
         return {"skipped": [], "notes": [], "guest": str(error)}, {}
 
 
-def _made(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
+def _rendered(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     report, formats = job.request["report"], job.request["formats"]
-    lang, guest = job.request.get("lang", "en"), job.request.get("guest")
+    lang, template = job.request.get("lang", "en"), job.request.get("guest")
     arrays: dict[str, NDArray[Any]] = {}
     skipped: list[list[str]] = []
     notes: list[str] = []
     job.phase("render")
-    if guest and not formats:
-        checked(guest["files"])
-        scoped(guest["files"].get(STYLES, ""))
+    if template and not formats:
+        checked(template["files"])
+        scoped(template["files"].get(STYLES, ""))
     if "html" in formats:
-        arrays["html"] = _bytes(page(report, lang=lang, guest=guest).encode("utf-8"))
+        arrays["html"] = _bytes(page(report, lang=lang, guest=template).encode("utf-8"))
     if "pdf" in formats:
         try:
             day = (report.get("audit") or {}).get("date")
-            made = make_pdf(page(report, pdf=True, lang=lang, guest=guest), canonical_json(report).encode("utf-8"), day)
-            notes = list(made.glyphs)
-            if made.refused:
-                # a page that asks for something from outside is not the page of this report
-                skipped.append(["pdf", f"not fetched: {'; '.join(made.refused[:3])}"])
+            document = make_pdf(page(report, pdf=True, lang=lang, guest=template), canonical_json(report).encode("utf-8"), day)
+            notes = list(document.glyphs)
+            if document.refused:
+                # A page that loads something from outside shows more than this report, so it is refused.
+                skipped.append(["pdf", f"not fetched: {'; '.join(document.refused[:3])}"])
             else:
-                arrays["pdf"] = _bytes(made.data)
+                arrays["pdf"] = _bytes(document.data)
         except MissingEngine:
             skipped.append(["pdf", NO_ENGINE])
     return {"skipped": skipped, "notes": notes, "guest": ""}, arrays

@@ -1,4 +1,4 @@
-"""Whether a sealed folder still holds what its seal says."""
+"""Verifies that a sealed report folder is unchanged since it was sealed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qaudit.seal.verification import check
 
 
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """request["target"] (absolute path of a folder or of a file in it) -> {status, lines}."""
+    """request["target"] (the absolute path of a folder, or of a file in it) -> {status, lines}."""
     job.phase("read")
     status, lines = check(Path(job.request["target"]))
     return {"status": status, "lines": lines}, {}
