@@ -1,1 +1,4 @@
-"""The format of seal.json, and whether a folder still holds what it says. Reading only, so that a child can do it."""
+"""The format of seal.json, and the verification of a sealed report folder.
+
+This package only reads. The files may come from anybody, so verification runs in a child process.
+"""

@@ -1,4 +1,7 @@
-"""The report.json inside report.pdf, read from a file that may be a stranger's; and that nothing in that file acts."""
+"""Reads the report.json that is attached to report.pdf, and refuses a PDF with active content.
+
+The file may come from anybody, so nothing in it is trusted.
+"""
 
 from __future__ import annotations
 
@@ -13,45 +16,54 @@ FORBIDDEN: Final = frozenset((
     "JavaScript", "Launch", "Movie", "OpenAction", "Ref", "Rendition", "ResetForm", "RichMedia", "Screen", "Sound",
     "SubmitForm", "Thread", "URI", "XFA",
 ))  # fmt: skip
-"""What acts when a reader opens, prints or clicks; other ways to hold or name a file; encryption. Links inside the PDF remain."""
+"""Names of PDF features that are refused: actions, scripts and forms, other ways to embed or reference files, and encryption.
+
+Links from one place of the PDF to another are allowed.
+"""
 
 
-class NotOurs(Exception):
-    """The file has not the layout of our PDFs: what it holds cannot be said."""
+class UnknownLayout(Exception):
+    """The file does not have the layout of a PDF made by qaudit, so its content cannot be verified."""
 
 
-class Holds(Exception):
-    """The file has the layout, but holds another attachment, more than one or none, or something that acts."""
+class ForbiddenContent(Exception):
+    """The file has the layout, but its attachments are not exactly one report.json, or it has active content."""
 
 
 def attached(pdf: bytes, longest: int) -> bytes:
-    """The bytes of report.json, the only attachment; at most one more than `longest` of them. Raises NotOurs or Holds."""
+    """The bytes of report.json, which must be the only attachment. Raises UnknownLayout or ForbiddenContent.
+
+    At most `longest` + 1 bytes are unpacked: one byte too many is enough to see that it is another file.
+    """
     try:
         names: Counter[str] = Counter()
         table, root = objects(pdf, names)
-        if acting := sorted(FORBIDDEN & names.keys()):
-            raise Holds(f"holds /{acting[0]}")
-        counts = [names[each] for each in ("EmbeddedFiles", "Filespec", "EF", "EmbeddedFile")]
+        if forbidden := sorted(FORBIDDEN & names.keys()):
+            raise ForbiddenContent(f"holds /{forbidden[0]}")
+        counts = [names[name] for name in ("EmbeddedFiles", "Filespec", "EF", "EmbeddedFile")]
         if set(counts) != {1}:
-            raise Holds(f"holds {max(counts) if all(counts) else 'no'} attachments, wanted: {NAME} alone")
-        return inflated(_only(table, root), longest)
+            raise ForbiddenContent(f"holds {max(counts) if all(counts) else 'no'} attachments, wanted: {NAME} alone")
+        return inflated(_attached_stream(table, root), longest)
     except MALFORMED as error:
-        raise NotOurs("not laid out as qaudit lays out a PDF: damaged, edited, or made by another program") from error
+        raise UnknownLayout("not laid out as qaudit lays out a PDF: damaged, edited, or made by another program") from error
 
 
-def _only(table: dict[int, Any], root: Ref) -> Stream:
-    """The stream of the one attachment, by the way that a PDF reader goes: catalogue, name tree, file specification."""
+def _attached_stream(table: dict[int, Any], root: Ref) -> Stream:
+    """The stream of the only attachment, reached as a PDF reader does: catalogue, name tree, file specification.
 
-    def followed(value: Any) -> Any:
+    Raises ForbiddenContent for another name, and one of MALFORMED for another structure.
+    """
+
+    def resolved(value: Any) -> Any:
         return table[value.number] if isinstance(value, Ref) else value
 
-    tree = followed(followed(followed(root)["Names"])["EmbeddedFiles"])
-    label, place = tree["Names"]
-    entry = followed(place)
+    tree = resolved(resolved(resolved(root)["Names"])["EmbeddedFiles"])
+    label, reference = tree["Names"]
+    entry = resolved(reference)
     if {label, entry["F"], entry["UF"]} != {NAME.encode()}:
-        raise Holds(f"holds another attachment than {NAME}")
-    stream = followed(entry["EF"]["F"])
-    laid_out = (tree.keys(), entry["Type"], entry["EF"].keys(), stream.about["Type"])
-    if laid_out != ({"Names"}, "Filespec", {"F"}, "EmbeddedFile"):
+        raise ForbiddenContent(f"holds another attachment than {NAME}")
+    stream = resolved(entry["EF"]["F"])
+    structure = (tree.keys(), entry["Type"], entry["EF"].keys(), stream.about["Type"])
+    if structure != ({"Names"}, "Filespec", {"F"}, "EmbeddedFile"):
         raise ValueError
     return stream  # type: ignore[no-any-return]

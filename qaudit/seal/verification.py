@@ -1,4 +1,7 @@
-"""What a seal says, and whether a folder still holds it. It reads what strangers sent, so it runs in a child (task `verify`)."""
+"""The schema of a seal, and the verification of a folder against it.
+
+The files may come from anybody, so the verification runs in a child process (task `verify`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qaudit.core.evidence import canonical_json
-from qaudit.seal.pdf_attachment import Holds, NotOurs, attached
+from qaudit.seal.pdf_attachment import ForbiddenContent, UnknownLayout, attached
 
 NAME = "seal.json"
 SEALED = ("report.json", "report.html", "report.pdf")
@@ -25,7 +28,7 @@ Status = Literal["verified", "does not match", "could not verify"]
 
 
 class Digest(BaseModel):
-    """One sealed file."""
+    """sha256 and size in bytes of one sealed file."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     sha256: Hash
@@ -33,10 +36,10 @@ class Digest(BaseModel):
 
 
 class Seal(BaseModel):
-    """The whole of seal.json. `inputs` are digests by role; `outputs` are the files beside the seal.
+    """The content of seal.json. `inputs` are digests by role; `outputs` are the files beside the seal.
 
-    `repeat` is what the audit was told, without any path: settings, subject, names of the input files by role. `check` is the
-    sha256 of all the rest as canonical JSON.
+    `repeat` has the configuration of the audit without paths: settings, subject, and names of the input files by role. It allows
+    the audit to be repeated. `check` is the sha256 of all other fields as canonical JSON.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -50,11 +53,11 @@ class Seal(BaseModel):
 
 
 class Unreadable(Exception):
-    """The seal, or what it seals, cannot be read; the message says why."""
+    """The seal or a sealed file cannot be read; the message says why."""
 
 
 class _Changed(Unreadable):
-    """A file is not what was sealed; the message says how."""
+    """A file differs from the sealed one; the message says how."""
 
 
 def checked(content: Mapping[str, Any]) -> str:
@@ -64,19 +67,20 @@ def checked(content: Mapping[str, Any]) -> str:
 
 
 def check(target: Path) -> tuple[Status, list[str]]:
-    """Repeat the digests of a report folder, or of the folder of one of its files. Never raises for what it reads.
+    """Compute the digests of a report folder again, and compare them with its seal. No content of the files raises an exception.
 
-    verified: every sealed file is there and unchanged, no unsealed report lies beside them, and the PDF holds the same
-    report.json and nothing that acts. A seal without signatures says that the files belong together and are unchanged since the
-    seal; whoever can write the folder can write another seal. A file without its seal cannot be verified.
+    `target` is the folder or one of its files. "verified" means: every sealed file is there and unchanged, no unsealed report
+    lies beside them, and the PDF has the same report.json attached and no active content. A seal without a signature shows that
+    the files belong together and are unchanged since it was written; whoever can write the folder can also write another seal.
+    A file without its seal cannot be verified.
     """
     try:
         folder = _folder(target)
-        found, wrong = read_seal(folder / NAME)
-        wrong = wrong or _differences(folder, found)
-        if not wrong and target != folder and target.name not in {NAME, *found.outputs}:
-            wrong = [f"{shown(target.name)}: not among the sealed files"]
-        beside = _beside(folder, found)
+        seal, problems = read_seal(folder / NAME)
+        problems = problems or _differences(folder, seal)
+        if not problems and target != folder and target.name not in {NAME, *seal.outputs}:
+            problems = [f"{shown(target.name)}: not among the sealed files"]
+        notes = _beside(folder, seal)
     except OSError as error:
         name = Path(os.fsdecode(error.filename)).name if error.filename else ""
         return "could not verify", [shown(f"{name}: {error.strerror}" if name else str(error))]
@@ -84,14 +88,14 @@ def check(target: Path) -> tuple[Status, list[str]]:
         return "could not verify", ["needs more memory than it may use"]
     except (Unreadable, ValueError, RecursionError) as error:
         return "could not verify", [shown(str(error)) or type(error).__name__]
-    if wrong:
-        return "does not match", wrong[:_LINES] + [f"and {len(wrong) - _LINES} more"] * (len(wrong) > _LINES)
-    lines = [f"{name}: sha256 {value.sha256}" for name, value in sorted(found.outputs.items())]
-    return "verified", [*lines, *beside, "matches its seal; the seal bears no signature"]
+    if problems:
+        return "does not match", problems[:_LINES] + [f"and {len(problems) - _LINES} more"] * (len(problems) > _LINES)
+    lines = [f"{name}: sha256 {value.sha256}" for name, value in sorted(seal.outputs.items())]
+    return "verified", [*lines, *notes, "matches its seal; the seal bears no signature"]
 
 
 def _folder(target: Path) -> Path:
-    """The folder that is meant. Raises Unreadable for what is neither a folder nor a file in one with a seal."""
+    """The report folder of `target`. Raises Unreadable where it is neither a folder nor a file in a folder with a seal."""
     try:
         kind = target.stat().st_mode
     except FileNotFoundError as error:
@@ -106,40 +110,43 @@ def _folder(target: Path) -> Path:
 
 
 def read_seal(path: Path) -> tuple[Seal, list[str]]:
-    """The seal at `path`, by its strict schema, and what shows that it is not as it was written.
+    """The seal at `path`, validated by its strict schema, and a list of the signs that it was changed since it was written.
 
-    Doubled JSON keys are refused. Raises Unreadable or OSError.
+    Duplicate JSON keys are refused, since programs differ in which one they read. Raises Unreadable or OSError.
     """
     if not os.path.lexists(path):
         raise Unreadable(f"no {NAME} in {path.parent}")
     raw = _bytes(path, _SEAL_BYTES)
     content = _parsed(raw, NAME)
     try:
-        found = Seal.model_validate(content)
+        seal = Seal.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise Unreadable(f"{NAME}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    if "report.json" not in found.outputs:
+    if "report.json" not in seal.outputs:
         raise Unreadable(f"{NAME}: names no report.json")
-    same = found.check == checked(content) and raw == (canonical_json(content) + "\n").encode("utf-8", "surrogatepass")
-    return found, [] if same else [f"{NAME}: changed since it was written"]
+    same = seal.check == checked(content) and raw == (canonical_json(content) + "\n").encode("utf-8", "surrogatepass")
+    return seal, [] if same else [f"{NAME}: changed since it was written"]
 
 
-def _bytes(path: Path, limit: int, wanted: Digest | None = None) -> bytes:
-    """A file, read once; it must be as `wanted`. What is no regular file is not opened. Raises _Changed, Unreadable, OSError."""
+def _bytes(path: Path, limit: int, expected: Digest | None = None) -> bytes:
+    """The content of a regular file, read once, so that checked and used bytes are the same; it must be as `expected`.
+
+    Raises _Changed, Unreadable or OSError. A link, a pipe or a device is not opened.
+    """
     try:
-        found = path.lstat()
+        status = path.lstat()
     except FileNotFoundError as error:
         raise _Changed(f"{path.name}: missing") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise _Changed(f"{path.name}: {'a link' if stat.S_ISLNK(found.st_mode) else 'not a regular file'}")
-    if wanted is not None and found.st_size != wanted.size:
+    if not stat.S_ISREG(status.st_mode):
+        raise _Changed(f"{path.name}: {'a link' if stat.S_ISLNK(status.st_mode) else 'not a regular file'}")
+    if expected is not None and status.st_size != expected.size:
         raise _Changed(f"{path.name}: changed since the seal")
     with open(path, "rb", opener=_no_link) as file:
-        raw = file.read(limit + 1) if found.st_size <= limit else b""
-    if max(found.st_size, len(raw)) > limit:
+        raw = file.read(limit + 1) if status.st_size <= limit else b""
+    if max(status.st_size, len(raw)) > limit:
         raise Unreadable(f"{path.name}: larger than {limit} bytes")
-    if wanted is not None and (len(raw), hashlib.sha256(raw).hexdigest()) != (wanted.size, wanted.sha256):
+    if expected is not None and (len(raw), hashlib.sha256(raw).hexdigest()) != (expected.size, expected.sha256):
         raise _Changed(f"{path.name}: changed since the seal")
     return raw
 
@@ -150,12 +157,12 @@ def _no_link(path: str, flags: int) -> int:
 
 def _parsed(raw: bytes, name: str) -> Any:
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_single, parse_constant=_no_constant)
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"{name}: not readable: {error}") from error
 
 
-def _single(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
         raise ValueError("a key stands twice")
@@ -166,66 +173,66 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _differences(folder: Path, found: Seal) -> list[str]:
-    wrong = [f"{shown(name)}: no name of a report file" for name in sorted(found.outputs) if name not in SEALED]
-    kept: dict[str, bytes] = {}
-    for name in SEALED if not wrong else ():
+def _differences(folder: Path, seal: Seal) -> list[str]:
+    problems = [f"{shown(name)}: no name of a report file" for name in sorted(seal.outputs) if name not in SEALED]
+    read: dict[str, bytes] = {}
+    for name in SEALED if not problems else ():
         try:
-            if name in found.outputs:
-                kept[name] = _bytes(folder / name, _REPORT_BYTES, found.outputs[name])
+            if name in seal.outputs:
+                read[name] = _bytes(folder / name, _REPORT_BYTES, seal.outputs[name])
         except _Changed as error:
-            wrong.append(str(error))
-    wrong += [f"{shown(name)}: not sealed" for name in _unsealed(folder, found) if name.lower().startswith("report.")]
-    return wrong or _contradictions(kept["report.json"], found) or _attachment(kept.get("report.pdf"), kept["report.json"])
+            problems.append(str(error))
+    problems += [f"{shown(name)}: not sealed" for name in _unsealed(folder, seal) if name.lower().startswith("report.")]
+    return problems or _contradictions(read["report.json"], seal) or _attachment(read.get("report.pdf"), read["report.json"])
 
 
-def read_report(folder: Path, found: Seal) -> Any:
-    """The sealed report.json, if it is as the seal says. Raises Unreadable or OSError."""
-    return _parsed(_bytes(folder / "report.json", _REPORT_BYTES, found.outputs["report.json"]), "report.json")
+def read_report(folder: Path, seal: Seal) -> Any:
+    """The parsed report.json, if it is unchanged since the seal. Raises Unreadable or OSError."""
+    return _parsed(_bytes(folder / "report.json", _REPORT_BYTES, seal.outputs["report.json"]), "report.json")
 
 
-def _unsealed(folder: Path, found: Seal) -> list[str]:
+def _unsealed(folder: Path, seal: Seal) -> list[str]:
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.name not in {NAME, *found.outputs})
+        return sorted(entry.name for entry in entries if entry.name not in {NAME, *seal.outputs})
 
 
-def _beside(folder: Path, found: Seal) -> list[str]:
-    """Whoever reads that a folder is verified must not think so of the other files in it."""
-    names = _unsealed(folder, found)
+def _beside(folder: Path, seal: Seal) -> list[str]:
+    """A line with the files that the seal does not cover, so that nobody takes them for verified; empty where there are none."""
+    names = _unsealed(folder, seal)
     more = f" and {len(names) - _LINES} more" if len(names) > _LINES else ""
     return [f"not sealed, not verified: {', '.join(shown(name) for name in names[:_LINES])}{more}"] if names else []
 
 
-def _contradictions(report: bytes, found: Seal) -> list[str]:
-    """Where the sealed report speaks of another audit, model, data or policy than its seal."""
+def _contradictions(report: bytes, seal: Seal) -> list[str]:
+    """The contradictions between the sealed report and its seal: another audit, model, data file or policy."""
     content = _parsed(report, "report.json")
-    if _at(content, "audit", "id") != found.audit:
-        return [f"report.json: is not the report of audit {shown(found.audit)}"]
+    if _lookup(content, "audit", "id") != seal.audit:
+        return [f"report.json: is not the report of audit {shown(seal.audit)}"]
     places: dict[str, tuple[str, ...]] = {"model": ("subject", "digest"), "policy": ("policy", "digest")}
     places |= {role: ("data", "roles", role, "digest") for role in ("holdout", "training", "calibration")}
-    wrong = [] if "model" in found.inputs else [f"{NAME}: names no model"]
+    problems = [] if "model" in seal.inputs else [f"{NAME}: names no model"]
     for role, place in places.items():
-        told = _at(content, *place)
-        if found.inputs.get(role) != (None if told is None else str(told).removeprefix("sha256:")):
-            wrong.append(f"report.json: is the report of another {role} than the seal's")
-    return wrong
+        stated = _lookup(content, *place)
+        if seal.inputs.get(role) != (None if stated is None else str(stated).removeprefix("sha256:")):
+            problems.append(f"report.json: is the report of another {role} than the seal's")
+    return problems
 
 
 def _attachment(pdf: bytes | None, report: bytes) -> list[str]:
-    """Where the PDF holds another report than the one beside it, a second attachment, or something that acts."""
+    """The problems of the PDF: another report.json attached than the one beside it, other attachments, or active content."""
     if pdf is None:
         return []
     try:
         inside = attached(pdf, len(report))
-    except Holds as error:
+    except ForbiddenContent as error:
         return [f"report.pdf: {error}"]
-    except NotOurs as error:
+    except UnknownLayout as error:
         raise Unreadable(f"report.pdf: {error}") from error
-    same = inside in (report, report.removesuffix(b"\n"))  # the renderer attaches the report without its last line break
+    same = inside in (report, report.removesuffix(b"\n"))  # the renderer attaches the report without the final line break
     return [] if same else ["report.pdf: the report.json attached to it is another than the one beside it"]
 
 
-def _at(value: Any, *place: str) -> Any:
+def _lookup(value: Any, *place: str) -> Any:
     for key in place:
         value = value.get(key) if isinstance(value, dict) else None
     return value
@@ -238,5 +245,5 @@ def digest(path: Path) -> Digest:
 
 
 def shown(text: str) -> str:
-    """Text of a stranger's file on a terminal: no control characters."""
+    """Text from an untrusted file made safe for a terminal: control characters are escaped, and it is cut at 300 characters."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text[:300])

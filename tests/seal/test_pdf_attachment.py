@@ -16,7 +16,7 @@ from tiny_pdf import tiny_pdf
 
 from qaudit.pipeline.stages.seal import seal
 from qaudit.rendering.pdf import make_pdf
-from qaudit.seal.pdf_attachment import FORBIDDEN, Holds, NotOurs, attached
+from qaudit.seal.pdf_attachment import FORBIDDEN, ForbiddenContent, UnknownLayout, attached
 from qaudit.seal.verification import check
 
 
@@ -64,7 +64,7 @@ def test_the_independent_reader_sees_what_the_tampering_was(tmp_path: Path) -> N
 @pytest.mark.parametrize("name", sorted(FORBIDDEN))
 def test_nothing_that_acts(name: str) -> None:
     for pdf in (acting(name, "1"), acting("More", f"[<</S /{name}>>]"), acting("More", f"/#{ord(name[0]):02x}{name[1:]}")):
-        with pytest.raises(Holds, match=f"^holds /{name}$"):
+        with pytest.raises(ForbiddenContent, match=f"^holds /{name}$"):
             attached(pdf, 1000)
 
 
@@ -93,7 +93,7 @@ UNCLEAR += ("[1>>", "<</A 1]", "]", ">>", "(", ")", "(a(b)c)", "<0g>", "{", "}",
 
 @pytest.mark.parametrize("value", UNCLEAR)
 def test_what_readers_may_understand_in_two_ways(value: str) -> None:
-    with pytest.raises(NotOurs):
+    with pytest.raises(UnknownLayout):
         attached(acting("More", value), 1000)
 
 
@@ -109,7 +109,7 @@ def test_a_bomb_is_not_blown_up(swollen: str) -> None:
     if swollen == "attachment":
         assert len(attached(tiny_pdf(bytes(2**26)), 100)) == 101
         return
-    with pytest.raises(NotOurs):
+    with pytest.raises(UnknownLayout):
         attached(repacked(plain(), b"ObjStm", lambda data: data + b" " * 2**26), 100)
 
 
@@ -139,5 +139,5 @@ def test_600_mutants_under_a_matching_seal(tmp_path: Path) -> None:
 def test_the_reader_of_one_layout_refuses_the_other_that_its_writer_knows() -> None:
     pdf, out = pydyf.PDF(), io.BytesIO()
     pdf.write(out)
-    with pytest.raises(NotOurs):
+    with pytest.raises(UnknownLayout):
         attached(out.getvalue(), 100)
