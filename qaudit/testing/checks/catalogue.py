@@ -1,4 +1,7 @@
-"""Every named check: its id, the kinds of plugins it concerns, what it says, why it matters. An id keeps its meaning for good."""
+"""All checks with their id, the kinds of plugins they apply to, what they require and why it matters.
+
+The meaning of an id never changes, because plugins name ids in their expected failures.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _EXPLAINER = ("explainer",)
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. `why` is one line for the author whose plugin failed it."""
+    """One check. `why` is one line for the author whose plugin fails it."""
 
     id: str
     kinds: tuple[str, ...]
@@ -23,7 +26,7 @@ class Check:
 
     @property
     def anchor(self) -> str:
-        """Where the documentation speaks of it."""
+        """The place in the documentation that describes the check."""
         return f"{PAGE}#{self.id.lower()}"
 
 

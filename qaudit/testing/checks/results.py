@@ -1,4 +1,4 @@
-"""What a check has to say, and where its author should look."""
+"""The result of a check, and the place in the plugin's source where its author should look."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from typing import Any, Literal
 
 Status = Literal["passed", "failed", "not run", "expected"]
 SHOWN = 3
-"""Lines of one failure; the rest is counted."""
+"""Lines shown of one failure; further ones are only counted."""
 
 
 class NotRun(Exception):
-    """A check does not apply here; the text says why."""
+    """Raised where a check does not apply to this plugin; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One check of one plugin. `seen` what was seen, or why it did not run; `look` "file:line" or empty."""
+    """The result of one check of one plugin.
+
+    `seen` says what was observed, or why the check did not run; `look` is "file:line" or empty; `digest` identifies the
+    results of a reproducibility check; `more` counts the observations that are not listed.
+    """
 
     id: str
     status: Status
@@ -33,7 +37,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """What a task says of one check, before it is known whether a failure was expected."""
+    """The result of one check in the child, before it is known whether a failure was expected."""
 
     status: Literal["passed", "failed", "not run"]
     seen: list[str] = field(default_factory=list)
@@ -42,7 +46,7 @@ class CheckOutcome:
 
 
 def source_of(function: Any) -> str:
-    """ "file:line" of a function, through decorators and partials; empty where there is none."""
+    """ "file:line" of the function below decorators and partials; empty where it has no source."""
     while isinstance(function, functools.partial):
         function = function.func
     try:
@@ -59,8 +63,8 @@ def raised_at(error: BaseException, files: set[str]) -> str:
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
-def told(check: Callable[[], list[str]], function: Any, files: set[str]) -> CheckOutcome:
-    """Run one check. Whatever foreign code raises becomes its failure."""
+def run_check(check: Callable[[], list[str]], function: Any, files: set[str]) -> CheckOutcome:
+    """Run one check. An exception of the plugin becomes a failure of the check."""
     try:
         problems = list(dict.fromkeys(check()))
     except NotRun as why:

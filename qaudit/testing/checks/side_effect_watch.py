@@ -1,4 +1,7 @@
-"""What a plugin does besides answering: prints, writes, dials, leaves state behind. For child processes that end soon."""
+"""Records the side effects of a plugin: printing, writing files, network, processes, and state that it leaves changed.
+
+An audit hook cannot be removed again, so this is used only in a child process that ends after the check.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from typing import Any
 import numpy as np
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_DEEDS = {
+_EVENTS = {
     "socket.connect": "connected to a socket",
     "socket.bind": "bound a socket",
     "socket.sendto": "sent a datagram",
@@ -43,7 +46,10 @@ _DEEDS = {
 
 @dataclass(slots=True)
 class SideEffectWatch:
-    """Listens to the interpreter's audit events and to file descriptor 1 while `watching`."""
+    """Records audit events of the interpreter and output on file descriptor 1 while `watching` is active.
+
+    `printed` (bytes) and `seconds` (of processor time) are kept by the part of the work that is named to `watching`.
+    """
 
     deeds: list[str] = field(default_factory=list)
     printed: dict[str, int] = field(default_factory=dict)
@@ -52,16 +58,16 @@ class SideEffectWatch:
 
     def start(self) -> None:
         """Install the hook; it stays for the life of the process."""
-        sys.dont_write_bytecode = True  # the import system's own cache is no deed of the plugin
-        sys.addaudithook(self._heard)
+        sys.dont_write_bytecode = True  # the cache that the import system writes is not a side effect of the plugin
+        sys.addaudithook(self._on_audit_event)
 
-    def _heard(self, event: str, given: tuple[Any, ...]) -> None:
+    def _on_audit_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.on:
             return
-        if event == "open" and isinstance(given[2], int) and given[2] & _WRITING and given[0] != os.devnull:
-            self._note(f"opened {_short(given[0])} for writing")
-        elif event in _DEEDS:
-            self._note(_DEEDS[event])
+        if event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING and arguments[0] != os.devnull:
+            self._note(f"opened {_short(arguments[0])} for writing")
+        elif event in _EVENTS:
+            self._note(_EVENTS[event])
 
     def _note(self, text: str) -> None:
         if text not in self.deeds and len(self.deeds) < 20:
@@ -69,14 +75,14 @@ class SideEffectWatch:
 
     @contextmanager
     def watching(self, part: str) -> Iterator[None]:
-        """Note deeds, bytes printed and processor seconds under `part`. May be entered again within itself."""
+        """Record side effects, printed bytes and processor seconds under `part`. A nested use has no effect of its own."""
         if self.on:
             yield
             return
-        with tempfile.TemporaryFile() as caught:
+        with tempfile.TemporaryFile() as captured:
             sys.stdout.flush()
-            kept = os.dup(1)
-            os.dup2(caught.fileno(), 1)
+            original = os.dup(1)
+            os.dup2(captured.fileno(), 1)
             began = time.process_time()
             self.on = True
             try:
@@ -85,9 +91,9 @@ class SideEffectWatch:
                 self.on = False
                 self.seconds[part] = self.seconds.get(part, 0.0) + time.process_time() - began
                 sys.stdout.flush()
-                os.dup2(kept, 1)
-                os.close(kept)
-                self.printed[part] = self.printed.get(part, 0) + os.fstat(caught.fileno()).st_size
+                os.dup2(original, 1)
+                os.close(original)
+                self.printed[part] = self.printed.get(part, 0) + os.fstat(captured.fileno()).st_size
 
 
 def _short(path: Any) -> str:
@@ -95,10 +101,13 @@ def _short(path: Any) -> str:
 
 
 def state(calls_only: bool = False) -> dict[str, Any]:
-    """What a call may leave changed, by name. `calls_only` leaves out what the first use of a library changes by right."""
+    """The state that a call could leave changed, by name.
+
+    `calls_only` leaves out what the first use of a library may change legitimately, such as warning filters or threads.
+    """
     mask = os.umask(0o077)
     os.umask(mask)
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "numpy's error handling": dict(np.geterr()),
         "numpy's print options": repr(sorted(np.get_printoptions().items(), key=lambda item: item[0])),
         "numpy's global random state": repr(np.random.get_state(legacy=False)),  # noqa: NPY002 - it is what is watched
@@ -107,18 +116,18 @@ def state(calls_only: bool = False) -> dict[str, Any]:
         "the file mask": mask,
         "the locale": locale.setlocale(locale.LC_ALL),
         "the recursion limit": sys.getrecursionlimit(),
-        "signal handlers": [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)],
+        "signal handlers": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)],
     }
     if not calls_only:
-        found |= {
+        values |= {
             "the environment": dict(os.environ),
-            "warning filters": [str(one) for one in warnings.filters],
+            "warning filters": [str(entry) for entry in warnings.filters],
             "sys.path": list(sys.path),
             "running threads": threading.active_count(),
         }
-    return found
+    return values
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """The names of what differs."""
+    """The names of the parts of the state that differ."""
     return [name for name in before if before[name] != after[name]]

@@ -1,4 +1,4 @@
-"""Run named checks on one plugin, inside this child; each check announces itself, so that a crash is blamed on it."""
+"""Runs named checks of one plugin in the child. Each check is announced first, so that a crash is attributed to it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from qaudit.sandbox.ipc import plain_reason
 from qaudit.sandbox.job import Job, PluginRef
 from qaudit.testing.checks import explainers, formats, quantized_tensors, quantizer_calls, side_effects
 from qaudit.testing.checks.contract import Door, contract, opened
-from qaudit.testing.checks.results import CheckOutcome, NotRun, told
+from qaudit.testing.checks.results import CheckOutcome, NotRun, run_check
 from qaudit.testing.checks.side_effect_watch import SideEffectWatch
 
-AT_THE_DOOR = ("A1", "A2", "A3", "A4", "A5", "A6")
+LOADING_CHECKS = ("A1", "A2", "A3", "A4", "A5", "A6")
 EXPECTED = "qaudit_expected_failures"
 SAMPLE = "qaudit_sample"
 _LINES = 12
@@ -26,59 +26,59 @@ _LINES = 12
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     """request {ref, checks: [id], sample: path or null, backwards} -> {results: {id: {...}}, expected: {id: reason}}.
 
-    The plugin is loaded here and not by the door of the unit, so that its import can be watched.
+    The plugin is loaded here and not by the unit itself, so that the import can be watched for side effects.
     """
     ref = PluginRef(**job.request["ref"])
     watch = SideEffectWatch()
     watch.start()
-    door = opened(ref, watch, lambda check: job.phase(f"check {check}"))
+    loaded = opened(ref, watch, lambda check: job.phase(f"check {check}"))
     results: dict[str, CheckOutcome] = {}
-    functions = _functions(door, job.request.get("sample"), bool(job.request.get("backwards")))
-    # A6 is about everything before it, so it comes last.
+    functions = _functions(loaded, job.request.get("sample"), bool(job.request.get("backwards")))
+    # A6 reports the side effects of all other checks, so it comes last.
     for check in sorted(job.request["checks"], key=lambda check: check == "A6"):
         job.phase(f"check {check}")
-        results[check] = _one(door, check, functions)
+        results[check] = _run(loaded, check, functions)
     if "C1" in results and results["C1"].status == "passed":
         results["C1"] = _with_digest(functions)
-    return {"results": {check: _json(result) for check, result in results.items()}, "expected": _expected(door)}, {}
+    return {"results": {check: _json(result) for check, result in results.items()}, "expected": _expected(loaded)}, {}
 
 
-def _one(door: Door, check: str, functions: dict[str, Callable[[], list[str]]]) -> CheckOutcome:
-    if check in door.broken:
-        return door.broken[check]
-    if not door.records:
-        if check == "A7" and not door.broken:
-            return CheckOutcome("failed", ["offers nothing for the toy subjects"], door.look and f"{door.look}:1")
+def _run(loaded: Door, check: str, functions: dict[str, Callable[[], list[str]]]) -> CheckOutcome:
+    if check in loaded.broken:
+        return loaded.broken[check]
+    if not loaded.records:
+        if check == "A7" and not loaded.broken:
+            return CheckOutcome("failed", ["offers nothing for the toy subjects"], loaded.look and f"{loaded.look}:1")
         return CheckOutcome("not run", ["the plugin offered no record"])
     if check == "A6" and "A7" in functions:
-        told(functions["A7"], door.function, door.files)  # its deeds are noted, its verdict is A7's
-    if check in AT_THE_DOOR:
-        return told(lambda: contract(door, check), door.function, door.files)
-    return told(functions[check], door.function, door.files)
+        run_check(functions["A7"], loaded.function, loaded.files)  # run only for its side effects; its result belongs to A7
+    if check in LOADING_CHECKS:
+        return run_check(lambda: contract(loaded, check), loaded.function, loaded.files)
+    return run_check(functions[check], loaded.function, loaded.files)
 
 
-def _functions(door: Door, sample: str | None, backwards: bool) -> dict[str, Callable[[], list[str]]]:
-    """The checks that need a record, bound to one."""
-    if not door.records:
+def _functions(loaded: Door, sample: str | None, backwards: bool) -> dict[str, Callable[[], list[str]]]:
+    """The checks that need a record, bound to the plugin's first one."""
+    if not loaded.records:
         return {}
-    record = door.records[0]
+    record = loaded.records[0]
     if isinstance(record, Quantizer):
-        bench = quantizer_calls.QuantizerCalls(record, door.watch, backwards)
-        known: dict[str, Callable[[Any], list[str]]] = {**quantized_tensors.LAW, **side_effects.MANNERS}
+        calls = quantizer_calls.QuantizerCalls(record, loaded.watch, backwards)
+        checks: dict[str, Callable[[Any], list[str]]] = {**quantized_tensors.TENSOR_CHECKS, **side_effects.SIDE_EFFECT_CHECKS}
         return {
-            **{check: _bound(_after_works(bench, function), bench) for check, function in known.items()},
-            "A7": lambda: side_effects.works(bench),
-            "C6": lambda: side_effects.no_nonsense(bench),
-            "digest": lambda: [side_effects.fingerprint(bench)],
+            **{check: _bound(_after_works(calls, function), calls) for check, function in checks.items()},
+            "A7": lambda: side_effects.works(calls),
+            "C6": lambda: side_effects.refuses_invalid_values(calls),
+            "digest": lambda: [side_effects.fingerprint(calls)],
         }
     if isinstance(record, Explainer):
-        table = explainers.ExplainerTrial(record, door.watch, backwards)
-        bound = {check: _bound(function, table) for check, function in explainers.EXPLAINING.items()}
-        return {**bound, "digest": lambda: [explainers.fingerprint(table)]}
+        trial = explainers.ExplainerTrial(record, loaded.watch, backwards)
+        bound = {check: _bound(function, trial) for check, function in explainers.EXPLAINING.items()}
+        return {**bound, "digest": lambda: [explainers.fingerprint(trial)]}
     if isinstance(record, Format):
-        own = getattr(door.module, SAMPLE, None)
-        shelf = formats.Shelf(record, door.watch, Path(sample) if sample else own)
-        return {check: _bound(function, shelf) for check, function in formats.READING.items()}
+        own = getattr(loaded.module, SAMPLE, None)
+        model_files = formats.Shelf(record, loaded.watch, Path(sample) if sample else own)
+        return {check: _bound(function, model_files) for check, function in formats.READING.items()}
     assert isinstance(record, Framework)
     return {check: _bound(function, record) for check, function in formats.LISTING.items()}
 
@@ -87,13 +87,13 @@ def _bound(function: Callable[[Any], list[str]], subject: Any) -> Callable[[], l
     return lambda: function(subject)
 
 
-def _after_works(bench: quantizer_calls.QuantizerCalls, function: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:
-    """A law cannot be checked on nothing."""
+def _after_works(calls: quantizer_calls.QuantizerCalls, function: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:
+    """The check, which is not run where nothing was quantized: without a tensor it would pass without checking anything."""
 
-    def checked(given: Any) -> list[str]:
-        if not any(ran.tensors or ran.grids for ran in bench.plain()):
+    def checked(subject: Any) -> list[str]:
+        if not any(run.tensors or run.grids for run in calls.plain()):
             raise NotRun("nothing was quantized, see A7")
-        return function(given)
+        return function(subject)
 
     return checked
 
@@ -113,9 +113,9 @@ def _json(result: CheckOutcome) -> Json:
     }
 
 
-def _expected(door: Door) -> dict[str, str]:
-    """The module's own list of checks that are known to fail, with the reasons."""
-    given = getattr(door.module, EXPECTED, None) or getattr(door.module, "__dict__", {}).get(EXPECTED)
-    if not isinstance(given, dict):
+def _expected(loaded: Door) -> dict[str, str]:
+    """The module's own list of checks that are expected to fail, with the reasons."""
+    declared = getattr(loaded.module, EXPECTED, None) or getattr(loaded.module, "__dict__", {}).get(EXPECTED)
+    if not isinstance(declared, dict):
         return {}
-    return {str(check): plain_reason(str(reason)) for check, reason in given.items()}
+    return {str(check): plain_reason(str(reason)) for check, reason in declared.items()}

@@ -1,4 +1,4 @@
-"""The bundled toy subjects: small programs, tensors and tables made in code. No files, no library that trains."""
+"""Toy subjects for the checks: small programs, tensors and tables made in code, without files and without training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = 48
 
 
 def draws(seed: int) -> np.random.Generator:
-    """The generator of one toy."""
+    """The random generator of one toy subject."""
     return np.random.Generator(np.random.Philox(seed))
 
 
@@ -27,7 +27,7 @@ def rows_of(width: int) -> Floats:
 
 
 def network() -> Program:
-    """Four inputs, five hidden units, two classes."""
+    """A network with four inputs, five hidden units and two classes."""
     rng = draws(1)
     hidden = Dense(rng.normal(size=(5, 4)), rng.normal(size=5), "relu")
     return Program(_names(4), (hidden, Dense(rng.normal(size=(1, 5)), np.array([0.1]))), "logistic", "binary", ("no", "yes"))
@@ -40,18 +40,18 @@ def layer(weight: Floats) -> Program:
 
 
 def tree(leaves: Floats, thresholds: Floats | None = None) -> Program:
-    """One tree over one input with these leaves (n,), n >= 1: a chain, each inner node sends its left to a leaf."""
+    """One tree over one input with the leaf values (n,), n >= 1. It is a chain: the left child of each inner node is a leaf."""
     leaves = np.asarray(leaves, dtype=np.float64).ravel()
     inner = len(leaves) - 1
-    given = np.sort(draws(3).normal(size=inner)) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
+    cuts = np.sort(draws(3).normal(size=inner)) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
     nodes = 2 * inner + 1
     left, right = np.full(nodes, -1, dtype=np.int32), np.full(nodes, -1, dtype=np.int32)
     feature, threshold = np.full(nodes, -2, dtype=np.int32), np.zeros(nodes)
     value = np.zeros((nodes, 1))
     for number in range(inner):
-        at = 2 * number
-        left[at], right[at], feature[at], threshold[at] = at + 1, at + 2, 0, given[number]
-        value[at + 1, 0] = leaves[number]
+        node = 2 * number
+        left[node], right[node], feature[node], threshold[node] = node + 1, node + 2, 0, cuts[number]
+        value[node + 1, 0] = leaves[number]
     value[nodes - 1, 0] = leaves[-1]
     ensemble = Trees(
         left, right, feature, threshold, value, np.zeros(1, dtype=np.int32), np.zeros(1), np.zeros(nodes, dtype=bool), "sum"
@@ -64,7 +64,7 @@ def _names(count: int) -> tuple[str, ...]:
 
 
 def plain() -> dict[str, Program]:
-    """The ordinary subjects by name."""
+    """The ordinary subjects, by name."""
     normal = draws(4).normal(size=(7, 11))
     sparse = np.where(draws(5).random((6, 8)) < 0.5, 0.0, draws(6).normal(size=(6, 8)))
     spread = draws(7).normal(size=(4, 4)) * np.array([[1.0], [100.0], [0.01], [1.0]])
@@ -78,7 +78,7 @@ def plain() -> dict[str, Program]:
 
 
 def special() -> dict[str, Program]:
-    """Tensors that real models hold at times, as weights and as leaves."""
+    """Programs with unusual tensors that occur in real models, as weights and as leaves, by name."""
     outlier = draws(9).normal(size=(3, 5))
     outlier[1, 2] = 1e6
     zero_row = draws(10).normal(size=(3, 5))
@@ -93,23 +93,23 @@ def special() -> dict[str, Program]:
         "one row of zeros": zero_row,
         "negative": -np.abs(draws(12).normal(size=(3, 5))) - 1.0,
     }
-    made = {f"{name}, as weights": layer(values) for name, values in tensors.items()}
-    return made | {f"{name}, as leaves": tree(values.ravel()) for name, values in tensors.items()}
+    programs = {f"{name}, as weights": layer(values) for name, values in tensors.items()}
+    return programs | {f"{name}, as leaves": tree(values.ravel()) for name, values in tensors.items()}
 
 
 def nonsense() -> dict[str, Program]:
-    """Tensors that cannot be quantized."""
-    found: dict[str, Program] = {}
+    """Programs with NaN or infinity among their values, by name. They cannot be quantized."""
+    programs: dict[str, Program] = {}
     for name, bad in (("NaN", np.nan), ("infinity", np.inf)):
         values = draws(13).normal(size=(3, 5))
         values[1, 1] = bad
-        found[f"{name} among weights"] = layer(values)
-        found[f"{name} among leaves"] = tree(values.ravel())
-    return found
+        programs[f"{name} among weights"] = layer(values)
+        programs[f"{name} among leaves"] = tree(values.ravel())
+    return programs
 
 
 def subject(program: Program, training: bool = True) -> Subject:
-    """What a plugin may know of a toy program."""
+    """The description of a toy program that a plugin receives."""
     parameters = tuple((p.name, p.role, tuple(p.values.shape)) for p in program.parameters().values())
     return Subject(program.output, program.inputs, program.classes, parameters, calibration=True, training=training)
 
@@ -118,7 +118,7 @@ def table(texts: bool = True, holes: bool = False, rows: int = 40, seed: int = 2
     """Raw columns: three numbers and, with `texts`, one text; with `holes` missing values in a number and in the text."""
     rng = draws(seed)
     columns: dict[str, NDArray[Any]] = {name: rng.normal(size=rows) for name in ("age", "income", "debt")}
-    # always drawn, so that the numbers of both tables agree
+    # drawn with or without `texts`, so that the numbers of both tables are equal
     words = np.array([("car", "home", "other")[k] for k in rng.integers(0, 3, size=rows)], dtype=object)
     if holes:
         columns["income"] = np.where(np.arange(rows) % 5 == 1, np.nan, columns["income"])
@@ -127,7 +127,7 @@ def table(texts: bool = True, holes: bool = False, rows: int = 40, seed: int = 2
 
 
 def signal_of(columns: Columns, name: str) -> Floats:
-    """A column as numbers: itself with 0 where missing; for text 1 where it is "car", else -1."""
+    """A column as numbers (n,): a number with 0 where missing; for text 1 where it is "car", else -1."""
     values = columns[name]
     if values.dtype == object:
         return np.array([1.0 if value == "car" else -1.0 for value in values])
