@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
 
 from qaudit.core.__about__ import SPEC
 from qaudit.core.__about__ import VERSION as __version__
@@ -24,6 +25,12 @@ from qaudit.core.records import (
 from qaudit.core.tensor import Calibration, Grid, QType, QuantizedTensor, dither
 from qaudit.errors import Refused
 from qaudit.hookspecs import hookimpl
+from qaudit.inputs.options import AuditOptions, RegisterOptions
+from qaudit.inputs.python_types import Estimator, Rows, Values
+from qaudit.inputs.signature import shows
+
+if TYPE_CHECKING:
+    from qaudit.pipeline.python_calls import Report
 
 __all__ = [
     "SPEC",
@@ -67,15 +74,20 @@ def evaluate(formula: str, **arrays: Any) -> Any:
     return run(formula, **arrays)
 
 
-def register(name: str, estimator: Any, X: Any, y: Any, **options: Any) -> Any:
-    """Register a fitted scikit-learn estimator with its holdout; returns "name@version". Options as `qaudit register`."""
+@shows(RegisterOptions)
+def register(name: str, estimator: Estimator, X: Rows, y: Values, **options: Unpack[RegisterOptions]) -> str:
+    """Register a fitted scikit-learn estimator with its holdout X, y; returns "name@version". Raises Refused."""
     from qaudit.pipeline.python_calls import register as run
 
     return run(name, estimator, X, y, **options)
 
 
-def audit(model: Any, X: Any = None, y: Any = None, **options: Any) -> Any:
-    """Audit a registered name or a fitted estimator; returns a Report with .html and .pdf paths. Options as `qaudit run`."""
+@shows(AuditOptions)
+def audit(
+    model: str | Path | Estimator, X: Rows | None = None, y: Values | None = None, **options: Unpack[AuditOptions]
+) -> Report:
+    """Audit a registered name, an audit.toml, or a fitted estimator on its holdout X, y; returns a Report with .html and .pdf
+    paths. Raises Refused."""
     from qaudit.pipeline.python_calls import audit as run
 
     return run(model, X, y, **options)

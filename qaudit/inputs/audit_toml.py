@@ -8,170 +8,20 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import TypeAdapter, ValidationError
 
 from qaudit.core.evidence import TOPICS
 from qaudit.errors import Refused, did_you_mean
+from qaudit.inputs.option import TOML
+from qaudit.inputs.options import OPTIONS, Settings
 
 FIELDS = TOPICS
 """The evidence fields of the frameworks; [author] may speak to each, by its full name or its last part."""
 
-Scalar = bool | int | float | str
-_PATHS = {
-    "subject": ("model",),
-    "data": ("holdout", "train", "calibration"),
-    "policy": ("file",),
-    "report": ("previous", "template"),
-}
 _TEXT_FILES = (".md", ".txt")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class SubjectPart(_Part):
-    """The model: a registered name, or a file with its target column."""
-
-    registered: str | None = None
-    model: str | None = None
-    name: str | None = None
-    target: str | None = None
-    positive: str | None = None
-    cutoff: float | None = None
-    trust: tuple[str, ...] = ()
-
-    @field_validator("positive", mode="before")
-    @classmethod
-    def _label(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, bool | int | float) else value
-
-    @field_validator("trust", mode="before")
-    @classmethod
-    def _digests(cls, value: Any) -> Any:
-        digests = tuple([value] if isinstance(value, str) else value)
-        for digest in digests:
-            if not isinstance(digest, str) or not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-                raise ValueError("sha256: and 64 hex digits are wanted")
-        return digests
-
-
-class DataPart(_Part):
-    """The rows by role; paths are relative to the audit file."""
-
-    holdout: str | None = None
-    train: str | None = None
-    calibration: str | None = None
-    groups: tuple[str, ...] = ()
-    types: dict[str, Literal["number", "text"]] = {}
-    calibration_share: float | None = None
-    missing: tuple[str, ...] = ()
-
-    @field_validator("groups", "missing", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
-
-class PluginPart(BaseModel):
-    """A chosen plugin; every key but `name` is a setting, one value or a list to sweep."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    name: str
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings as written."""
-        return dict(self.model_extra or {})
-
-
-class PolicyPart(_Part):
-    """The author's limits, which candidate they judge, and what else is explained."""
-
-    file: str | None = None
-    judge: str | None = None
-    explain: tuple[str, ...] = ()
-
-    @field_validator("explain", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
-
-class ReportPart(_Part):
-    """How the report is named and made. `show_values`: the input values of cases (personal data?) are printed."""
-
-    id: str | None = None
-    date: str | None = None
-    frameworks: tuple[str, ...] | None = None
-    previous: str | None = None
-    template: str | None = None
-    lang: Literal["en"] = "en"
-    formats: tuple[Literal["html", "pdf"], ...] = ("html", "pdf")
-    show_values: bool = False
-
-    @field_validator("id")
-    @classmethod
-    def _folder_name(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", value):
-            raise ValueError("letters, digits, dots, dashes and underscores are wanted, at most 80")
-        return value
-
-    @field_validator("date", mode="before")
-    @classmethod
-    def _day(cls, value: Any) -> Any:
-        if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
-            return value.isoformat()
-        try:
-            return datetime.date.fromisoformat(value).isoformat()
-        except (TypeError, ValueError):
-            raise ValueError("a date such as 2026-11-24 is wanted") from None
-
-    @field_validator("frameworks", "formats", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
-
-class RunPart(_Part):
-    """How the work is done; `bits` overrides the sweep of every quantizer."""
-
-    seed: int = 0
-    jobs: int = 2
-    bits: tuple[int, ...] = ()
-    plugins: tuple[str, ...] = ()
-
-    @field_validator("jobs")
-    @classmethod
-    def _some(cls, value: int) -> int:
-        if value < 1:
-            raise ValueError("1 or more")
-        return value
-
-    @field_validator("bits", "plugins", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
-
-class Settings(_Part):
-    """The whole of audit.toml. `quantizers` and `explainers` None: every discovered one with its default settings."""
-
-    subject: SubjectPart = SubjectPart()
-    data: DataPart = DataPart()
-    quantizers: tuple[PluginPart, ...] | None = None
-    explainers: tuple[PluginPart, ...] | None = None
-    policy: PolicyPart = PolicyPart()
-    author: dict[str, str] = {}
-    report: ReportPart = ReportPart()
-    run: RunPart = RunPart()
-
-    @field_validator("quantizers", "explainers", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
+_SETTINGS: TypeAdapter[Settings] = TypeAdapter(Settings)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -191,14 +41,14 @@ def read_toml(path: Path) -> dict[str, Any]:
 def read_audit_file(path: Path) -> dict[str, Any]:
     """audit.toml as a dictionary, with paths made absolute from its folder and [author] files read. Raises Refused."""
     table = read_toml(path)
+    tables = {each.section or each.key for each in OPTIONS if each.on(TOML) and (each.section or each.mapping)}
     for part, value in table.items():
-        if part in Settings.model_fields and part not in ("quantizers", "explainers") and not isinstance(value, dict):
+        if part in tables and not isinstance(value, dict):
             raise Refused(f"{path}: {part}: {value!r} found, wanted: a table, [{part}]")
-    for part, keys in _PATHS.items():
-        section = table.get(part)
-        for key in keys:
-            if isinstance(section, dict) and isinstance(section.get(key), str):
-                section[key] = os.path.join(path.parent, section[key])
+    for each in OPTIONS:
+        section = table.get(each.section)
+        if each.option.path and not each.several and isinstance(section, dict) and isinstance(section.get(each.key), str):
+            section[each.key] = os.path.join(path.parent, section[each.key])
     if isinstance(table.get("author"), dict):
         table["author"] = author_texts(table["author"], path)
     return table
@@ -231,14 +81,25 @@ def _text_or_file(value: str, key: str, source: Path) -> str:
         raise Refused(f"{source}: [author] {key}: {value}: not UTF-8 text (byte {error.start})") from error
 
 
+def table_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the name of their option in the shape of audit.toml. None is left out, and so is an empty list, except for the
+    options whose empty list says "none at all"."""
+    table: dict[str, Any] = {}
+    for each in OPTIONS:
+        value = values.get(each.name)
+        if each.on(TOML) and value is not None and (each.empty_is_none or value != []):
+            (table.setdefault(each.section, {}) if each.section else table)[each.key] = value
+    return table
+
+
 def laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `over`, table by table; what is None or empty in `over` leaves `base` as it is."""
+    """`base` with the values of `over`, table by table; what is None in `over` leaves `base` as it is."""
     merged = dict(base)
     for key, value in over.items():
         if isinstance(value, Mapping):
             beneath = merged.get(key)
             merged[key] = laid_over(beneath if isinstance(beneath, Mapping) else {}, value)
-        elif value is not None and value != [] and value != ():
+        elif value is not None:
             merged[key] = value
     return merged
 
@@ -246,9 +107,24 @@ def laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
 def validated(table: Mapping[str, Any], source: str) -> Settings:
     """The settings that `table` holds. Raises Refused with one line: source, key, the value seen, what is allowed."""
     try:
-        return Settings.model_validate(dict(table))
+        return _SETTINGS.validate_python(dict(table))
     except ValidationError as error:
         raise Refused(f"{source}: {_first(error)}") from error
+
+
+def as_table(settings: Settings) -> dict[str, Any]:
+    """The settings as audit.toml has them, in values of JSON; `validated` takes the table back."""
+    table: dict[str, Any] = _SETTINGS.dump_python(settings, mode="json")
+    for kind in ("quantizers", "explainers"):
+        if table[kind] is not None:
+            table[kind] = [{"name": part["name"], **part["settings"]} for part in table[kind]]
+    return table
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of audit.toml; tools/option_docs.py writes it to audit.schema.json."""
+    made = _SETTINGS.json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "qaudit audit.toml"}
 
 
 def _first(error: ValidationError) -> str:
@@ -257,23 +133,21 @@ def _first(error: ValidationError) -> str:
     place = [part for part in found["loc"] if not (isinstance(part, str) and "[" in part)]
     section = f"[{place[0]}] " if len(place) > 1 else ""
     key = ".".join(str(part) for part in (place[1:] if len(place) > 1 else place))
-    if found["type"] == "extra_forbidden":
+    if found["type"] == "unexpected_keyword_argument":
         return section + _nearest(str(place[-1]), _known(place[:-1]))
     if found["type"] == "missing":
         return f"{section}{key}: missing"
     wanted = re.sub(r"^(Value error, |Input should be )", "", found["msg"]).removesuffix(" is wanted").removesuffix(" are wanted")
-    wanted = "a list" if wanted == "a valid tuple" else wanted
+    wanted = {"a valid tuple": "a list"}.get(wanted, "a table" if found["type"] == "dataclass_type" else wanted)
     return f"{section}{key}: {found['input']!r} found, wanted: {wanted}"
 
 
 def _known(place: list[Any]) -> list[str]:
-    model: type[BaseModel] = Settings
-    for part in place:
-        field = model.model_fields.get(str(part))
-        inner = getattr(field, "annotation", None)
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
-    return sorted(model.model_fields)
+    """The keys that audit.toml may have there."""
+    inner = [each for each in OPTIONS if each.on(TOML)]
+    return sorted(
+        {each.key for each in inner if each.section == place[0]} if place else {each.section or each.key for each in inner}
+    )
 
 
 def _nearest(key: str, known: list[str]) -> str:
@@ -281,7 +155,7 @@ def _nearest(key: str, known: list[str]) -> str:
 
 
 def settings_of(target: str, holdout: str | None, flags: Mapping[str, Any]) -> Settings:
-    """The settings for `qaudit run TARGET [HOLDOUT]` with `flags` laid over: an audit file, a model file, or a registered name.
+    """The settings for `qaudit run TARGET [HOLDOUT]` with `flags`, a table as of audit.toml, laid over.
 
     Ends in .toml: audit file; an existing file: model; else a registered name. Raises Refused.
     """

@@ -3,61 +3,50 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import qaudit.registry.models as registry
 from qaudit.cache import atomic_io
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused
-from qaudit.inputs.audit_toml import audit_date, validated
-from qaudit.pipeline.plan import registered_request
-from qaudit.pipeline.stages.load import LoadRequest, labelled, roles_of
+from qaudit.inputs.audit_toml import as_table, audit_date
+from qaudit.inputs.options import Settings
+from qaudit.pipeline.plan import REGISTERED, load_request, registered_request
+from qaudit.pipeline.stages.load import labelled, roles_of
 from qaudit.pipeline.stages.load_model import Opened, loaded_by, open_file, parameters
 from qaudit.pipeline.stages.previous import read_report
 from qaudit.pipeline.stages.render import check_guest, render
 from qaudit.plugin_host.discovery import PluginHost
 from qaudit.sandbox import runner
 
-OPTIONS = ("target", "positive", "cutoff", "groups", "types", "trust", "missing")
 
+def register(name: str, settings: Settings, parent: str | None = None) -> str:
+    """Register the model file and the rows of `settings` as the next version of `name`; returns "name@version".
 
-def register(name: str, model: Path, holdout: Path, *, target: str, parent: str | None = None, **given: Any) -> str:
-    """Register a model file with its rows as the next version; returns "name@version".
-
-    `given`: train, calibration (paths), positive, cutoff, groups, types, trust, missing. The model is read once, in a child, and
-    the rows are read, so that nothing is registered that no audit could open. Raises Refused.
+    The model is read once, in a child, and the rows are read, so that nothing is registered that no audit could open. The card
+    keeps what the settings say of the model. Raises Refused.
     """
     registry.check_name(name)
     with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
-        opened = opened_model(model, given.get("trust") or (), Path(scratch))
-    positive = given.get("positive")
-    if positive is not None and labelled(str(positive), opened.classes) not in opened.classes:
-        raise Refused(f"positive = {positive!r}: the classes of the model are {', '.join(opened.classes) or 'none (regression)'}")
-    files: dict[str, Path | tuple[str, bytes]] = {"model": model, "holdout": holdout}
-    files |= {
-        role: Path(path) for role, path in (("training", given.get("train")), ("calibration", given.get("calibration"))) if path
-    }
-    groups = list(given.get("groups") or ())
-    roles_of(_asked(model, holdout, target, groups, given), opened)
-    settings = {"target": target, "groups": groups, **given}
-    said = {key: settings[key] for key in OPTIONS if settings.get(key) not in (None, "", (), [], {})}
-    options = said if positive is None else said | {"positive": str(positive)}
-    return registry.register(name, files, options, parent, audit_date(validated({}, "register")))
+        request = load_request(settings, Path(scratch))
+        opened = opened_model(request.model, request.trust, Path(scratch))
+        positive = settings.subject.positive
+        if positive is not None and labelled(positive, opened.classes) not in opened.classes:
+            raise Refused(
+                f"positive = {positive!r}: the classes of the model are {', '.join(opened.classes) or 'none (regression)'}"
+            )
+        roles_of(request, opened)
+    paths = {"training": request.training, "calibration": request.calibration}
+    files = {"model": request.model, "holdout": request.holdout} | {role: path for role, path in paths.items() if path}
+    return registry.register(name, files, card_options(settings), parent, audit_date(settings))
 
 
-def _asked(model: Path, holdout: Path, target: str, groups: Sequence[str], given: Mapping[str, Any]) -> LoadRequest:
-    return LoadRequest(
-        model=model,
-        holdout=holdout,
-        target=target,
-        training=Path(given["train"]) if given.get("train") else None,
-        calibration=Path(given["calibration"]) if given.get("calibration") else None,
-        groups=tuple(groups),
-        types=dict(given.get("types") or {}),
-        missing=tuple(given.get("missing") or ()),
-    )
+def card_options(settings: Settings) -> Json:
+    """What the settings say of a model, as its card keeps it: by name of the option, without what was not given."""
+    table = as_table(settings)
+    said = {each.name: table[each.section][each.key] for each in REGISTERED}
+    return {name: value for name, value in said.items() if value not in (None, "", [], {})}
 
 
 def opened_model(model: Path, trust: Collection[str], scratch: Path) -> Opened:

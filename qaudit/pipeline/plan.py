@@ -14,7 +14,9 @@ from qaudit.core.evidence import Skipped, canonical_json
 from qaudit.core.json_values import Json
 from qaudit.core.plugin_settings import Chosen
 from qaudit.errors import Refused
-from qaudit.inputs.audit_toml import PluginPart, Settings, audit_date
+from qaudit.inputs.audit_toml import as_table, audit_date
+from qaudit.inputs.option import REGISTER, TOML
+from qaudit.inputs.options import OPTIONS, PluginPart, Settings
 from qaudit.inputs.policy import Policy, read_policy
 from qaudit.pipeline import environment
 from qaudit.pipeline.stages.load import LoadRequest
@@ -23,14 +25,11 @@ from qaudit.registry import models
 from qaudit.registry.models import Registered
 from qaudit.sandbox.job import PluginRef
 
-_NOT_SETTINGS = {
-    "subject": ("model", "registered"),
-    "data": ("holdout", "train", "calibration"),
-    "policy": ("file",),
-    "report": ("id", "previous", "formats", "lang", "template"),
-    "run": ("jobs", "plugins"),
-}
-"""Keys whose content has a digest of its own, or that change no number."""
+_OF_THE_MODEL = tuple(each for each in OPTIONS if each.section in ("subject", "data"))
+REGISTERED = tuple(each for each in _OF_THE_MODEL if each.on(REGISTER) and not each.option.path)
+"""The options that the card of a registered model keeps; those with a path are files of the registry."""
+_FIELDS = {"train": "training"}
+"""The fields of LoadRequest whose name is not that of the option."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +62,7 @@ def make_plan(settings: Settings, output: Path | None, scratch: Path) -> Plan:
     plugins["framework"] = host.select("framework", list(wanted) if wanted is not None else None)
     doubled = tuple(row for kind in KINDS if _names(chosen.get(kind)) is None for row in host.doubled(kind))
     selections = {kind: _selections(parts) for kind, parts in chosen.items()}
-    return Plan(settings, _request(settings, scratch), host, plugins, selections, policy, date, doubled)
+    return Plan(settings, load_request(settings, scratch), host, plugins, selections, policy, date, doubled)
 
 
 def _names(parts: Sequence[PluginPart] | None) -> list[str] | None:
@@ -81,36 +80,34 @@ def _selections(parts: Sequence[PluginPart] | None) -> dict[str, Chosen]:
     return found
 
 
-def _request(settings: Settings, scratch: Path) -> LoadRequest:
+def load_request(settings: Settings, scratch: Path) -> LoadRequest:
     """The load stage's request: a registered model's files, or those named; what the author says wins over the registry."""
-    subject, data = settings.subject, settings.data
+    subject = settings.subject
     if subject.registered is None:
         base = _from_files(settings)
     elif subject.model is not None:
         raise Refused("[subject] has registered and model; one of them is wanted")
     else:
         base = registered_request(models.resolve(subject.registered), scratch)
-    said: dict[str, Any] = {
-        "target": subject.target,
-        "holdout": _path(data.holdout),
-        "training": _path(data.train),
-        "calibration": _path(data.calibration),
-        "groups": data.groups or None,
-        "positive": subject.positive,
-        "cutoff": subject.cutoff,
-        "calibration_share": data.calibration_share,
-        "missing": data.missing or None,
-        "name": subject.name,
-        "types": {**base.types, **data.types},
+    said = {
+        **_said(settings),
+        "types": {**base.types, **settings.data.types},
         "trust": tuple(sorted({*base.trust, *subject.trust})),
         "seed": settings.run.seed,
         "workdir": scratch / "copy",
     }
-    return dataclasses.replace(base, **{key: value for key, value in said.items() if value is not None})
+    return dataclasses.replace(base, **said)
 
 
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
+def _said(settings: Settings) -> dict[str, Any]:
+    """What the settings say of the model and its rows, by field of LoadRequest. An empty value says nothing."""
+    said: dict[str, Any] = {}
+    for each in _OF_THE_MODEL:
+        value = getattr(getattr(settings, each.section), each.key)
+        if value in (None, (), {}) or (each.option.path and not value) or each.name in ("registered", "model"):
+            continue
+        said[_FIELDS.get(each.name, each.name)] = Path(value) if each.option.path else value
+    return said
 
 
 def _from_files(settings: Settings) -> LoadRequest:
@@ -129,22 +126,17 @@ def _from_files(settings: Settings) -> LoadRequest:
 def registered_request(model: Registered, scratch: Path) -> LoadRequest:
     """A registered model's request. Its files appear under the names they came with, so that the report can say them."""
     files = {role: linked_under_name(path, scratch / role, model.names[role]) for role, path in model.files.items()}
-    options = model.options
+    kept = {each.name: model.options[each.name] for each in REGISTERED if model.options.get(each.name) is not None}
+    options: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
     return LoadRequest(
         model=files["model"],
         holdout=files["holdout"],
-        target=str(options["target"]),
         training=files.get("training"),
         calibration=files.get("calibration"),
-        groups=tuple(options.get("groups") or ()),
-        types=dict(options.get("types") or {}),
-        positive=options.get("positive"),
-        cutoff=options.get("cutoff"),
-        trust=tuple(options.get("trust") or ()),
-        missing=tuple(options.get("missing") or ()),
         name=model.name,
         version=model.version,
         parent=model.parent,
+        **options,
     )
 
 
@@ -157,9 +149,11 @@ def linked_under_name(blob: Path, folder: Path, name: str) -> Path:
 
 
 def _without_paths(settings: Settings) -> Json:
-    written = settings.model_dump(mode="json")
-    for part, keys in _NOT_SETTINGS.items():
-        written[part] = {key: value for key, value in written[part].items() if key not in keys}
+    """The settings that belong to the audit's identity, as audit.toml has them."""
+    written = as_table(settings)
+    for each in OPTIONS:
+        if each.on(TOML) and not each.option.identity:
+            del written[each.section][each.key]
     return written
 
 
@@ -170,10 +164,19 @@ def repeat_record(plan: Plan) -> Json:
     files = {role: request.shown(role, path) for role, path in data.items() if path is not None}
     if plan.settings.policy.file is not None:
         files["policy"] = Path(plan.settings.policy.file).name
-    subject = {"target": request.target, "positive": request.positive, "cutoff": request.cutoff, "name": request.name}
-    rows: Json = {"groups": list(request.groups), "types": dict(request.types), "missing": list(request.missing)}
-    rows["calibration_share"] = request.calibration_share
-    return {"settings": _without_paths(plan.settings), "subject": subject, "data": rows, "files": files}
+    return {
+        "settings": _without_paths(plan.settings),
+        "subject": _recorded("subject", request),
+        "data": _recorded("data", request),
+        "files": files,
+    }
+
+
+def _recorded(section: str, request: LoadRequest) -> Json:
+    """What the request holds of a table of audit.toml. Trust is left out: whoever repeats the audit gives it again."""
+    options = [each for each in _OF_THE_MODEL if each.section == section and each.option.identity and each.name != "trust"]
+    values = {each.key: getattr(request, each.name) for each in options}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
 def identity(plan: Plan, roles: Mapping[str, Mapping[str, Any]], model: str) -> tuple[str, dict[str, str]]:

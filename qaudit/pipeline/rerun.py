@@ -21,8 +21,9 @@ from qaudit.cache.cached_runner import CachedRunner
 from qaudit.core.evidence import canonical_json
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused
-from qaudit.inputs.audit_toml import Settings, validated
+from qaudit.inputs.audit_toml import validated
 from qaudit.inputs.data import LARGEST
+from qaudit.inputs.options import OPTIONS, Settings
 from qaudit.pipeline.environment import environment, environment_facts
 from qaudit.pipeline.plan import linked_under_name, make_plan
 from qaudit.pipeline.progress import Reporter
@@ -121,7 +122,7 @@ def _settings(
     table: Json = {key: value for key, value in told["settings"].items() if key not in ("report", "run", "author")}
     table["subject"] = {**told["subject"], "trust": list(dict.fromkeys(trust))}
     table["data"] = {key: value for key, value in told["data"].items() if value is not None}
-    table["policy"] = {key: told["settings"]["policy"][key] for key in ("judge", "explain")}
+    table["policy"] = _repeated("policy", told)
     for role, path in files.items():
         part, key = _PLACES[role]
         table[part][key] = str(path)
@@ -129,10 +130,15 @@ def _settings(
         if table.get(f"{kind}s") is None:
             rows = [row for row in report["plugins"] if row["kind"] == kind and row["status"] in _RAN]
             table[f"{kind}s"] = [{"name": f"{row['distribution']}:{row['name']}"} for row in rows]
-    run = told["settings"]["run"]
-    table["run"] = {"seed": run["seed"], "bits": run["bits"], "jobs": jobs, "plugins": list(plugins)}
+    table["run"] = {**_repeated("run", told), "jobs": jobs, "plugins": list(plugins)}
     table["report"] = {"id": seal.audit, "date": report["audit"]["date"], "frameworks": []}
     return validated(table, NAME)
+
+
+def _repeated(section: str, told: Json) -> Json:
+    """The recorded settings of a table that may be repeated: no path, nothing that is the caller's to say."""
+    keys = [each.key for each in OPTIONS if each.section == section and each.option.identity]
+    return {key: value for key, value in told["settings"][section].items() if key in keys}
 
 
 def _again(settings: Settings, scratch: Path, show: Reporter) -> Json:

@@ -14,7 +14,8 @@ from qaudit.cache import atomic_io
 from qaudit.cache.cached_runner import CachedRunner, Mode, open_runner
 from qaudit.core.evidence import Assessment
 from qaudit.core.json_values import Json
-from qaudit.inputs.audit_toml import Settings
+from qaudit.inputs.audit_toml import as_table
+from qaudit.inputs.options import Settings
 from qaudit.pipeline.environment import environment, environment_facts, package_digest
 from qaudit.pipeline.plan import Plan, identity, make_plan, repeat_record
 from qaudit.pipeline.progress import Reporter
@@ -71,7 +72,7 @@ def run(
         if output is not None:
             held.enter_context(atomic_io.locked(output))
         held.enter_context(runner.debugging(debugging))
-        units = open_runner(settings.model_dump(mode="json"), environment_facts(), results, jobs, package_digest, show)
+        units = open_runner(as_table(settings), environment_facts(), results, jobs, package_digest, show)
         held.push(units.stopped)
         road = run_stages(plan, previous, units, show)
         pages = Path(scratch) / "pages"
