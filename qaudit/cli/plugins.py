@@ -1,4 +1,4 @@
-"""`qaudit plugins new` and `qaudit plugins check`: parses, prints, exits."""
+"""`qaudit plugins`: list, new and check."""
 
 from __future__ import annotations
 
@@ -10,15 +10,48 @@ from typing import Any
 
 import click
 
+from qaudit.cli.listing import LISTED, listed
+from qaudit.cli.options import option_named
 from qaudit.core.printable import printable
 from qaudit.errors import Refused
-from qaudit.plugin_host.discovery import KINDS
+from qaudit.plugin_host.discovery import KINDS, PluginHost
 
-IN_PROCESS = ("quantize", "explain")
-"""The tasks that `run --in-process` runs in the command's own process."""
+AUDIT = click.option("--audit", type=click.Path(), help="an audit.toml: say which plugins it leaves out")
+FILES = option_named("plugins", help="a plugin that is a single file; may be repeated")
 
 
-@click.command("new")
+@click.group("plugins", invoke_without_command=True)
+@FILES
+@AUDIT
+@LISTED
+@click.pass_context
+def group(ctx: click.Context, plugins: tuple[str, ...], audit: str | None, as_json: bool) -> None:
+    """List the plugins that are installed, without importing any."""
+    if ctx.invoked_subcommand is None:
+        _list_plugins(plugins, audit, as_json)
+
+
+@group.command("list")
+@FILES
+@AUDIT
+@LISTED
+def list_(plugins: tuple[str, ...], audit: str | None, as_json: bool) -> None:
+    """List the plugins that are installed, without importing any."""
+    _list_plugins(plugins, audit, as_json)
+
+
+def _list_plugins(files: tuple[str, ...], audit: str | None, as_json: bool) -> None:
+    host = PluginHost.discover([Path(file) for file in files])
+    rows = host.listing(listed_in(Path(audit)) if audit else None)
+    listed(rows, as_json, ("kind", "name", "distribution", "version", "spec", "digest", "status"))
+    for row in () if as_json else rows:
+        if row["status"] != "ok":
+            click.echo(printable(f"{row['kind']} {row['name']}: {row['reason']}; {row['remedy']}"))
+        for number, reason in row["expected_failures"].items():
+            click.echo(printable(f"{row['kind']} {row['name']}: check {number} is expected to fail: {reason}"))
+
+
+@group.command("new")
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("name")
 @click.option("--into", type=click.Path(file_okay=False), default=".", help="folder of the new files [the working folder]")
@@ -33,10 +66,10 @@ def new(kind: str, name: str, into: str) -> None:
     click.echo(f"next: qaudit plugins check {module}", err=True)
 
 
-@click.command("check")
+@group.command("check")
 @click.argument("plugin", metavar="PATH|NAME")
 @click.option("--sample", type=click.Path(dir_okay=False, exists=True), help="a model file, for the checks of a format")
-@click.option("--json", "as_json", is_flag=True, help="print JSON")
+@LISTED
 def check(plugin: str, sample: str | None, as_json: bool) -> None:
     """Check a plugin's behaviour on toy subjects. Exit code 0: every check passed; 1: one failed; 2: no such plugin."""
     from qaudit.testing import refs_of

@@ -50,6 +50,8 @@ class Option:
     metavar: str = ""
     usual: str = ""
     """What holds if nothing is given, where the default of the field does not say it."""
+    in_python: str = ""
+    """What is different in Python, in a few words."""
     path: str = ""
     """Of a path: what it leads to, such as "a policy file". A path in audit.toml is relative to the folder of that file."""
     folder: bool = False
@@ -78,7 +80,7 @@ class Option:
         if get_origin(bare(source)) is tuple:
             schema = core_schema.no_info_before_validator_function(_as_tuple, schema)
         if self.before is not None:
-            schema = core_schema.no_info_before_validator_function(self.before, schema)
+            schema = core_schema.no_info_before_validator_function(_unless_none(self.before), schema)
         return schema
 
     def __get_pydantic_json_schema__(self, schema: "CoreSchema", handler: "GetJsonSchemaHandler") -> dict[str, Any]:
@@ -179,8 +181,15 @@ class Declared:
 
     @property
     def explained(self) -> str:
-        """The help, with what holds if nothing is given in brackets."""
-        return f"{self.option.help} [{self.usual}]" if self.usual else self.option.help
+        """The help on the command line, with what holds if nothing is given in brackets."""
+        help = f"{self.option.help}; may be repeated" if self.option.repeat else self.option.help
+        return f"{help} [{self.usual}]" if self.usual else help
+
+    @property
+    def explained_in_python(self) -> str:
+        """The help of a keyword."""
+        said = "; ".join(text for text in (self.option.help, self.option.in_python) if text)
+        return f"{said} [{self.usual}]" if self.usual else said
 
 
 def declared(holder: Any, section: str = "") -> Iterator[Declared]:

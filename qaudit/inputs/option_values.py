@@ -12,7 +12,7 @@ def label(value: Any) -> Any:
 
 def digests(value: Any) -> Any:
     """Digests as a tuple; a single one may stand alone. Raises ValueError."""
-    digests = tuple([value] if isinstance(value, str) else value)
+    digests = tuple(value) if isinstance(value, list | tuple) else (value,)
     for digest in digests:
         if not isinstance(digest, str) or not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
             raise ValueError("sha256: and 64 hex digits are wanted")

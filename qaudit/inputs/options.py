@@ -19,9 +19,9 @@ from qaudit.inputs.python_types import Pandas, Rows, Values
 Format = Literal["html", "pdf"]
 Results = Literal["use", "fresh", "none"]
 
-_NOT_OF_A_MODEL = absent("belongs to an audit, not to a registered model", REGISTER, PY_REGISTER)
-_ONLY_HERE = absent("belongs to a single call", TOML) | _NOT_OF_A_MODEL
-_FOR_AUTHORS = _ONLY_HERE | absent("helps authors of plugins, who work on the command line", PY_AUDIT)
+_NOT_OF_A_MODEL = absent("an option of audits, not of registered models", REGISTER, PY_REGISTER)
+_ONLY_HERE = absent("said of a single call", TOML) | _NOT_OF_A_MODEL
+_FOR_AUTHORS = _ONLY_HERE | absent("a help for authors of plugins, who work on the command line", PY_AUDIT)
 _ROWS_IN_MEMORY = absent("rows come from a file there, see train", TOML, RUN, REGISTER)
 
 _TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -39,27 +39,27 @@ class SubjectPart(Part):
     registered: str | None = option(
         None,
         "registered model, NAME or NAME@V",
-        absent("is the first argument", RUN, PY_AUDIT) | absent("a model is registered once", REGISTER, PY_REGISTER),
+        absent("given as the first argument", RUN, PY_AUDIT) | absent("a model is registered once", REGISTER, PY_REGISTER),
         identity=False,
     )
     model: str | None = option(
         None,
         "model file",
-        absent("is an argument", RUN, REGISTER) | absent("is the estimator, an argument", PY_AUDIT, PY_REGISTER),
+        absent("given as an argument", RUN, REGISTER) | absent("given as the estimator, an argument", PY_AUDIT, PY_REGISTER),
         path="a model file",
         identity=False,
     )
     name: str | None = option(
         None,
         "name of the model in the report",
-        absent("is the first argument", REGISTER, PY_REGISTER),
+        absent("given as the first argument", REGISTER, PY_REGISTER),
         usual="the registered name, the file's, or the estimator's class",
     )
-    target: str | None = option(None, "column that the model predicts", usual="Python: the name of y, else target")
+    target: str | None = option(None, "column that the model predicts", in_python="a name for it, where y bears none or one of X")
     positive: str | None = option(
         None,
         "label of the positive class",
-        usual="1 of the labels 0 and 1, True of False and True; else it is asked for",
+        usual="the larger of 0 and 1, of False and True, of -1 and 1; other labels: none",
         before=option_values.label,
         schema={"type": ["string", "boolean", "number", "null"]},
     )
@@ -81,24 +81,28 @@ class DataPart(Part):
     holdout: str | None = option(
         None,
         "rows the model has never seen (CSV or Parquet)",
-        absent("is the second argument", RUN) | absent("is X and y, arguments", PY_AUDIT, PY_REGISTER),
+        absent("given as the second argument", RUN) | absent("given as X and y, arguments", PY_AUDIT, PY_REGISTER),
         path="a CSV or Parquet file",
         identity=False,
     )
     train: str | None = option(
         None,
-        "training rows (CSV or Parquet; in Python the pair X, y); refits need them",
+        "training rows (CSV or Parquet); refits need them",
+        in_python="the pair (X, y)",
         path="a CSV or Parquet file",
         identity=False,
     )
     calibration: str | None = option(
         None,
-        "calibration rows (in Python without the target)",
+        "calibration rows",
+        in_python="rows without the target",
         usual="a seeded sample of the training rows",
         path="a CSV or Parquet file",
         identity=False,
     )
-    groups: tuple[str, ...] = option((), "columns to compare groups by, separated by commas")
+    groups: tuple[str, ...] = option(
+        (), "columns to compare groups by, separated by commas", in_python="or a mapping of name to values beside X"
+    )
     types: dict[str, Literal["number", "text"]] = option(
         {},
         "type of a column that the model's encoder does not hold: number or text",
@@ -157,7 +161,7 @@ class ReportPart(Part):
     date: str | None = option(
         None,
         "date of the audit, YYYY-MM-DD",
-        absent("is SOURCE_DATE_EPOCH, else the day of the call", REGISTER, PY_REGISTER),
+        absent("taken from SOURCE_DATE_EPOCH, else the day of the call", REGISTER, PY_REGISTER),
         usual="SOURCE_DATE_EPOCH, else today",
         before=option_values.day,
     )
@@ -182,7 +186,7 @@ class ReportPart(Part):
     )
     lang: Literal["en"] = option("en", "language of the report", _NOT_OF_A_MODEL, identity=False)
     formats: tuple[Format, ...] = option(
-        ("html", "pdf"), "html,pdf or one of them", _NOT_OF_A_MODEL, flag="format", identity=False
+        ("html", "pdf"), "html, pdf, or both, separated by a comma", _NOT_OF_A_MODEL, flag="format", identity=False
     )
     show_values: bool = option(
         False, "print the input values of single cases, which may be personal data", _NOT_OF_A_MODEL, usual="masked"
@@ -222,17 +226,19 @@ class Settings(Part):
     data: DataPart = DataPart()
     quantizers: tuple[PluginPart, ...] | None = option(
         None,
-        "names of quantizers, separated by commas; their settings stand in audit.toml or Python",
+        "names of quantizers, separated by commas; audit.toml can add settings",
         _NOT_OF_A_MODEL,
         usual="all",
+        in_python="or a mapping of name to settings",
         before=option_values.plugin_tables,
         schema=_PLUGINS,
     )
     explainers: tuple[PluginPart, ...] | None = option(
         None,
-        "names of explainers, separated by commas; their settings stand in audit.toml or Python",
+        "names of explainers, separated by commas; audit.toml can add settings",
         _NOT_OF_A_MODEL,
         usual="all",
+        in_python="or a mapping of name to settings",
         before=option_values.plugin_tables,
         schema=_PLUGINS,
     )
@@ -257,7 +263,7 @@ class CallPart(Part):
     parent: str | None = option(
         None,
         "registered model that this one comes from, NAME@V",
-        absent("is told when the model is registered", TOML, RUN, PY_AUDIT),
+        absent("given when the model is registered", TOML, RUN, PY_AUDIT),
         usual="none",
     )
     X_train: Any = option(None, "training rows; the first of the pair train", _ROWS_IN_MEMORY)
@@ -284,7 +290,7 @@ class CallPart(Part):
         "print the timings, which are not sealed",
         _ONLY_HERE | absent("timings.json lies in the report's folder", PY_AUDIT),
     )
-    quiet: bool | None = option(None, "no progress", _ONLY_HERE, usual="off; in Python on")
+    quiet: bool | None = option(None, "no progress", _ONLY_HERE, usual="off", in_python="on, unless it is False")
 
 
 OPTIONS = (*declared(Settings), *declared(CallPart))

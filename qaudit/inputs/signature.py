@@ -16,7 +16,7 @@ def shows(keywords: type) -> Callable[[F], F]:
         plain = inspect.signature(function)
         positional = [each for each in plain.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
         function.__signature__ = plain.replace(parameters=[*positional, *_parameters(keywords)])  # type: ignore[attr-defined]
-        lines = [f"    {each.name}: {each.explained}" for each in OPTIONS if each.name in keywords.__annotations__]
+        lines = [f"    {each.name}: {each.explained_in_python}" for each in OPTIONS if each.name in keywords.__annotations__]
         function.__doc__ = "\n".join([str(function.__doc__), "", "Keywords, all of them optional:", *lines])
         return function
 

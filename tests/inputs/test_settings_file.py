@@ -73,6 +73,9 @@ def test_whole_file(tmp_path: Path) -> None:
         ('[author]\npurpse = "x"\n', r"\[author\] purpse: unknown key; did you mean 'purpose'\?"),
         ('[author]\npurpose = "absent.md"\n', r"\[author\] purpose: absent.md: No such file"),
         ('[subject]\ntrust = "yes"\n', r"\[subject\] trust: 'yes' found, wanted: sha256"),
+        ("[subject]\ntrust = 1\n", r"\[subject\] trust: 1 found, wanted: sha256"),
+        ("quantizers = [1]\n", r"\[quantizers\] 0: 1 found, wanted: a table"),
+        ("explainers = 1\n", r"explainers: 1 found, wanted: a list"),
         ("[[quantizers]]\nbits = 4\n", r"\[quantizers\] 0.name: missing"),
         ("subject = 1\n", r"subject: 1 found, wanted: a table, \[subject\]"),
         ('[quantizers]\nname = "symmetric"\n', r"quantizers: \{.*\} found, wanted: a list"),
@@ -87,7 +90,7 @@ def test_complaints(text: str, message: str, tmp_path: Path) -> None:
 
 def test_command_line_lies_over_the_file() -> None:
     base = {"subject": {"cutoff": 0.5, "positive": "a"}, "run": {"seed": 1}}
-    over = {"subject": {"cutoff": 0.2, "positive": None}, "run": {"bits": []}, "report": {"lang": "zh"}}
+    over = {"subject": {"cutoff": 0.2, "positive": None}, "run": {"bits": None}, "report": {"lang": "zh"}}
     assert laid_over(base, over) == {
         "subject": {"cutoff": 0.2, "positive": "a"},
         "run": {"seed": 1},

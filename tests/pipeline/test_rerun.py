@@ -17,7 +17,7 @@ from commandline import qaudit
 from sklearn.linear_model import LogisticRegression
 
 from qaudit.cache import atomic_io
-from qaudit.inputs.audit_toml import settings_of
+from qaudit.inputs.audit_toml import settings_of, table_of, validated
 from qaudit.pipeline import commands, run
 from qaudit.pipeline.progress import Reporter
 from qaudit.pipeline.rerun import ABSOLUTE, RELATIVE, grade_rows, rerun
@@ -180,7 +180,8 @@ def test_inputs_are_found_by_digest_or_not_at_all(files: Path, copy: Path, tmp_p
     assert again(copy)[0] == "could not verify", "another file under the recorded name is not taken"
     (tmp_path / "rows.csv").write_bytes((files / "rows.csv").read_bytes())
     assert again(copy)[1][0].startswith("model: no file of sha256 ")
-    commands.register("small", files / "model.skops", files / "rows.csv", target="answer", positive="yes")
+    said = {"model": str(files / "model.skops"), "holdout": str(files / "rows.csv"), "target": "answer", "positive": "yes"}
+    commands.register("small", validated(table_of(said), "test"))
     assert again(copy, files / "policy.toml")[0] == "verified", "the registry has model and rows"
 
 
