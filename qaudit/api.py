@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from qaudit.core.__about__ import SPEC
 from qaudit.core.__about__ import VERSION as __version__
 from qaudit.core.explanation import Attributions, Importance, LocalModels, TreeModel
-from qaudit.core.program import Dense, Program, Trees
+from qaudit.core.program import Program
 from qaudit.core.records import (
     Claims,
     Context,
@@ -22,6 +22,7 @@ from qaudit.core.records import (
     Setting,
     Subject,
 )
+from qaudit.core.steps import Dense, Trees
 from qaudit.core.tensor import Calibration, Grid, QType, QuantizedTensor, dither
 from qaudit.errors import Refused
 from qaudit.hookspecs import hookimpl

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from qaudit.core.program import Activation, Dense
+from qaudit.core.steps import Activation, Dense
 from qaudit.core.tensor import Floats, Grid, QuantizedTensor
 
 INPUT_CODES = "minimum(maximum(round(x / scale) + zero, low), high)"

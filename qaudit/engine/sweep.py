@@ -8,18 +8,20 @@ numbers do not depend on which others are swept with it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from qaudit.core.program import Dense, Link, Program, Quantized, Trees
-from qaudit.core.tensor import Floats, Grid
-from qaudit.engine.dense import Layer, centred_codes, layer_of
+from qaudit.core.catalogue.steps import TREES
+from qaudit.core.program import Link, Program, Quantized
+from qaudit.core.steps import Dense, Trees
+from qaudit.core.tensor import Floats, Grid, QuantizedTensor
+from qaudit.engine.dense import FloatLayer, IntegerLayer, Layer, centred_codes, layer_of
 from qaudit.engine.links import predictions
 from qaudit.engine.trees import Walk, by_tree, gather, leaves_of, walk_of
 
@@ -38,12 +40,15 @@ class Forest:
     walk: Walk
 
 
+PreparedStep = Layer | Forest
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedProgram:
     """A model laid out for evaluation: dequantized, transposed, checked for overflow, once."""
 
     width: int
-    steps: tuple[Layer | Forest, ...]
+    steps: tuple[PreparedStep, ...]
     link: Link
     link_scale: float
 
@@ -81,15 +86,28 @@ def prepare(model: Program | Quantized, walks: dict[bytes, Walk] | None = None) 
             raise ValueError(f"no parameter {name!r}")
         if tensor.codes.shape != known[name].values.shape:
             raise ValueError(f"{name}: shape {tensor.codes.shape}, expected {known[name].values.shape}")
-    trees = {n: t.dequantize() for n, t in tensors.items() if known[n].role in ("threshold", "leaf")}
-    steps: list[Layer | Forest] = []
-    for index, step in enumerate(program.with_parameters(trees).steps if trees else program.steps):
-        if isinstance(step, Dense):
-            weight, bias = tensors.get(f"layer{index}.weight"), tensors.get(f"layer{index}.bias")
-            steps.append(layer_of(step, weight, bias, grids.get(index)))
-        else:
-            steps.append(Forest(step, _walk(step, {} if walks is None else walks)))
+    walks = {} if walks is None else walks
+    steps: list[PreparedStep] = []
+    for index, step in enumerate(program.steps):
+        own = {name: tensor for name, tensor in tensors.items() if known[name].layer == index}
+        match step:
+            case Dense():
+                weight, bias = own.get(f"layer{index}.weight"), own.get(f"layer{index}.bias")
+                steps.append(layer_of(step, weight, bias, grids.get(index)))
+            case Trees():
+                steps.append(_forest(step, index, program.inputs, own, walks))
+            case _:
+                assert_never(step)
     return PreparedProgram(program.width, tuple(steps), program.link, program.link_scale)
+
+
+def _forest(
+    step: Trees, layer: int, inputs: Sequence[str], own: Mapping[str, QuantizedTensor], walks: dict[bytes, Walk]
+) -> Forest:
+    """A tree step, its thresholds and leaf values replaced by the tensors `own`."""
+    if own:
+        step = TREES.replaced(step, layer, inputs, {name: tensor.dequantize() for name, tensor in own.items()})
+    return Forest(step, _walk(step, walks))
 
 
 def _walk(step: Trees, walks: dict[bytes, Walk]) -> Walk:
@@ -140,10 +158,13 @@ def _evaluate(model: PreparedProgram, shared: _Shared) -> Floats:
     """One block through all steps and the link."""
     x = shared.encoded
     for index, step in enumerate(model.steps):
-        if isinstance(step, Forest):
-            x = gather(step.step, shared.leaves(step.walk) if index == 0 else by_tree(leaves_of(step.walk, x)))
-        else:
-            x = step(x, shared.codes(step.grid) if index == 0 and step.grid is not None else None)
+        match step:
+            case Forest():
+                x = gather(step.step, shared.leaves(step.walk) if index == 0 else by_tree(leaves_of(step.walk, x)))
+            case FloatLayer() | IntegerLayer():
+                x = step(x, shared.codes(step.grid) if index == 0 and step.grid is not None else None)
+            case _:
+                assert_never(step)
     return predictions(model.link, model.link_scale, x)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit.core.program import Program, Trees
+from qaudit.core.program import Program
+from qaudit.core.steps import Trees
 from qaudit.core.tensor import Floats
 
 CELLS = 2**16

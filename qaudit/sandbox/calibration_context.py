@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue.steps import kind_of
 from qaudit.core.json_values import Json
 from qaudit.core.plugin_settings import derived_seed
-from qaudit.core.program import Dense, Parameter, Program, Step, Trees
+from qaudit.core.program import Program
 from qaudit.core.records import Decline
+from qaudit.core.steps import Parameter, Step, Trees
 from qaudit.core.tensor import Calibration, Floats
 from qaudit.engine.links import predictions
 from qaudit.engine.sweep import predict
@@ -30,16 +32,14 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def frozen_program(program: Program) -> Program:
-    """The same program with read-only arrays."""
-    steps: list[Step] = []
-    for step in program.steps:
-        if isinstance(step, Dense):
-            steps.append(replace(step, weight=frozen(step.weight), bias=frozen(step.bias)))
-            continue
-        names = ("left", "right", "feature", "threshold", "value", "roots", "base", "missing_left")
-        parts: dict[str, Any] = {name: frozen(getattr(step, name)) for name in names}
-        steps.append(replace(step, **parts))
-    return replace(program, steps=tuple(steps))
+    """The program with arrays that cannot be written to."""
+    return replace(program, steps=tuple(_frozen_step(step) for step in program.steps))
+
+
+def _frozen_step(step: Step) -> Step:
+    arrays = {name: getattr(step, name) for name in kind_of(step).arrays}
+    parts: dict[str, Any] = {name: frozen(array) for name, array in arrays.items() if array is not None}
+    return replace(step, **parts)
 
 
 @dataclass(slots=True)
@@ -76,8 +76,7 @@ class CalibrationContext:
 
     def _calibration(self, parameter: Parameter) -> Calibration:
         inputs = self.inputs(parameter.layer) if self.rows is not None and parameter.role == "weight" else None
-        observed = inputs if inputs is not None else self._feature(parameter)
-        values = np.asarray(parameter.values if observed is None else observed)
+        values = self._met(parameter, inputs)
         values = values[np.isfinite(values)]
         return Calibration(
             name=parameter.name,
@@ -91,10 +90,19 @@ class CalibrationContext:
             effect=self.effect_of(parameter.name),
         )
 
-    def _feature(self, parameter: Parameter) -> Floats | None:
-        if self.rows is None or parameter.role != "threshold" or parameter.layer != 0:
-            return None
-        return np.asarray(self.rows[:, [f"threshold[{name}]" for name in self.program.inputs].index(parameter.name)])
+    def _met(self, parameter: Parameter, inputs: Floats | None) -> Floats:
+        """What meets the parameter on the calibration rows; its own values where nothing does."""
+        match parameter.role:
+            case "weight":
+                return parameter.values if inputs is None else inputs
+            case "threshold":
+                if self.rows is None:
+                    return parameter.values
+                return np.asarray(self.rows[:, [f"threshold[{name}]" for name in self.program.inputs].index(parameter.name)])
+            case "bias" | "leaf":
+                return parameter.values
+            case _:
+                assert_never(parameter.role)
 
     def inputs(self, layer: int) -> Floats:
         """The inputs (n, in) of a layer on the calibration rows, computed by the float model."""

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from qaudit.core.json_values import Json
-from qaudit.core.program import Parameter, Program
+from qaudit.core.program import Program
 from qaudit.core.records import Decline, Quantizer, Value
+from qaudit.core.steps import Parameter
 from qaudit.core.tensor import Calibration, Floats, Grid, QType, QuantizedTensor
 from qaudit.engine.dense import INPUT_CODES, integer_coded
 from qaudit.engine.formula import evaluate, recorded

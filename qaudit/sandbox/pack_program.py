@@ -13,16 +13,14 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue.steps import STEP_KINDS, kind_of
 from qaudit.core.json_values import Json
-from qaudit.core.program import Activation, Dense, Link, Output, Program, Quantized, Step, Trees
+from qaudit.core.program import Link, Output, Program, Quantized
+from qaudit.core.steps import Step
 from qaudit.core.tensor import Grid, QType, QuantizedTensor
 from qaudit.sandbox.job import Arrays
 
 Packed = tuple[Json, dict[str, NDArray[Any]]]
-
-DENSE = ("weight", "bias")
-TREES = ("left", "right", "feature", "threshold", "value", "roots", "base", "missing_left")
-WHOLE = ("left", "right", "feature", "roots", "column")
 
 
 def pack_program(program: Program, prefix: str = "program") -> Packed:
@@ -30,14 +28,15 @@ def pack_program(program: Program, prefix: str = "program") -> Packed:
     steps: list[Json] = []
     arrays: dict[str, NDArray[Any]] = {}
     for index, step in enumerate(program.steps):
-        if isinstance(step, Dense):
-            steps.append({"kind": "dense", "activation": step.activation})
-            fields: tuple[str, ...] = DENSE
-        else:
-            steps.append({"kind": "trees", "aggregate": step.aggregate, "column": step.column is not None})
-            fields = TREES if step.column is None else (*TREES, "column")
-        for name in fields:
-            arrays[f"{prefix}.{index}.{name}"] = np.ascontiguousarray(getattr(step, name), dtype=_dtype(name))
+        if not isinstance(step, Step):
+            raise ValueError(f"step {index}: {type(step).__name__}, expected one of {', '.join(STEP_KINDS)}")
+        kind = kind_of(step)
+        words: Json = {name: getattr(step, name) for name in kind.words}
+        present: Json = {name: getattr(step, name) is not None for name in kind.optional}
+        steps.append({"kind": kind.name, **words, **present})
+        for name, dtype in kind.arrays.items():
+            if (array := getattr(step, name)) is not None or name not in kind.optional:
+                arrays[f"{prefix}.{index}.{name}"] = np.ascontiguousarray(array, dtype=dtype)
     answer: Json = {
         "prefix": prefix,
         "inputs": list(program.inputs),
@@ -70,16 +69,13 @@ def unpack_program(answer: Json, arrays: Arrays) -> Program:
 def _step(step: Any, arrays: Arrays, prefix: str) -> Step:
     if not isinstance(step, dict):
         raise ValueError(f"{prefix}: {type(step).__name__}, expected an object")
-    if _one_of(step, "kind", ("dense", "trees")) == "dense":
-        weight, bias = (_array(arrays, f"{prefix}.{name}", _dtype(name)) for name in DENSE)
-        return Dense(weight, bias, _one_of(step, "activation", get_args(Activation)))
-    parts = {name: _array(arrays, f"{prefix}.{name}", _dtype(name)) for name in TREES}
-    column = _array(arrays, f"{prefix}.column", _dtype("column")) if step.get("column") else None
-    return Trees(**parts, aggregate=_one_of(step, "aggregate", ("mean", "sum")), column=column)
-
-
-def _dtype(name: str) -> str:
-    return "int32" if name in WHOLE else "bool" if name == "missing_left" else "float64"
+    kind = STEP_KINDS[_one_of(step, "kind", tuple(STEP_KINDS))]
+    parts: dict[str, Any] = {name: _one_of(step, name, allowed) for name, allowed in kind.words.items()}
+    for name, dtype in kind.arrays.items():
+        absent = name in kind.optional and not step.get(name)
+        parts[name] = None if absent else _array(arrays, f"{prefix}.{name}", dtype)
+    made: Step = kind.record(**parts)
+    return made
 
 
 def pack_tensor(tensor: QuantizedTensor, prefix: str = "tensor") -> Packed:

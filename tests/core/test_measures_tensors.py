@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from qaudit.core.contract import contract_problems
 from qaudit.core.measures.tensors import law_text, tensor_facts
-from qaudit.core.program import Dense, Program, Quantized
+from qaudit.core.program import Program, Quantized
+from qaudit.core.steps import Dense
 from qaudit.core.tensor import Grid, QType, QuantizedTensor
 
 HONEST = {"zero_exact": True, "max_kept": True, "deterministic": True}

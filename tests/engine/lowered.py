@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from qaudit.core.program import Dense, Program, Trees
+from qaudit.core.program import Program
+from qaudit.core.steps import Dense, Trees
 
 
 def names(width: int) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from qaudit.core.program import Dense, Program, Quantized
+from qaudit.core.program import Program, Quantized
+from qaudit.core.steps import Dense
 from qaudit.core.tensor import Grid, QType, QuantizedTensor
 from qaudit.engine import dense, links, sweep
 from qaudit.engine.formula import evaluate

@@ -20,7 +20,8 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from qaudit.core.program import Program, Trees
+from qaudit.core.program import Program
+from qaudit.core.steps import Trees
 from qaudit.engine import sweep, trees
 
 

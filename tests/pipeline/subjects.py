@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.decision import Decision
-from qaudit.core.program import Dense, Program, Quantized
+from qaudit.core.program import Program, Quantized
 from qaudit.core.records import Feature
+from qaudit.core.steps import Dense
 from qaudit.core.table import Table
 from qaudit.core.tensor import QType, QuantizedTensor
 from qaudit.engine.sweep import predict

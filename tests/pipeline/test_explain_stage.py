@@ -12,8 +12,9 @@ from qaudit_explainers import drop_column, local_surrogate, permutation, surroga
 
 from qaudit.core.decision import Decision
 from qaudit.core.evidence import canonical_json
-from qaudit.core.program import Dense, Program, Quantized
+from qaudit.core.program import Program, Quantized
 from qaudit.core.records import Decline, Explainer, Feature, Format, Loaded, Subject
+from qaudit.core.steps import Dense
 from qaudit.core.table import Table
 from qaudit.core.tensor import QType, QuantizedTensor
 from qaudit.engine.sweep import predict

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from qaudit.core.program import Dense, Program
+from qaudit.core.program import Program
 from qaudit.core.records import Decline
+from qaudit.core.steps import Dense
 from qaudit.core.tensor import QType, QuantizedTensor
 from qaudit.errors import Refused
 from qaudit.pipeline.stages.load import LoadRequest, load

@@ -13,7 +13,8 @@ from subjects import subject
 
 from qaudit.core.evidence import canonical_json
 from qaudit.core.plugin_settings import parse_id
-from qaudit.core.program import Dense, Program, Trees
+from qaudit.core.program import Program
+from qaudit.core.steps import Dense, Trees
 from qaudit.engine.sweep import predict
 from qaudit.errors import Refused
 from qaudit.pipeline.stages.quantize import quantize

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qaudit.core.program import Dense, Program, Quantized, Trees
+from qaudit.core.program import Program, Quantized
+from qaudit.core.steps import Dense, Trees
 from qaudit.core.tensor import Grid, QType, QuantizedTensor
 from qaudit.engine import sweep
 from qaudit.sandbox.pack_program import (

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from qaudit.core.plugin_settings import derived_seed
-from qaudit.core.program import Dense, Program, Trees
+from qaudit.core.program import Program
 from qaudit.core.records import Claims, Decline, Quantizer, Setting
+from qaudit.core.steps import Dense, Trees
 from qaudit.core.tensor import Grid, QType, QuantizedTensor
 from qaudit.engine.sweep import predict
 from qaudit.errors import Refused

@@ -12,7 +12,8 @@ from qaudit.core.json_values import Json
 from qaudit.core.measures.changes import Number
 from qaudit.core.measures.tensors import TensorFacts, law_text, tensor_facts
 from qaudit.core.plugin_settings import candidate_id, natural
-from qaudit.core.program import Parameter, Program, Quantized
+from qaudit.core.program import Program, Quantized
+from qaudit.core.steps import Parameter
 from qaudit.core.tensor import QuantizedTensor
 from qaudit.errors import Refused
 from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject, Progress

@@ -11,10 +11,10 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit.core.program import Trees
 from qaudit.core.records import Format, Framework, Loaded, Tier
 from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
+from qaudit.engine.rounding import prediction_bound
 from qaudit.engine.sweep import predict
 from qaudit.sandbox.ipc import BrokenAnswer
 from qaudit.sandbox.job import Job
@@ -24,10 +24,6 @@ from qaudit.testing.checks import toy_subjects
 from qaudit.testing.checks.results import NotRun
 from qaudit.testing.checks.side_effect_watch import SideEffectWatch
 
-TREES = 4 * 2.0**-52
-"""Distance of an ensemble's predictions that a run allows too; 0 for regression."""
-DENSE = 64 * 2.0**-52
-"""Distance of a dense model's predictions on rows of the toy's size, relative to the largest; a run computes a bound a row."""
 STRANGERS = {
     "an empty file": b"",
     "text": b"age,income\n1,2\n",
@@ -150,14 +146,15 @@ def same(shelf: Shelf) -> list[str]:
         found.append("loaded a second time, it predicts something else")
     if model.program is None or model.encode is None:
         return found
-    lowered = predict(model.program, np.asarray(model.encode(given), dtype=np.float64))
-    bound = DENSE * max(1.0, float(np.abs(native).max()))
-    if isinstance(model.program.steps[0], Trees):
-        bound = 0.0 if model.output == "regression" else TREES
+    encoded = np.asarray(model.encode(given), dtype=np.float64)
+    lowered = predict(model.program, encoded)
     if lowered.shape != native.shape:
-        found.append(f"the program gives shape {lowered.shape}, the model {native.shape}")
-    elif float(error := np.abs(lowered - native).max()) > bound:
-        found.append(f"the program differs from the model by {error:.3g}, at most {bound:.3g}")
+        return [*found, f"the program gives shape {lowered.shape}, the model {native.shape}"]
+    # the bound that a run allows too
+    error, bound = np.abs(lowered - native).max(axis=1), prediction_bound(model.program, encoded)
+    if np.any(beyond := ~(error <= bound)):
+        row = int(np.argmax(beyond))
+        found.append(f"row {row + 1}: the program differs from the model by {error[row]:.3g}, at most {bound[row]:.3g}")
     return found
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit.core.program import Dense, Program, Trees
+from qaudit.core.program import Program
 from qaudit.core.records import Subject
+from qaudit.core.steps import STEP_NAMES, Dense, StepName, Trees
 from qaudit.core.tensor import Floats
 
 Columns = Mapping[str, NDArray[Any]]
@@ -64,17 +65,40 @@ def _names(count: int) -> tuple[str, ...]:
 
 
 def plain() -> dict[str, Program]:
-    """The ordinary subjects, by name."""
-    normal = draws(4).normal(size=(7, 11))
-    sparse = np.where(draws(5).random((6, 8)) < 0.5, 0.0, draws(6).normal(size=(6, 8)))
-    spread = draws(7).normal(size=(4, 4)) * np.array([[1.0], [100.0], [0.01], [1.0]])
-    return {
-        "network": network(),
-        "layer": layer(normal),
-        "sparse layer": layer(sparse),
-        "layer of unequal rows": layer(spread),
-        "tree": tree(draws(8).normal(size=24) + 0.3),
-    }
+    """The ordinary subjects by name, of every kind of step."""
+    programs: dict[str, Program] = {}
+    for step in STEP_NAMES:
+        programs |= _plain(step)
+    return programs
+
+
+def _plain(step: StepName) -> dict[str, Program]:
+    match step:
+        case "dense":
+            normal = draws(4).normal(size=(7, 11))
+            sparse = np.where(draws(5).random((6, 8)) < 0.5, 0.0, draws(6).normal(size=(6, 8)))
+            spread = draws(7).normal(size=(4, 4)) * np.array([[1.0], [100.0], [0.01], [1.0]])
+            return {
+                "network": network(),
+                "layer": layer(normal),
+                "sparse layer": layer(sparse),
+                "layer of unequal rows": layer(spread),
+            }
+        case "trees":
+            return {"tree": tree(draws(8).normal(size=24) + 0.3)}
+        case _:
+            assert_never(step)
+
+
+def holding(step: StepName, values: Floats) -> tuple[str, Program]:
+    """What the parameters of a step are called, and a program of one such step that holds the values (rows, columns)."""
+    match step:
+        case "dense":
+            return "weights", layer(values)
+        case "trees":
+            return "leaves", tree(values.ravel())
+        case _:
+            assert_never(step)
 
 
 def special() -> dict[str, Program]:
@@ -93,8 +117,12 @@ def special() -> dict[str, Program]:
         "one row of zeros": zero_row,
         "negative": -np.abs(draws(12).normal(size=(3, 5))) - 1.0,
     }
-    programs = {f"{name}, as weights": layer(values) for name, values in tensors.items()}
-    return programs | {f"{name}, as leaves": tree(values.ravel()) for name, values in tensors.items()}
+    programs: dict[str, Program] = {}
+    for step in STEP_NAMES:
+        for name, values in tensors.items():
+            what, program = holding(step, values)
+            programs[f"{name}, as {what}"] = program
+    return programs
 
 
 def nonsense() -> dict[str, Program]:
@@ -103,8 +131,9 @@ def nonsense() -> dict[str, Program]:
     for name, bad in (("NaN", np.nan), ("infinity", np.inf)):
         values = draws(13).normal(size=(3, 5))
         values[1, 1] = bad
-        programs[f"{name} among weights"] = layer(values)
-        programs[f"{name} among leaves"] = tree(values.ravel())
+        for step in STEP_NAMES:
+            what, program = holding(step, values)
+            programs[f"{name} among {what}"] = program
     return programs
 
 
