@@ -1,45 +1,6 @@
-"""Everything the host measured, in one tidy table, and the report that is rendered and sealed.
+"""Everything the host measured, in one tidy table, and what is concluded from it.
 
-Format of report.json (FORMAT below; raise it with any change of shape, and keep the old golden file):
-
-    format        int
-    qaudit        version text
-    audit         {id, date, seed, bits: sweep axis or null}
-    subject       {name, version, digest, parent, format, tier, family, loaded_by, output, classes, positive, cutoff,
-                   cutoff_source, target, size_bytes, features: [{name, kind}], parameters: [{name, role, shape}],
-                   lowering: {proved: bool, statement, rows, max_error, bound, ambiguous_rows: [int], why_not}}
-    data          {roles: {holdout|training|calibration: {file, digest, rows, how}}, overlap: [{roles: [a, b], rows}],
-                   columns: [{name, kind, role, missing, distinct, low, mean, high, top: [[value, count]]}],
-                   groups: [name],
-                   target: [{label, rows, share}] or [{low, mean, high}], notes: [text]}
-    plugins       [{kind, name, distribution, version, digest, summary,
-                   status: ran|declined|failed|unselected|broken, reason, settings,
-                   expected_failures: {check: reason}, where the plugin states any}]
-    candidates    [{id, by, settings, formulas: {role or parameter: text}, effective_bits, size_bytes, explained: bool,
-                   tensors: [{parameter, role, bits, shape, sqnr_db, max_abs_error, saturated, zeros, distinct}]}]
-    judged        candidate id or null
-    evidence      [Evidence, with `previous`: the earlier report's value, where there is one]
-    explanations  [{explainer, settings, candidate, kind: importance|attributions|local_models|tree, seed, floor_seeds, ...}]
-                   importance: of, rows: [{feature, values: [..], mean, low, high, rank}]
-                   tree: names, classes, nodes: [{feature, threshold, categories, missing_left, left, right,
-                         rows, label, share, agreement}],
-                         depth, leaves, rules: [text]
-                   local_models / attributions: cases: [{row, why: median|worst flip|changed reason|stable, decision, prediction,
-                         features: [{column, value, contribution}]}], r2: {median, low, high} (local models);
-                        value: null unless audit.toml says [report] show_values = true
-    findings      [Finding]
-    assessments   [Assessment]
-    skipped       [Skipped]
-    environment   {python, platform, cpu, blas, packages: {name: version}, pdf: {weasyprint, pango, harfbuzz}}
-    frameworks    [{id, title, source, status, binding, scope_note, dated, counts: {here, partial, not_here},
-                   items: [{id, ref, paraphrase, evidence, also, coverage, applies_if, legacy,
-                   state: here|partial|not_here, sections: [anchor], author: text or null}]}]
-    author        {field of mapping: text}
-    policy        {name, version, set, digest, limits: [Limit]} or null
-    next_steps    [{text, limit, section}]
-    previous      {id, digest, moved: [{limit, title, before, after}], kept, inputs: [text]} or null
-
-Digests are "sha256:" and 64 hex digits. The schema ships as qaudit/schemas/report.schema.json.
+These values stand in report.json under the names of their fields; qaudit/report/model.py declares the whole file.
 """
 
 from __future__ import annotations
@@ -50,8 +11,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-
-FORMAT = 1
 
 Verdict = Literal["within", "near", "outside", "undecided", "no_limit", "not_assessed"]
 VERDICTS: tuple[Verdict, ...] = ("within", "near", "outside", "undecided", "no_limit", "not_assessed")
@@ -161,9 +120,13 @@ class Interval:
     """[low, high] at `level` by `method`."""
 
     low: float
+    """Lower end."""
     high: float
+    """Upper end."""
     level: float
+    """Confidence, or the share of what lies in it; between 0 and 1."""
     method: str
+    """How it was computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +138,23 @@ class Evidence:
     """
 
     measure: str
+    """What was measured."""
     value: float | None
+    """The number; null where it could not be assessed."""
     unit: str
+    """Its unit; empty where it has none."""
     interval: Interval | None
+    """Its interval; null where none is computed."""
     n: int | None
+    """Rows, repeats or elements that it rests on; null where there is no such number."""
     about: Mapping[str, str]
+    """What was measured on: the candidate, and a group, a feature, a parameter ..."""
     by: str
+    """The stage or plugin that it comes from."""
     topic: str
+    """The evidence field of the frameworks that it answers."""
     reason: str | None = None
+    """Why it could not be assessed, or should be read with care."""
 
     def __post_init__(self) -> None:
         if unknown := set(self.about) - set(ABOUT):
@@ -199,10 +171,15 @@ class Finding:
     """
 
     code: str
+    """Which rule found it; stable over versions."""
     statement: str
+    """The sentence."""
     evidence: tuple[int, ...]
+    """Numbers of the rows of evidence under it."""
     section: str
+    """The section that shows it."""
     severity: Literal["note", "attention"] = "note"
+    """Whether it asks for attention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,15 +187,25 @@ class Limit:
     """One limit of the author's policy on one measure of the judged candidate."""
 
     id: str
+    """Its id in the policy."""
     measure: str
+    """The measure that is limited."""
     where: Mapping[str, str]
+    """Which row of the measure is meant, beside the judged candidate."""
     use: Literal["value", "lower", "upper"] | None
+    """What is compared: the value, or an end of its interval; null: the whole interval where there is one."""
     at_most: float | None
+    """Upper limit."""
     at_least: float | None
+    """Lower limit."""
     near: float | None
+    """Where the warning band begins."""
     reason: str
+    """Why the author set it."""
     title: str = ""
+    """Its title on the pages."""
     todo: str = ""
+    """What to do where it is not met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +213,15 @@ class Assessment:
     """A limit held against its evidence row (None: nothing was measured). `section` is the anchor of the page that shows it."""
 
     limit: Limit
+    """The limit."""
     evidence: int | None
+    """Number of the row of evidence that it was compared with; null where nothing was measured."""
     verdict: Verdict
+    """The result."""
     section: str
+    """The section that shows it."""
     reason: str = ""
+    """What a reader should know of the comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +229,13 @@ class Skipped:
     """What could not be done: a visible row. `kind` declined is no failure."""
 
     stage: str
+    """The stage of the audit."""
     by: str
+    """The plugin or step that it concerns."""
     reason: str
+    """Why, in one line."""
     kind: Literal["declined", "failed"] = "failed"
+    """Whether the plugin declined, or failed."""
 
 
 def plain(value: Any) -> Any:

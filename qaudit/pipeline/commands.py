@@ -15,9 +15,9 @@ from qaudit.inputs.options import Settings
 from qaudit.pipeline.plan import REGISTERED, load_request, registered_request
 from qaudit.pipeline.stages.load import labelled, roles_of
 from qaudit.pipeline.stages.load_model import Opened, loaded_by, open_file, parameters
-from qaudit.pipeline.stages.previous import read_report
 from qaudit.pipeline.stages.render import check_guest, render
 from qaudit.plugin_host.discovery import PluginHost
+from qaudit.report.reading import report_bytes
 from qaudit.sandbox import runner
 
 
@@ -104,11 +104,11 @@ def render_again(
     A third-party template that fails is refused: who asks for these pages alone does not want others. Pages of a sealed folder
     are only replaced by the same bytes: report.* never change after the seal.
     """
-    content, _ = read_report(report)
+    content = report_bytes(report)
     guest = check_guest(template) if template else None
     target = atomic_io.output_folder(folder or report.parent)
     with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
-        made = render(content, Path(scratch), formats=formats, lang=lang, guest=guest)
+        made = render(content, Path(scratch), name=str(report), formats=formats, lang=lang, guest=guest)
         for row in made.skipped if guest else ():
             if row.by.startswith("template "):
                 raise Refused(f"{template}: {row.reason.rpartition('; ')[0]}")

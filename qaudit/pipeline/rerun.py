@@ -11,14 +11,14 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from threadpoolctl import threadpool_limits
 
 import qaudit.pipeline.run as auditing
 from qaudit.cache import atomic_io
 from qaudit.cache.cached_runner import CachedRunner
-from qaudit.core.evidence import canonical_json
+from qaudit.core.evidence import Evidence, canonical_json
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused
 from qaudit.inputs.audit_toml import validated
@@ -29,7 +29,9 @@ from qaudit.pipeline.plan import linked_under_name, make_plan
 from qaudit.pipeline.progress import Reporter
 from qaudit.pipeline.stages.seal import verify
 from qaudit.registry import models
-from qaudit.seal.verification import NAME, Seal, Status, Unreadable, read_report, read_seal, shown
+from qaudit.report.model import Report
+from qaudit.report.reading import parse_report
+from qaudit.seal.verification import NAME, Seal, Status, Unreadable, read_seal, sealed_report, shown
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 """The declared tolerance. Another BLAS kernel changes the last bits of sums, some 1e-16 each; no page prints as many digits."""
@@ -65,7 +67,7 @@ def rerun(
     folder = target if target.is_dir() else target.parent
     try:
         seal, _ = read_seal(folder / NAME)
-        report = read_report(folder, seal)
+        report = parse_report(sealed_report(folder, seal))
         with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
             found = _inputs(seal, (*inputs, folder, Path.cwd()), Path(scratch), folder)
             settings = _settings(seal, report, found, (*trust, *_own_trust(seal)), plugins, jobs)
@@ -115,7 +117,7 @@ def _own_trust(seal: Seal) -> tuple[str, ...]:
 
 
 def _settings(
-    seal: Seal, report: Json, files: Mapping[str, Path], trust: Sequence[str], plugins: Sequence[str], jobs: int
+    seal: Seal, report: Report, files: Mapping[str, Path], trust: Sequence[str], plugins: Sequence[str], jobs: int
 ) -> Settings:
     """The sealed settings with the found files in their places; every key that could name a file or give trust is ours."""
     told = seal.repeat
@@ -128,10 +130,10 @@ def _settings(
         table[part][key] = str(path)
     for kind in ("quantizer", "explainer"):
         if table.get(f"{kind}s") is None:
-            rows = [row for row in report["plugins"] if row["kind"] == kind and row["status"] in _RAN]
-            table[f"{kind}s"] = [{"name": f"{row['distribution']}:{row['name']}"} for row in rows]
+            rows = [row for row in report.plugins if row.kind == kind and row.status in _RAN]
+            table[f"{kind}s"] = [{"name": f"{row.distribution}:{row.name}"} for row in rows]
     table["run"] = {**_repeated("run", told), "jobs": jobs, "plugins": list(plugins)}
-    table["report"] = {"id": seal.audit, "date": report["audit"]["date"], "frameworks": []}
+    table["report"] = {"id": seal.audit, "date": report.audit.date, "frameworks": []}
     return validated(table, NAME)
 
 
@@ -141,15 +143,15 @@ def _repeated(section: str, told: Json) -> Json:
     return {key: value for key, value in told["settings"][section].items() if key in keys}
 
 
-def _again(settings: Settings, scratch: Path, show: Reporter) -> Json:
+def _again(settings: Settings, scratch: Path, show: Reporter) -> Report:
     with threadpool_limits(limits=1):
         plan = make_plan(settings, scratch / "none", scratch)
         return auditing.run_stages(plan, None, CachedRunner(None, environment_facts(), jobs=settings.run.jobs), show).report
 
 
-def _graded(sealed: Json, again: Json) -> tuple[Status, list[str]]:
-    grades = grade_rows(sealed["evidence"], again["evidence"])
-    extra = len(again["evidence"]) - sum(found for _, found in grades)
+def _graded(sealed: Report, again: Report) -> tuple[Status, list[str]]:
+    grades = grade_rows(sealed.evidence, again.evidence)
+    extra = len(again.evidence) - sum(found for _, found in grades)
     counts = Counter(grade for grade, _ in grades)
     lines = [
         f"evidence: {counts['bit-exact']} values bit-exact, {counts['within tolerance']} within tolerance"
@@ -157,22 +159,22 @@ def _graded(sealed: Json, again: Json) -> tuple[Status, list[str]]:
     ]
     if extra > 0:
         lines.append(f"{extra} values were measured that the sealed report does not have")
-    for finding in sealed["findings"]:
-        grade = max((grades[row][0] for row in finding["evidence"]), key=GRADES.index, default=GRADES[0])
-        lines.append(f"{finding['code']}: {grade}: {shown(finding['statement'])}")
-    verdicts = {each["limit"]["id"]: each["verdict"] for each in again["assessments"]}
+    for finding in sealed.findings:
+        grade = max((grades[row][0] for row in finding.evidence), key=GRADES.index, default=GRADES[0])
+        lines.append(f"{finding.code}: {grade}: {shown(finding.statement)}")
+    verdicts = {each.limit.id: each.verdict for each in again.assessments}
     moved = False
-    for each in sealed["assessments"]:
-        now = verdicts.get(each["limit"]["id"], "not there")
-        moved |= now != each["verdict"]
-        lines.append(f"limit {shown(each['limit']['id'])}: {each['verdict']}, repeated: {now}")
+    for each in sealed.assessments:
+        now = verdicts.get(each.limit.id, "not there")
+        moved |= now != each.verdict
+        lines.append(f"limit {shown(each.limit.id)}: {each.verdict}, repeated: {now}")
     lines += _elsewhere(sealed, again)
     return ("does not match" if counts["differs"] or extra > 0 or moved else "verified"), lines
 
 
-def grade_rows(sealed: Sequence[Json], again: Sequence[Json]) -> list[tuple[Grade, bool]]:
+def grade_rows(sealed: Sequence[Evidence], again: Sequence[Evidence]) -> list[tuple[Grade, bool]]:
     """For each sealed row of evidence its grade, and whether the repeated audit measured the same thing at all."""
-    others: defaultdict[str, list[Json]] = defaultdict(list)
+    others: defaultdict[str, list[Evidence]] = defaultdict(list)
     for row in again:
         others[_what(row)].append(row)
     grades: list[tuple[Grade, bool]] = []
@@ -182,11 +184,11 @@ def grade_rows(sealed: Sequence[Json], again: Sequence[Json]) -> list[tuple[Grad
     return grades
 
 
-def _what(row: Json) -> str:
-    return canonical_json([row["measure"], row["about"], row["by"], row["unit"], row["topic"]])
+def _what(row: Evidence) -> str:
+    return canonical_json([row.measure, row.about, row.by, row.unit, row.topic])
 
 
-def _grade(one: Json, other: Json) -> Grade:
+def _grade(one: Evidence, other: Evidence) -> Grade:
     pairs = list(zip(_numbers(one), _numbers(other), strict=True))
     if all(a == b for a, b in pairs):
         return "bit-exact"
@@ -196,25 +198,21 @@ def _grade(one: Json, other: Json) -> Grade:
     return "within tolerance" if close else "differs"
 
 
-def _numbers(row: Json) -> list[Any]:
-    interval = row["interval"] or {}
-    return [row["value"], row["n"], interval.get("low"), interval.get("high")]
+def _numbers(row: Evidence) -> list[float | None]:
+    low, high = (row.interval.low, row.interval.high) if row.interval else (None, None)
+    return [row.value, row.n, low, high]
 
 
-def _elsewhere(sealed: Json, again: Json) -> list[str]:
+def _elsewhere(sealed: Report, again: Report) -> list[str]:
     """What is another here than there: versions, processor, plugin code."""
-    was, now = sealed["environment"], environment()
-    lines = [
-        f"{key}: {shown(str(was[key]))} there, {now[key]} here"
-        for key in ("python", "platform", "cpu", "blas")
-        if was[key] != now[key]
-    ]
-    for name in sorted({*was["packages"], *now["packages"]}):
-        if (there := was["packages"].get(name)) != (here := now["packages"].get(name)):
+    was, now = sealed.environment, environment()
+    there_and_here = {key: (getattr(was, key), now[key]) for key in ("python", "platform", "cpu", "blas")}
+    lines = [f"{key}: {shown(there)} there, {here} here" for key, (there, here) in there_and_here.items() if there != here]
+    for name in sorted({*was.packages, *now["packages"]}):
+        if (there := was.packages.get(name)) != (here := now["packages"].get(name)):
             lines.append(f"{shown(name)}: {shown(str(there))} there, {here} here")
-    code = {(row["kind"], row["distribution"], row["name"]): row["digest"] for row in again["plugins"]}
-    for row in sealed["plugins"]:
-        key = (row["kind"], row["distribution"], row["name"])
-        if row["status"] in _RAN and row["kind"] != "framework" and code.get(key) != row["digest"]:
-            lines.append(f"{row['kind']} {shown(row['name'])}: other code than there")
+    code = {(row.kind, row.distribution, row.name): row.digest for row in again.plugins}
+    for row in sealed.plugins:
+        if row.status in _RAN and row.kind != "framework" and code.get((row.kind, row.distribution, row.name)) != row.digest:
+            lines.append(f"{row.kind} {shown(row.name)}: other code than there")
     return lines

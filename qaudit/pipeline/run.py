@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from qaudit.cache import atomic_io
 from qaudit.cache.cached_runner import CachedRunner, Mode, open_runner
-from qaudit.core.evidence import Assessment
+from qaudit.core.evidence import Assessment, canonical_json
 from qaudit.core.json_values import Json
 from qaudit.inputs.audit_toml import as_table
 from qaudit.inputs.options import Settings
@@ -32,6 +32,7 @@ from qaudit.pipeline.stages.quantize import quantize
 from qaudit.pipeline.stages.refit_variants import Variants
 from qaudit.pipeline.stages.render import check_guest, render
 from qaudit.pipeline.stages.report import assemble, evidence_table
+from qaudit.report.model import Report
 from qaudit.sandbox import runner
 
 PLAIN = runner.Debugging()
@@ -77,13 +78,14 @@ def run(
         road = run_stages(plan, previous, units, show)
         pages = Path(scratch) / "pages"
         pages.mkdir()
-        atomic_io.write_json(pages / "report.json", road.report)
+        content = f"{canonical_json(road.report.plain())}\n".encode()
+        atomic_io.write_bytes(pages / "report.json", content)
         with show.stage("render", " and ".join(settings.report.formats)):
             wanted, lang = settings.report.formats, settings.report.lang
-            made = render(road.report, pages, formats=wanted, lang=lang, guest=guest, run=units.run, progress=show)
-        troubles = [f"{row['by']}: {row['reason']} ({row['stage']})" for row in road.report["skipped"] if row["kind"] == "failed"]
+            made = render(content, pages, formats=wanted, lang=lang, guest=guest, run=units.run, progress=show)
+        troubles = [f"{row.by}: {row.reason} ({row.stage})" for row in road.report.skipped if row.kind == "failed"]
         troubles += [f"{row.by}: {row.reason} ({row.stage})" for row in made.skipped]
-        name = road.report["audit"]["id"]
+        name = road.report.audit.id
         folder = output or Path(name)
         if output is None:
             held.enter_context(atomic_io.locked(folder))
@@ -93,20 +95,20 @@ def run(
         written = publish(pages, folder, road.inputs, name, times, show.lines, repeat_record(plan), not debugging.here)
         units.end()
     notes = (*troubles, *made.notes, *units.notes)
-    return FinishedAudit(folder, exit_code(road.assessments, failed=bool(troubles)), road.report, written, notes)
+    return FinishedAudit(folder, exit_code(road.assessments, failed=bool(troubles)), road.report.plain(), written, notes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AuditResult:
     """The report and what does not stand in it: input digests by role, seconds by candidate."""
 
-    report: Json
+    report: Report
     assessments: tuple[Assessment, ...]
     inputs: Mapping[str, str]
     seconds: Mapping[str, float]
 
 
-def run_stages(plan: Plan, previous: tuple[Json, str] | None, units: CachedRunner, show: Reporter) -> AuditResult:
+def run_stages(plan: Plan, previous: tuple[Report, str] | None, units: CachedRunner, show: Reporter) -> AuditResult:
     """load -> quantize -> evaluate -> explain -> find -> assess -> report."""
     settings, seed, picked = plan.settings, plan.settings.run.seed, plan.selections
     bits = settings.run.bits or None

@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qaudit.core.evidence import canonical_json
+from qaudit.errors import Refused
+from qaudit.report.formats import upgraded
 from qaudit.seal.pdf_attachment import ForbiddenContent, UnknownLayout, attached
 
 NAME = "seal.json"
@@ -186,9 +188,9 @@ def _differences(folder: Path, seal: Seal) -> list[str]:
     return problems or _contradictions(read["report.json"], seal) or _attachment(read.get("report.pdf"), read["report.json"])
 
 
-def read_report(folder: Path, seal: Seal) -> Any:
-    """The parsed report.json, if it is unchanged since the seal. Raises Unreadable or OSError."""
-    return _parsed(_bytes(folder / "report.json", _REPORT_BYTES, seal.outputs["report.json"]), "report.json")
+def sealed_report(folder: Path, seal: Seal) -> bytes:
+    """The bytes of the sealed report.json, if they are unchanged since the seal. Raises Unreadable or OSError."""
+    return _bytes(folder / "report.json", _REPORT_BYTES, seal.outputs["report.json"])
 
 
 def _unsealed(folder: Path, seal: Seal) -> list[str]:
@@ -205,7 +207,7 @@ def _beside(folder: Path, seal: Seal) -> list[str]:
 
 def _contradictions(report: bytes, seal: Seal) -> list[str]:
     """The contradictions between the sealed report and its seal: another audit, model, data file or policy."""
-    content = _parsed(report, "report.json")
+    content = _upgraded(_parsed(report, "report.json"))
     if _lookup(content, "audit", "id") != seal.audit:
         return [f"report.json: is not the report of audit {shown(seal.audit)}"]
     places: dict[str, tuple[str, ...]] = {"model": ("subject", "digest"), "policy": ("policy", "digest")}
@@ -216,6 +218,19 @@ def _contradictions(report: bytes, seal: Seal) -> list[str]:
         if seal.inputs.get(role) != (None if stated is None else str(stated).removeprefix("sha256:")):
             problems.append(f"report.json: is the report of another {role} than the seal's")
     return problems
+
+
+def _upgraded(report: Any) -> Any:
+    """A report of an older format with its parts where today's has them. Raises Unreadable for a format of a later version.
+
+    The shape of the rest is not checked: verify says whether files belong together and are unchanged, nothing else.
+    """
+    if not isinstance(report, dict) or "format" not in report:
+        return report
+    try:
+        return upgraded(report)
+    except Refused as error:
+        raise Unreadable(f"report.json: {error}") from error
 
 
 def _attachment(pdf: bytes | None, report: bytes) -> list[str]:

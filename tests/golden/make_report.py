@@ -42,11 +42,16 @@ def row(measure: str, value: float | None, unit: str = "", low: float | None = N
     level = (
         None
         if low is None
-        else {"low": low, "high": high, "level": 0.95, "method": "Clopper-Pearson" if unit == "share" else "paired bootstrap"}
+        else {
+            "low": float(low),
+            "high": high if high is None else float(high),
+            "level": 0.95,
+            "method": "Clopper-Pearson" if unit == "share" else "paired bootstrap",
+        }
     )
     return {
         "measure": measure,
-        "value": value,
+        "value": None if value is None else float(value),
         "unit": unit,
         "interval": level,
         "n": n,
@@ -343,8 +348,9 @@ def report() -> dict[str, Any]:
             "id": f"aiv-{i}",
             "ref": ref,
             "paraphrase": text,
-            "evidence": [],
+            "evidence": topic,
             "also": [],
+            "filled_by": "both",
             "coverage": "direct",
             "applies_if": None,
             "legacy": None,
@@ -352,9 +358,10 @@ def report() -> dict[str, Any]:
             "sections": sections,
             "author": author,
         }
-        for i, (ref, text, state, sections, author) in enumerate(
+        for i, (topic, ref, text, state, sections, author) in enumerate(
             [
                 (
+                    "model.identity",
                     "Annex IV 1(a)",
                     "Purpose, provider, version and its relation to earlier versions",
                     "partial",
@@ -362,23 +369,25 @@ def report() -> dict[str, Any]:
                     "Supports the decision of a loan officer on mortgage applications.",
                 ),
                 (
+                    "data.description",
                     "Annex IV 2(d)",
                     "Data sheets: provenance, scope, characteristics, selection, labelling and cleaning of the data",
                     "partial",
                     ["evidence"],
                     None,
                 ),
-                ("Annex IV 2(e)", "Measures of human oversight", "not_here", [], None),
+                ("human_oversight", "Annex IV 2(e)", "Measures of human oversight", "not_here", [], None),
                 (
+                    "metrics.performance",
                     "Annex IV 2(g)",
                     "Validation and testing: data, metrics of accuracy and robustness, potentially discriminatory impact, dated and signed logs",
                     "here",
                     ["precision", "local", "drift"],
                     None,
                 ),
-                ("Annex IV 3", "Capabilities and limits, accuracy for groups of persons", "here", ["precision"], None),
-                ("Annex IV 5", "Risk management system", "not_here", [], None),
-                ("Annex IV 9", "Post-market evaluation and its plan", "not_here", [], None),
+                ("limits", "Annex IV 3", "Capabilities and limits, accuracy for groups of persons", "here", ["precision"], None),
+                ("robustness", "Annex IV 5", "Risk management system", "not_here", [], None),
+                ("monitoring_plan", "Annex IV 9", "Post-market evaluation and its plan", "not_here", [], None),
             ]
         )
     ]
@@ -426,7 +435,7 @@ def report() -> dict[str, Any]:
                    ("quantizer", "bucket_prune", "contribution on calibration rows, then keep or discard", "ran", ""),
                    ("quantizer", "pow2", "power-of-two scale", "failed", "ZeroDivisionError: float division by zero"))]  # fmt: skip
     return {
-        "format": 1, "qaudit": "0.1.0", "audit": {"id": "HMDA-2026-11", "date": "2026-11-24", "seed": 20261124, "bits": [2, 3, 4, 6, 8]},
+        "format": 2, "qaudit": "0.1.0", "audit": {"id": "HMDA-2026-11", "date": "2026-11-24", "seed": 20261124, "bits": [2, 3, 4, 6, 8]},
         "subject": {"name": "credit", "version": 1, "digest": digest("model"), "parent": None, "format": "sklearn_skops", "tier": "checked", "family": "Pipeline of MLPClassifier",
                     "loaded_by": "qaudit 0.1.0", "output": "binary", "classes": ["no", "yes"], "positive": "yes", "cutoff": 0.15, "cutoff_source": "audit.toml", "target": "deny",
                     "size_bytes": 48213, "features": [{"name": f, "kind": "number"} for f in FEATURES], "parameters": [{"name": "dense0.W", "role": "weight", "shape": [17, 24]}],
@@ -454,7 +463,7 @@ def report() -> dict[str, Any]:
         "next_steps": [{"text": "Keep dense1.W at 16 bits or recalibrate with more rows of the group afam=yes, then run again.", "limit": "Q3", "section": "precision"},
                        {"text": "Do not send reasons from the local surrogate to applicants until the change of top reasons is below the limit.", "limit": "L1", "section": "drift"},
                        {"text": "Measure more rows: the interval of the agreement holds the limit, so these rows do not decide it.", "limit": "T1", "section": "surrogate"}],
-        "previous": {"id": "HMDA-2026-05", "digest": digest("previous"), "moved": [{"limit": "L1", "title": "Top reason changed", "before": "within", "after": "outside"}, {"limit": "Q2", "title": "Decisions changed", "before": "within", "after": "near"}], "kept": 6},
+        "previous": {"id": "HMDA-2026-05", "digest": digest("previous"), "moved": [{"limit": "L1", "title": "Top reason changed", "before": "within", "after": "outside"}, {"limit": "Q2", "title": "Decisions changed", "before": "within", "after": "near"}], "kept": 6, "inputs": []},
     }  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def made(
         "settings": dict(settings or {}),
         "formulas": {"weight": "round(values / scale)"},
         "effective_bits": bits,
-        "size_bytes": 24.0,
+        "size_bytes": 24,
         "explained": False,
         "tensors": [],
     }

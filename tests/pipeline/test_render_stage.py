@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from reports import content, golden
 
 from qaudit.errors import Refused
 from qaudit.pipeline.stages.render import check_guest, render
@@ -16,12 +16,9 @@ from qaudit.rendering.pdf import MissingEngine
 from qaudit.sandbox.job import Failure, Job, Outcome
 from qaudit.sandbox.tasks import render as task
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "report.json"
 
-
-def report() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    return found
+def report() -> bytes:
+    return content(golden())
 
 
 def direct(name: str, request: dict[str, Any], arrays: dict[str, Any], **more: Any) -> Outcome:
@@ -67,7 +64,9 @@ def test_unknown_format_is_refused(tmp_path: Path) -> None:
 
 def test_the_task_answers_in_bytes() -> None:
     phases: list[str] = []
-    answer, arrays = task.work(Job({"report": report(), "formats": ["html"], "lang": "en"}, {}, {}, phases.append))
+    answer, arrays = task.work(
+        Job({"formats": ["html"], "lang": "en"}, {"report": np.frombuffer(report(), np.uint8)}, {}, phases.append)
+    )
     assert phases == ["render"]
     assert answer == {"skipped": [], "notes": [], "guest": ""}
     assert arrays["html"].dtype == np.uint8

@@ -22,9 +22,10 @@ from qaudit.pipeline.stages.frameworks import SECTIONS
 from qaudit.pipeline.stages.previous import read_report
 from qaudit.pipeline.stages.report import assemble, evidence_table, natural
 from qaudit.pipeline.types import Candidates, Explained, LoadedSubject
+from qaudit.report.model import Report
 from qaudit.report.schema import NAMES, schema_text
 
-ENVIRONMENT = {"python": "3", "platform": "Linux", "cpu": "c", "blas": [], "packages": {"numpy": "2", "scipy": "1"}, "pdf": {}}
+ENVIRONMENT = {"python": "3", "platform": "Linux", "cpu": "c", "blas": "", "packages": {"numpy": "2", "scipy": "1"}, "pdf": {}}
 PLUGIN = {
     "kind": "quantizer",
     "name": "symmetric",
@@ -82,6 +83,10 @@ def policy(at_most: float) -> Policy:
 
 
 def report(at_most: float = 0.001, reverse: bool = False, told: Explained | None = None, **extra: Any) -> dict[str, Any]:
+    return made_report(at_most, reverse, told, **extra).plain()
+
+
+def made_report(at_most: float = 0.001, reverse: bool = False, told: Explained | None = None, **extra: Any) -> Report:
     of = loaded()
     some = sorted((candidate(of, bits) for bits in (2, 8)), key=lambda c: c.id)
     judged, row = some[0], {**PLUGIN, "status": "ran", "settings": {"bits": [2, 8]}}
@@ -127,8 +132,11 @@ def test_a_report_has_the_documented_shape() -> None:
 
 
 def test_input_values_of_cases_are_masked_unless_asked_for() -> None:
-    case = {"row": 3, "why": "median", "features": [{"column": "x0", "value": 41.5, "contribution": 0.25}]}
-    told = Explained((), ({"kind": "local_models", "candidate": "reference", "cases": [case]},))
+    features = [{"column": "x0", "value": 41.5, "contribution": 0.25}]
+    case = {"row": 3, "why": "median", "decision": "no", "prediction": 0.25, "features": features}
+    head = {"explainer": "e", "settings": {}, "candidate": "reference", "seed": 0, "floor_seeds": []}
+    fit = {"median": 1.0, "low": 1.0, "high": 1.0}
+    told = Explained((), ({**head, "kind": "local_models", "cases": [case], "r2": fit},))
     hidden = report(told=told)["explanations"][0]["cases"]
     assert hidden == [{**case, "features": [{"column": "x0", "value": None, "contribution": 0.25}]}]
     assert report(told=told, show_values=True)["explanations"][0]["cases"] == [case]
@@ -196,13 +204,18 @@ def test_an_earlier_report_shows_what_moved(tmp_path: Path) -> None:
     for row in made["evidence"]:
         judged = row["about"].get("candidate") == made["judged"]
         assert row.get("previous") == (row["value"] if judged else None)
-    same = report(previous=(json.loads(canonical_json(report())), digest))
+    same = report(previous=(made_report(), digest))
     assert (same["previous"]["kept"], same["previous"]["moved"], same["previous"]["inputs"]) == (1, [], [])
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "is not JSON"), ('{"format": 99}', "has format 99; this version reads 1"), ("[]", "has format None")],
+    [
+        ("{", "not a report.json: no JSON$"),
+        ('{"format": 99}', "format 99 found, this version of qaudit reads 1 to 2$"),
+        ("[]", "no JSON object$"),
+        ('{"format": 2}', "previous report: qaudit: is missing$"),
+    ],
 )
 def test_a_bad_earlier_report_is_refused(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "old.json").write_text(content)
@@ -221,7 +234,8 @@ def test_schemas_are_printed_by_name() -> None:
 
 def test_the_topics_and_keys_of_the_schema_are_those_of_the_code() -> None:
     defs = json.loads(schema_text("report"))["$defs"]
-    assert defs["evidence"]["properties"]["topic"]["enum"] == list(TOPICS)
-    assert list(defs["evidence"]["properties"]["about"]["properties"]) == list(ABOUT)
-    assert defs["assessment"]["properties"]["verdict"]["enum"] == list(VERDICTS)
-    assert set(defs["evidence"]["properties"]) - {"previous"} == set(Evidence.__dataclass_fields__)
+    assert defs["Row"]["properties"]["topic"]["enum"] == list(TOPICS)
+    assert defs["Row"]["properties"]["about"]["propertyNames"]["enum"] == list(ABOUT)
+    assert defs["Assessment"]["properties"]["verdict"]["enum"] == list(VERDICTS)
+    assert defs["Finding"]["properties"]["section"]["enum"] == list(SECTIONS)
+    assert set(defs["Row"]["properties"]) - {"previous"} == set(Evidence.__dataclass_fields__)

@@ -17,7 +17,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from qaudit.core.evidence import canonical_json
 from qaudit.inputs.policy import read_policy
 from qaudit.pipeline.environment import environment
 from qaudit.pipeline.stages.assess import assess
@@ -114,4 +113,4 @@ def audited(folder: Path, target: str, groups: tuple[str, ...], positive: str | 
         frameworks=lists,
         policy=policy,
     )
-    return json.loads(canonical_json(report))
+    return report.plain()

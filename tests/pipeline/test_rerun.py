@@ -17,6 +17,7 @@ from commandline import qaudit
 from sklearn.linear_model import LogisticRegression
 
 from qaudit.cache import atomic_io
+from qaudit.core.evidence import Evidence, Interval
 from qaudit.inputs.audit_toml import settings_of, table_of, validated
 from qaudit.pipeline import commands, run
 from qaudit.pipeline.progress import Reporter
@@ -38,9 +39,9 @@ JUDGE = "symmetric(axis='tensor',bits=4)"
 Forge = Callable[[dict[str, Any], dict[str, Any]], None]
 
 
-def row(value: float | None, **more: Any) -> dict[str, Any]:
-    base = {"measure": "flips", "value": value, "unit": "", "interval": None, "n": 5, "about": {}, "by": "x", "topic": "limits"}
-    return base | more
+def row(value: float | None, n: int = 5, high: float | None = None, **about: str) -> Evidence:
+    interval = None if high is None else Interval(0.0, high, 0.95, "m")
+    return Evidence("flips", None if value is None else float(value), "", interval, n, about, "x", "limits")
 
 
 @pytest.mark.parametrize(
@@ -56,17 +57,17 @@ def row(value: float | None, **more: Any) -> dict[str, Any]:
         (row(0.0), row(ABSOLUTE * 2), "differs"),
         (row(0.1), row(None), "differs"),
         (row(0.1), row(0.1, n=6), "differs"),
-        (row(0.1, interval={"low": 0.0, "high": 1.0}), row(0.1, interval={"low": 0.0, "high": 1.1}), "differs"),
-        (row(0.1, interval={"low": 0.0, "high": 1.0}), row(0.1), "differs"),
+        (row(0.1, high=1.0), row(0.1, high=1.1), "differs"),
+        (row(0.1, high=1.0), row(0.1), "differs"),
     ],
 )
-def test_grades(one: dict[str, Any], other: dict[str, Any], grade: str) -> None:
+def test_grades(one: Evidence, other: Evidence, grade: str) -> None:
     assert grade_rows([one], [other]) == [(grade, True)]
     assert grade_rows([other], [one]) == [(grade, True)]
 
 
 def test_rows_are_matched_by_what_they_are_about() -> None:
-    a, b = row(1.0, about={"feature": "a"}), row(2.0, about={"feature": "b"})
+    a, b = row(1.0, feature="a"), row(2.0, feature="b")
     assert grade_rows([a, b], [b, a]) == [("bit-exact", True)] * 2
     assert grade_rows([a, b], [a]) == [("bit-exact", True), ("differs", False)]
     assert grade_rows([a, a], [a]) == [("bit-exact", True), ("differs", False)]

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pypdf
 import pytest
 
@@ -133,7 +134,7 @@ def test_what_the_pages_use_is_opened(url: str) -> None:
 
 def test_a_refusal_fails_the_pdf_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "make_pdf", lambda *_: PdfFile(b"%PDF", ("file:///etc/hostname: only data: is opened",), ()))
-    answer, arrays = render.work(Job({"report": json.loads(latin()), "formats": ["html", "pdf"]}, {}, {}))
+    answer, arrays = render.work(Job({"formats": ["html", "pdf"]}, {"report": np.frombuffer(latin().encode(), np.uint8)}, {}))
     assert answer["skipped"] == [["pdf", "not fetched: file:///etc/hostname: only data: is opened"]]
     assert sorted(arrays) == ["html"]
 

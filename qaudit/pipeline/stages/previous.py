@@ -2,80 +2,62 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from qaudit.core.evidence import FORMAT
-from qaudit.core.json_values import Json
+from qaudit.core.evidence import Evidence
 from qaudit.errors import Refused
+from qaudit.report.model import Moved, Previous, Report, Row
+from qaudit.report.reading import parse_report, report_bytes
 
-INPUTS: tuple[tuple[str, Sequence[str]], ...] = (
-    ("model", ("subject", "digest")),
-    ("holdout", ("data", "roles", "holdout", "digest")),
-    ("policy", ("policy", "digest")),
-    ("judged candidate", ("judged",)),
-    ("cut-off", ("subject", "cutoff")),
-    ("qaudit", ("qaudit",)),
+INPUTS: tuple[tuple[str, Callable[[Report], object]], ...] = (
+    ("model", lambda report: report.subject.digest),
+    ("holdout", lambda report: report.data.roles.holdout.digest),
+    ("policy", lambda report: report.policy and report.policy.digest),
+    ("judged candidate", lambda report: report.judged),
+    ("cut-off", lambda report: report.subject.cutoff),
+    ("qaudit", lambda report: report.qaudit),
 )
 """Inputs by name, with where they stand in a report. Under another policy verdicts do not compare, and the reader is told."""
 
 
-def read_report(path: Path) -> tuple[Json, str]:
-    """An earlier report.json and "sha256:..." of its bytes. Raises Refused."""
+def read_report(path: Path) -> tuple[Report, str]:
+    """An earlier report.json, of any known format, and "sha256:..." of its bytes. Raises Refused."""
+    content = report_bytes(path)
     try:
-        content = path.read_bytes()
-        report = json.loads(content)
-    except OSError as error:
-        raise Refused(f"{path}: previous report cannot be read ({error.strerror or error})") from None
-    except (ValueError, RecursionError):
-        raise Refused(f"{path}: previous report is not JSON") from None
-    found = report.get("format") if isinstance(report, dict) else None
-    if found != FORMAT:
-        raise Refused(f"{path}: previous report has format {found!r}; this version reads {FORMAT}")
-    return report, f"sha256:{hashlib.sha256(content).hexdigest()}"
+        return parse_report(content), f"sha256:{hashlib.sha256(content).hexdigest()}"
+    except Refused as error:
+        raise Refused(f"{path}: previous report: {error}") from None
 
 
-def compare(report: Json, earlier: Json, digest: str) -> Json:
-    """{id, digest, moved: [{limit, title, before, after}], kept, inputs: [text]} of two reports."""
-    before = {found["limit"]["id"]: found["verdict"] for found in earlier.get("assessments") or ()}
+def compare(report: Report, earlier: Report, digest: str) -> Previous:
+    """What moved from `earlier`, whose bytes have `digest`, to `report`."""
+    before = {each.limit.id: each.verdict for each in earlier.assessments}
     moved, kept = [], 0
-    for found in report["assessments"]:
-        limit, verdict = found["limit"], found["verdict"]
-        if limit["id"] not in before:
+    for each in report.assessments:
+        limit, verdict = each.limit, each.verdict
+        if limit.id not in before:
             continue
-        if before[limit["id"]] == verdict:
+        if before[limit.id] == verdict:
             kept += 1
         else:
-            title = limit["title"] or limit["measure"]
-            moved.append({"limit": limit["id"], "title": title, "before": before[limit["id"]], "after": verdict})
-    return {
-        "id": (earlier.get("audit") or {}).get("id"),
-        "digest": digest,
-        "moved": moved,
-        "kept": kept,
-        "inputs": [f"{name} changed" for name, path in INPUTS if _at(report, path) != _at(earlier, path)],
-    }
+            moved.append(Moved(limit=limit.id, title=limit.title or limit.measure, before=before[limit.id], after=verdict))
+    changed = [f"{name} changed" for name, of in INPUTS if of(report) != of(earlier)]
+    return Previous(id=earlier.audit.id, digest=digest, moved=tuple(moved), kept=kept, inputs=tuple(changed))
 
 
-def with_previous(report: Json, earlier: Json) -> list[Json]:
+def with_previous(report: Report, earlier: Report) -> tuple[Row, ...]:
     """The evidence table; rows of the judged candidate carry `previous`, the earlier report's value of the same thing."""
-    old = {_same(row, earlier.get("judged")): row["value"] for row in earlier.get("evidence") or ()}
+    old = {_same(row, earlier.judged): row.value for row in earlier.evidence}
     rows = []
-    for row in report["evidence"]:
-        value = old.get(_same(row, report["judged"])) if row["about"].get("candidate") == report["judged"] else None
-        rows.append(row if value is None else {**row, "previous": value})
-    return rows
+    for row in report.evidence:
+        value = old.get(_same(row, report.judged)) if row.about.get("candidate") == report.judged else None
+        rows.append(row if value is None else dataclasses.replace(row, previous=value))
+    return tuple(rows)
 
 
-def _same(row: Mapping[str, Any], judged: str | None) -> tuple[Any, ...]:
-    about = {key: "judged" if key == "candidate" and value == judged else value for key, value in row["about"].items()}
-    return row["measure"], tuple(sorted(about.items()))
-
-
-def _at(report: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        report = report.get(key) if isinstance(report, dict) else None
-    return report
+def _same(row: Evidence, judged: str | None) -> tuple[str, tuple[tuple[str, str], ...]]:
+    about = {key: "judged" if key == "candidate" and value == judged else value for key, value in row.about.items()}
+    return row.measure, tuple(sorted(about.items()))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from qaudit.cache.atomic_io import write_bytes
-from qaudit.core.evidence import Skipped, plain
+from qaudit.core.evidence import Skipped
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused, unknown
 from qaudit.pipeline.types import Progress
@@ -30,33 +31,35 @@ class Rendered:
 
 
 def render(
-    report: Mapping[str, Any],
+    content: bytes,
     folder: Path,
     *,
+    name: str = "report.json",
     formats: Sequence[str] = FORMATS,
     lang: str = "en",
     guest: Guest | None = None,
     run: Callable[..., Outcome] = runner.run,
     progress: Progress = lambda line: None,
 ) -> Rendered:
-    """Write report.html and report.pdf of `report` (report.json as an object) into `folder`, each whole or not at all.
+    """Write report.html and report.pdf of a report.json, whose bytes are `content`, into `folder`, each whole or not at all.
 
-    Raises Refused for a format that is not known. A PDF that cannot be made is a Skipped row; the HTML is made all the same.
-    Where the third-party template `guest` fails, the page is laid out as ever, and the failure is a row.
+    Raises Refused for an output format that is not known, and for a report that does not fit; errors call it `name`. A PDF that
+    cannot be made is a Skipped row; the HTML is made all the same. Where the third-party template `guest` fails, the page is laid
+    out as ever, and the failure is a row.
     """
     if other := sorted(set(formats) - set(FORMATS)):
         raise Refused(unknown("format", other[0], FORMATS))
     files: list[Path] = []
     skipped: list[Skipped] = []
     notes: list[str] = []
-    content = plain(report)
+    report = {"report": np.frombuffer(content, dtype=np.uint8)}
     for kind in (kind for kind in FORMATS if kind in formats):
         progress(f"render {kind}")
-        asked: Json = {"report": content, "formats": [kind], "lang": lang}
-        outcome = run("render", {**asked, "guest": asdict(guest) if guest else None}, {}, limits=LIMITS)
+        asked: Json = {"file": name, "formats": [kind], "lang": lang}
+        outcome = run("render", {**asked, "guest": asdict(guest) if guest else None}, report, limits=LIMITS)
         if guest and (why := _guest_failed(outcome)):
             skipped.append(Skipped("render", f"template {guest.name}", f"{why}; {kind} is laid out without it"))
-            outcome = run("render", {**asked, "guest": None}, {}, limits=LIMITS)
+            outcome = run("render", {**asked, "guest": None}, report, limits=LIMITS)
         if outcome.failure is not None:
             if outcome.failure.kind == "refused":
                 raise Refused(outcome.failure.reason)
@@ -80,7 +83,7 @@ def _guest_failed(outcome: Outcome) -> str:
 def check_guest(folder: Path, run: Callable[..., Outcome] = runner.run) -> Guest:
     """The template in `folder`, read here and looked into in a child; nothing of it is run. Raises Refused."""
     guest = read_guest(folder)
-    outcome = run("render", {"report": {}, "formats": [], "guest": asdict(guest)}, {}, limits=LIMITS)
+    outcome = run("render", {"formats": [], "guest": asdict(guest)}, {}, limits=LIMITS)
     if why := _guest_failed(outcome):
         raise Refused(f"{folder}: template: {why}")
     return guest

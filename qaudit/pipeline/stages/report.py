@@ -1,4 +1,4 @@
-"""report.json: the whole audit as one plain value, in one canonical order."""
+"""report.json: the whole audit as one value, in one canonical order."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qaudit.core.__about__ import VERSION
-from qaudit.core.evidence import FORMAT, Assessment, Evidence, Finding, Skipped, plain
+from qaudit.core.evidence import Assessment, Evidence, Finding, Skipped
 from qaudit.core.json_values import Json
+from qaudit.errors import Refused
 from qaudit.inputs.policy import Policy
 from qaudit.pipeline.stages.assess import next_steps
 from qaudit.pipeline.stages.previous import compare, with_previous
 from qaudit.pipeline.types import Candidate, Candidates, Explained, LoadedSubject, Measured
+from qaudit.report.formats import FORMAT
+from qaudit.report.model import Report
+from qaudit.report.reading import report_of
 
 STAGES = ("plugins", "load", "quantize", "evaluate", "explain", "frameworks", "render")
 _DIGITS = re.compile(r"(\d+)")
@@ -52,16 +56,16 @@ def assemble(
     frameworks: Sequence[Json] = (),
     author: Mapping[str, str] | None = None,
     policy: Policy | None = None,
-    previous: tuple[Json, str] | None = None,
+    previous: tuple[Report, str] | None = None,
     show_values: bool = False,
-) -> Json:
-    """The report as qaudit.core.evidence documents it; plain JSON values only.
+) -> Report:
+    """The checked report. Raises Refused where a part is not of the declared shape.
 
     `audit` is {id, date, seed, bits}. `plugins` are the host's rows of every discovered plugin; those of the stages that ran one
     replace them. `skipped` are the rows of all stages. `previous` is an earlier report with the sha256 of its bytes.
     `show_values`: the input values of the local cases are printed; else they are null, since they may be personal data.
     """
-    report: Json = {
+    content: Json = {
         "format": FORMAT,
         "qaudit": VERSION,
         "audit": audit,
@@ -82,11 +86,13 @@ def assemble(
         "next_steps": next_steps(assessments, evidence),
         "previous": None,
     }
-    made: Json = plain(report)
-    if previous is not None:
-        made["previous"] = compare(made, *previous)
-        made["evidence"] = with_previous(made, previous[0])
-    return made
+    try:
+        report = report_of(content)
+    except Refused as error:
+        raise Refused(f"report.json: {error}") from None
+    if previous is None:
+        return report
+    return report.model_copy(update={"previous": compare(report, *previous), "evidence": with_previous(report, previous[0])})
 
 
 def _masked(entry: Json) -> Json:

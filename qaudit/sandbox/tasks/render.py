@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit.core.evidence import canonical_json
 from qaudit.core.json_values import Json
+from qaudit.errors import Refused
 from qaudit.rendering.custom_template.sandbox import GuestError, checked
 from qaudit.rendering.custom_template.source import STYLES
 from qaudit.rendering.custom_template.styles import scoped
 from qaudit.rendering.html import page
 from qaudit.rendering.pdf import MissingEngine, make_pdf
+from qaudit.report.reading import parse_report
 from qaudit.sandbox.job import Job
 
 NO_ENGINE = "no PDF: the text engine Pango was not found; install libpango-1.0-0, libpangoft2-1.0-0 and libharfbuzz-subset0"
@@ -22,9 +23,10 @@ NO_ENGINE = "no PDF: the text engine Pango was not found; install libpango-1.0-0
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     """The bytes of the requested formats as uint8 arrays.
 
-    Request: {"report": report.json as an object, "formats": ["html", "pdf"], "lang": "en", "guest": template or null}.
+    Request: {"file": what errors call the report, "formats": ["html", "pdf"], "lang": "en", "guest": template or null}; array
+    "report": the bytes of report.json.
     Answer: {"skipped": [[by, reason]], "notes": [text], "guest": why the template is not used or ""}; arrays "html", "pdf".
-    Without a format the custom template is only checked.
+    Without a format the custom template is only checked, and there is no report. Raises Refused for a report that does not fit.
     """
     try:
         return _rendered(job)
@@ -33,7 +35,7 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
 
 
 def _rendered(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
-    report, formats = job.request["report"], job.request["formats"]
+    formats: list[str] = job.request["formats"]
     lang, template = job.request.get("lang", "en"), job.request.get("guest")
     arrays: dict[str, NDArray[Any]] = {}
     skipped: list[list[str]] = []
@@ -42,12 +44,21 @@ def _rendered(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     if template and not formats:
         checked(template["files"])
         scoped(template["files"].get(STYLES, ""))
+    if not formats:
+        return {"skipped": [], "notes": [], "guest": ""}, {}
+    content = np.asarray(job.arrays["report"], dtype=np.uint8).tobytes()
+    try:
+        checked_report = parse_report(content)
+    except Refused as error:
+        raise Refused(f"{job.request.get('file', 'report.json')}: {error}") from None
+    report = checked_report.plain()
     if "html" in formats:
         arrays["html"] = _bytes(page(report, lang=lang, guest=template).encode("utf-8"))
     if "pdf" in formats:
         try:
-            day = (report.get("audit") or {}).get("date")
-            document = make_pdf(page(report, pdf=True, lang=lang, guest=template), canonical_json(report).encode("utf-8"), day)
+            html = page(report, pdf=True, lang=lang, guest=template)
+            # The attachment is the report as it was given, also where it is of an older format.
+            document = make_pdf(html, content.removesuffix(b"\n"), checked_report.audit.date)
             notes = list(document.glyphs)
             if document.refused:
                 # A page that loads something from outside shows more than this report, so it is refused.

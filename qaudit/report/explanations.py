@@ -1,0 +1,215 @@
+"""The entries of report.json's `explanations`: one class a kind, told apart by the field `kind`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from qaudit.report.field_types import Count, Part, Settings, Share
+
+
+class Floor(Part):
+    """Distances between reruns of the reference's explanation with other seeds."""
+
+    mean: float
+    """Mean over the reruns."""
+    low: float
+    """Smallest."""
+    high: float
+    """The 95 per cent quantile: a drift above it can be told from the explainer's own noise."""
+
+
+class Drift(Part):
+    """How far the explanation of a candidate lies from that of the reference, by one distance."""
+
+    distance: str
+    """Name of the distance."""
+    means: str
+    """What it is, in words."""
+    value: float | None
+    """The distance; null where it is not defined."""
+    floor: Floor
+    """The same distance between reruns of the reference alone."""
+    deterministic: bool
+    """Whether no rerun differed."""
+    ratio: float | None
+    """Value divided by the mean of the floor; null where that is 0."""
+
+
+class Explanation(Part):
+    """What all kinds have."""
+
+    explainer: str
+    """The plugin that made it."""
+    settings: Settings
+    """Its settings."""
+    candidate: str
+    """What is explained: "reference", or the id of a candidate."""
+    seed: int
+    """Seed of the explainer."""
+    floor_seeds: tuple[int, ...]
+    """Seeds of the reruns that the floor of a drift is made of; empty for a candidate."""
+    background: str = ""
+    """Where the background rows come from."""
+    background_rows: Count = 0
+    """Number of background rows."""
+    drift: tuple[Drift, ...] = ()
+    """Distances to the explanation of the reference; empty for the reference itself."""
+    verdict: Literal["none", "unusable", "below floor", "above floor"] | None = None
+    """Whether the explanation changed: the first distance decides; null for the reference."""
+
+
+class FeatureImportance(Part):
+    """One column of an importance."""
+
+    feature: str
+    """Name of the column."""
+    values: tuple[float, ...]
+    """Its importance in each repeat."""
+    mean: float
+    """Mean over the repeats."""
+    low: float | None
+    """Lower end of the 95 per cent interval of the mean; null for a single repeat."""
+    high: float | None
+    """Upper end."""
+    rank: Annotated[int, Field(ge=1, le=2**31)]
+    """1 for the most important column."""
+
+
+class Importance(Explanation):
+    """How much each column matters over all rows."""
+
+    kind: Literal["importance"]
+    """Tag of this kind."""
+    of: Literal["prediction_change", "loss_change"]
+    """What changes where the column is taken away."""
+    rows: tuple[FeatureImportance, ...]
+    """The columns in rank order."""
+
+
+class Node(Part):
+    """A node of a surrogate tree. A row goes left where the value is at most `threshold`, or one of `categories`."""
+
+    feature: str | None
+    """The column that is asked; null in a leaf."""
+    threshold: float | None
+    """For a number."""
+    categories: tuple[str, ...] | None
+    """For a text."""
+    missing_left: bool
+    """Whether a missing value goes left."""
+    left: int
+    """Index of the left child; negative in a leaf."""
+    right: int
+    """Index of the right child; negative in a leaf."""
+    rows: Count
+    """Holdout rows that reach the node."""
+    label: str
+    """What the tree says here."""
+    share: float | None
+    """Share of the label among the rows that the tree was grown on; null for a regression."""
+    agreement: Share | None
+    """Share of the holdout rows here on which the explained model says the same; null for a regression."""
+
+    @property
+    def children(self) -> tuple[int, ...]:
+        """Left and right child; none of a leaf."""
+        return () if self.left < 0 else (self.left, self.right)
+
+
+class Tree(Explanation):
+    """A small decision tree that imitates the model."""
+
+    kind: Literal["tree"]
+    """Tag of this kind."""
+    names: tuple[str, ...]
+    """Input columns."""
+    classes: tuple[str, ...]
+    """Classes that its leaves name; empty for a regression."""
+    nodes: tuple[Node, ...]
+    """The nodes; the first is the root."""
+    depth: Count
+    """Questions on the longest way."""
+    leaves: Count
+    """Number of leaves."""
+    added_parameters: Count = 0
+    """Numbers that the tree consists of."""
+    added_nodes: Count = 0
+    """Number of nodes."""
+    rules: tuple[str, ...]
+    """Each leaf as a sentence."""
+
+    @model_validator(mode="after")
+    def _is_a_tree(self) -> Tree:
+        """Every child is there and has one parent, or whoever walks the tree would not come to an end."""
+        children = [child for node in self.nodes for child in node.children]
+        for child in children:
+            if not 0 < child < len(self.nodes):
+                raise ValueError(f"nodes: a node has the child {child}; children are nodes 1 to {len(self.nodes) - 1}")
+        if len(children) != len(set(children)):
+            raise ValueError("nodes: two nodes have the same child")
+        for place, node in enumerate(self.nodes):
+            if node.children and (node.feature is None or (node.threshold is None) == (node.categories is None)):
+                raise ValueError(f"nodes: node {place} has children; a feature with a threshold or with categories is wanted")
+        return self
+
+
+class Contribution(Part):
+    """What one column contributes to the prediction of one row."""
+
+    column: str
+    """Name of the column."""
+    value: str | float | None
+    """The cell's value; null unless audit.toml says [report] show_values = true."""
+    contribution: float
+    """Its contribution to the prediction."""
+
+
+class Case(Part):
+    """A row of the holdout that is explained."""
+
+    row: Count
+    """Number of the row, from 0."""
+    why: Literal["median", "worst flip", "changed reason", "stable"]
+    """The rule that chose it."""
+    decision: str | int | None
+    """What the explained model decides; null for a regression."""
+    prediction: float
+    """What it predicts."""
+    features: tuple[Contribution, ...]
+    """The columns with the largest contributions."""
+
+
+class Attributions(Explanation):
+    """Contributions of the columns to the prediction of single rows."""
+
+    kind: Literal["attributions"]
+    """Tag of this kind."""
+    cases: tuple[Case, ...]
+    """The rows that are shown."""
+
+
+class Fit(Part):
+    """How well local models fit, over all explained rows (weighted R2)."""
+
+    median: float
+    """Median."""
+    low: float
+    """The 5 per cent quantile."""
+    high: float
+    """The 95 per cent quantile."""
+
+
+class LocalModels(Explanation):
+    """Linear models, each around a single row, and what they make the columns contribute."""
+
+    kind: Literal["local_models"]
+    """Tag of this kind."""
+    cases: tuple[Case, ...]
+    """The rows that are shown."""
+    r2: Fit
+    """How well the linear models fit."""
+
+
+AnyExplanation = Annotated[Importance | Tree | Attributions | LocalModels, Field(discriminator="kind")]

@@ -1,0 +1,57 @@
+"""The number of the format of report.json, and what makes an older report one of today.
+
+To change the format: raise FORMAT and the number in `Report.format`, add a function below that turns a report of the number
+before into one of the next, name it in UPGRADES, and keep a report of the old format under tests/fossils. Each function knows two
+numbers only; an old report passes through all that follow its own. They work on plain JSON values, before anything is checked:
+what is not of the shape they expect is left alone, and the model refuses it afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from qaudit.errors import Refused
+
+FORMAT = 2
+Json = dict[str, Any]
+
+
+def from_1(report: Json) -> Json:
+    """Format 2 always says who can fill an item in, names one topic for it, and lists the inputs that changed.
+
+    Reports of format 1 wrote the ends of a bin as numpy prints them: "np.float64(-0.02) to np.float64(0.0)".
+    """
+    for framework in _objects(report, "frameworks"):
+        for item in _objects(framework, "items"):
+            item.setdefault("filled_by", "both")
+            if not isinstance(item.get("evidence"), str):
+                item["evidence"] = ""
+    if isinstance(report.get("previous"), dict):
+        report["previous"].setdefault("inputs", [])
+    for row in _objects(report, "evidence"):
+        about = row.get("about")
+        if isinstance(about, dict) and isinstance(about.get("range"), str):
+            about["range"] = re.sub(r"np\.float64\(([^()]*)\)", r"\1", about["range"])
+    return report
+
+
+UPGRADES: dict[int, Callable[[Json], Json]] = {1: from_1}
+"""Number of a format -> what makes the next one of it."""
+
+
+def upgraded(report: Json) -> Json:
+    """A report of any known format as one of today's; the argument may be changed. Raises Refused for an unknown number."""
+    found = report.get("format")
+    if not isinstance(found, int) or isinstance(found, bool) or not min(UPGRADES) <= found <= FORMAT:
+        raise Refused(f"format {repr(found)[:40]} found, this version of qaudit reads {min(UPGRADES)} to {FORMAT}")
+    for number in range(found, FORMAT):
+        report = UPGRADES[number](report)
+    return report | {"format": FORMAT}
+
+
+def _objects(value: Json, key: str) -> Iterator[Json]:
+    """The dictionaries of the list `value[key]`; none where it is no list."""
+    listed = value.get(key)
+    yield from (each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict))

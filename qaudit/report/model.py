@@ -1,0 +1,280 @@
+"""report.json as types. The pipeline writes it from them, the pages read them; the JSON Schema and docs/report-format.md are made
+of them by tools/report_docs.py.
+
+A field with a default may be absent. A change of shape that an older reader would misread raises the number of the format; see
+qaudit/report/formats.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_serializer, model_validator
+from pydantic.dataclasses import dataclass
+
+import qaudit.core.evidence as core
+from qaudit.report.explanations import AnyExplanation
+from qaudit.report.field_types import STRICT, About, Anchor, Count, Day, Digest, Part, Settings, Topic, Where
+from qaudit.report.inputs import Audit, Data, Environment, Plugin, Subject
+
+Json = dict[str, Any]
+
+
+class Tensor(Part):
+    """An array of a candidate after quantization."""
+
+    parameter: str
+    """Name of the array."""
+    role: str
+    """What it does in the model."""
+    bits: Count
+    """Bits of a code."""
+    shape: tuple[Count, ...]
+    """Its shape."""
+    sqnr_db: float | None
+    """Signal to quantization noise in decibels; null without noise or without signal."""
+    max_abs_error: float | None
+    """Largest difference to the float value."""
+    saturated: Count | None
+    """Values at either end of the codes' range."""
+    zeros: Count | None
+    """Codes that mean 0."""
+    distinct: Count | None
+    """Different codes."""
+
+
+class Candidate(Part):
+    """A quantized form of the model."""
+
+    id: str
+    """The quantizer with all its settings."""
+    by: str
+    """The quantizer."""
+    settings: Settings
+    """Its settings."""
+    formulas: dict[str, str]
+    """The formulas that made the codes, and how values follow from codes, by array or by role."""
+    effective_bits: float | None
+    """Bits an element, scales and tables included; null where nothing is quantized."""
+    size_bytes: Count | None
+    """Size of all arrays."""
+    explained: bool
+    """Whether the explainers ran on it."""
+    tensors: tuple[Tensor, ...]
+    """Its quantized arrays."""
+
+
+@dataclass(config=STRICT, frozen=True)
+class Row(core.Evidence):
+    """A row of evidence as report.json holds it."""
+
+    about: Mapping[About, str]
+    topic: Topic
+    previous: float | None = None
+    """The earlier report's value of the same thing; absent where there is none."""
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, plain: Any) -> Json:
+        made: Json = plain(self)
+        if self.previous is None:
+            del made["previous"]
+        return made
+
+
+@dataclass(config=STRICT, frozen=True)
+class Finding(core.Finding):
+    """A finding as report.json holds it."""
+
+    code: Annotated[str, Field(pattern=r"^QA-[A-Z0-9]+$")]
+    evidence: tuple[Count, ...]
+    section: Anchor
+
+
+@dataclass(config=STRICT, frozen=True)
+class Limit(core.Limit):
+    """A limit as report.json holds it."""
+
+    where: Mapping[Where, str]
+
+
+@dataclass(config=STRICT, frozen=True)
+class Assessment(core.Assessment):
+    """An assessment as report.json holds it."""
+
+    limit: Limit
+    evidence: Count | None
+    section: Anchor
+
+
+class Item(Part):
+    """One thing that a framework asks for."""
+
+    id: str
+    """Its id."""
+    ref: str
+    """Where in the framework's text it stands."""
+    paraphrase: str
+    """What is asked, in the plugin's words."""
+    evidence: str
+    """The topic whose evidence answers it."""
+    also: tuple[str, ...]
+    """Further topics."""
+    filled_by: Literal["tool", "author", "both"]
+    """Who can answer it."""
+    coverage: Literal["direct", "partial", "none"]
+    """How far evidence of these topics answers it."""
+    applies_if: str | None
+    """Where it applies; null where always."""
+    legacy: str | None
+    """What it was called before."""
+    state: Literal["here", "partial", "not_here"]
+    """Whether the evidence is in this report."""
+    sections: tuple[Anchor, ...]
+    """The sections that show it."""
+    author: str | None
+    """What the author of the audit wrote on it."""
+
+
+class States(Part):
+    """Items of a framework by state."""
+
+    here: Count
+    """Evidence is in this report."""
+    partial: Count
+    """Part of the evidence is."""
+    not_here: Count
+    """None is."""
+
+
+class Framework(Part):
+    """An evidence list."""
+
+    id: str
+    """The plugin's id."""
+    title: str
+    """Title of the framework."""
+    source: str
+    """Where its text is published."""
+    status: str
+    """Its standing."""
+    binding: bool
+    """Whether it is law."""
+    scope_note: str
+    """What the list does not say."""
+    dated: Day
+    """The date of its text."""
+    counts: States
+    """How many items are answered."""
+    items: tuple[Item, ...]
+    """Everything it asks for."""
+
+
+class Policy(Part):
+    """The author's limits."""
+
+    name: str
+    """Name of the policy."""
+    version: str
+    """Its version."""
+    set: Day
+    """The date on which the limits were set."""
+    digest: Digest
+    """Digest of the policy file."""
+    limits: tuple[Limit, ...]
+    """The limits in the policy's order."""
+
+
+class Step(Part):
+    """What the author may do next."""
+
+    text: str
+    """A sentence."""
+    limit: str | None
+    """The limit that it follows from."""
+    section: Anchor
+    """The section that shows why."""
+
+
+class Moved(Part):
+    """A verdict that changed since the earlier report."""
+
+    limit: str
+    """Id of the limit."""
+    title: str
+    """Its title."""
+    before: core.Verdict
+    """The earlier verdict."""
+    after: core.Verdict
+    """The verdict of this report."""
+
+
+class Previous(Part):
+    """An earlier report beside this one."""
+
+    id: str | None
+    """Its audit."""
+    digest: Digest
+    """Digest of its report.json."""
+    moved: tuple[Moved, ...]
+    """Verdicts that changed."""
+    kept: Count
+    """Limits whose verdict did not change."""
+    inputs: tuple[str, ...]
+    """Inputs of the audit that changed, each as a sentence."""
+
+
+class Report(Part):
+    """The whole of report.json."""
+
+    format: Literal[2]
+    """Number of this format."""
+    qaudit: str
+    """Version that wrote it."""
+    audit: Audit
+    """The run."""
+    subject: Subject
+    """The audited model."""
+    data: Data
+    """The rows that were used."""
+    plugins: tuple[Plugin, ...]
+    """Every plugin that was found."""
+    candidates: tuple[Candidate, ...]
+    """Every quantized form that was made."""
+    judged: str | None
+    """Id of the candidate that limits and page one speak of; null where there is none."""
+    evidence: tuple[Row, ...]
+    """Everything that was measured, one table. Findings and assessments point into it by row number, from 0."""
+    explanations: tuple[AnyExplanation, ...]
+    """Explanations of the reference and of candidates."""
+    findings: tuple[Finding, ...]
+    """What follows from the evidence, as sentences."""
+    assessments: tuple[Assessment, ...]
+    """The limits, each beside its evidence."""
+    skipped: tuple[core.Skipped, ...]
+    """What could not be done."""
+    environment: Environment
+    """Software and processor."""
+    frameworks: tuple[Framework, ...]
+    """Evidence lists of the chosen frameworks."""
+    author: dict[str, str]
+    """The author's own texts, by evidence field or item."""
+    policy: Policy | None
+    """The author's limits; null where none were given."""
+    next_steps: tuple[Step, ...]
+    """What follows for the author from limits that are not met."""
+    previous: Previous | None
+    """An earlier report beside this one; null where none was given."""
+
+    @model_validator(mode="after")
+    def _rows_are_there(self) -> Report:
+        named = [(f"findings.{i}", row) for i, each in enumerate(self.findings) for row in each.evidence]
+        named += [(f"assessments.{i}", each.evidence) for i, each in enumerate(self.assessments) if each.evidence is not None]
+        for place, row in named:
+            if row >= len(self.evidence):
+                raise ValueError(f"{place}.evidence: row {row} found, the table of evidence has {len(self.evidence)} rows")
+        return self
+
+    def plain(self) -> Json:
+        """The report as dictionaries, lists, texts and numbers: what report.json holds."""
+        return self.model_dump(mode="json", exclude_unset=True)
