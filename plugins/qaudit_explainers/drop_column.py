@@ -26,7 +26,7 @@ Array = NDArray[Any]
 
 
 def losses(context: Context, predictions: Array) -> Array:
-    """The loss (n,) of predictions (n, k) on the context's target."""
+    """The loss (n,) of predictions (n, k) against the target of the context."""
     target = context.target
     assert target is not None
     decided = context.decide(predictions)
@@ -38,25 +38,28 @@ def losses(context: Context, predictions: Array) -> Array:
 
 
 def explain(context: Context) -> tuple[Importance, Importance]:
-    """Prediction change and loss change (repeats, d) each, over the repeats that every column has."""
+    """Prediction change and loss change, each (repeats, d), over the repeats that every column has.
+
+    Raises Decline where a column has no refitted model.
+    """
     refits = context.refits or {}
-    if absent := [name for name in context.names if not refits.get(name)]:
-        raise Decline(f"no refit without column {absent[0]!r}")
+    if missing := [name for name in context.names if not refits.get(name)]:
+        raise Decline(f"no refit without column {missing[0]!r}")
     repeats = min(len(refits[name]) for name in context.names)
-    plain = context.predict(context.rows)
-    every, loss = np.arange(len(plain)), losses(context, plain)
-    shown, lost = np.zeros((repeats, len(context.names))), np.zeros((repeats, len(context.names)))
+    full = context.predict(context.rows)
+    rows, loss = np.arange(len(full)), losses(context, full)
+    prediction_change, loss_change = np.zeros((repeats, len(context.names))), np.zeros((repeats, len(context.names)))
     for j, name in enumerate(context.names):
         for repeat in range(repeats):
             without = refits[name][repeat]
-            shown[repeat, j] = np.abs(without[every, context.output] - plain[every, context.output]).mean()
-            lost[repeat, j] = np.mean(losses(context, without) - loss)
-    return Importance(shown, "prediction_change"), Importance(lost, "loss_change")
+            prediction_change[repeat, j] = np.abs(without[rows, context.output] - full[rows, context.output]).mean()
+            loss_change[repeat, j] = np.mean(losses(context, without) - loss)
+    return Importance(prediction_change, "prediction_change"), Importance(loss_change, "loss_change")
 
 
 @hookimpl
 def qaudit_offer_explainers(subject: Subject) -> Iterator[Explainer]:
-    """The one record of this plugin."""
+    """Offer the only explainer of this plugin."""
     yield Explainer(
         "drop_column",
         "importance by training again without a column: change of prediction and of loss",

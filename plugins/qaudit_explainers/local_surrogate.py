@@ -31,7 +31,7 @@ FEW = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
-    """One column drawn around each row: values (n, S), design (n, S), and the length of one design unit."""
+    """The draws of one column around each row: values (n, S), design (n, S), and the length of one unit of the design."""
 
     values: Array
     design: Array
@@ -39,64 +39,70 @@ class Draws:
 
 
 def generator(seed: int, name: str) -> np.random.Generator:
-    """A random generator keyed by the seed and a column's name."""
+    """A random generator that depends on the seed and the name of the column only, not on the order of columns."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return np.random.Generator(np.random.Philox(int.from_bytes(digest[:8], "big")))
 
 
 def draw_text(rng: np.random.Generator, x: Array, background: Array, samples: int, redraw: float) -> Draws:
-    """Text redrawn from the background; the design is 1 where it differs."""
+    """Text values, redrawn from the background with probability `redraw`; the design is 1 where a draw differs from x."""
     shape = (len(x), samples)
-    taken = background[rng.integers(len(background), size=shape)]
-    values = np.where(rng.random(shape) < redraw, taken, x[:, None])
+    drawn = background[rng.integers(len(background), size=shape)]
+    values = np.where(rng.random(shape) < redraw, drawn, x[:, None])
     return Draws(values, np.asarray(values != x[:, None], dtype=np.float64), 1.0)
 
 
 def draw_number(rng: np.random.Generator, x: Array, background: Array, samples: int, width: float, redraw: float) -> Draws:
-    """Numbers shifted by a normal draw, or redrawn where they have few values or x is missing."""
+    """Numbers shifted by a normal draw; redrawn from the background where the column has few values or x is missing."""
     shape = (len(x), samples)
     known = background[~np.isnan(background)]
     unit = float(known.std()) if len(known) else 0.0
-    shift, coin, taken = rng.standard_normal(shape), rng.random(shape), background[rng.integers(len(background), size=shape)]
+    shift, coin, drawn = rng.standard_normal(shape), rng.random(shape), background[rng.integers(len(background), size=shape)]
     column = np.broadcast_to(x[:, None], shape)
-    redrawn = np.where(coin < redraw, taken, column)
+    redrawn = np.where(coin < redraw, drawn, column)
     if len(np.unique(known)) <= FEW:
-        # A missing draw beside a known x would mix 1s with differences in one column of the design.
+        # A missing draw for a known x would mix ones with differences in one column of the design, so it is replaced by x.
         values = np.where(np.isnan(redrawn) & ~np.isnan(column), column, redrawn)
     else:
         values = np.where(np.isnan(column), redrawn, column + width * unit * shift)
-    lost = np.isnan(column)
-    design = np.where(lost, ~np.isnan(values), values - column)
+    x_missing = np.isnan(column)
+    design = np.where(x_missing, ~np.isnan(values), values - column)
     return Draws(values, design.astype(np.float64), unit)
 
 
-def solve(design: Array, answers: Array, weights: Array, units: Array, penalty: float) -> tuple[Array, Array]:
-    """Weighted ridge with a free intercept for each row: coef (n, d), intercept (n,). `units` (n, d) scale the penalty."""
-    total = weights.sum(axis=1)
-    centre = np.matmul(weights[:, None, :], design)[:, 0] / total[:, None]
-    middle = np.sum(weights * answers, axis=1) / total
+def solve(design: Array, outputs: Array, weights: Array, units: Array, penalty: float) -> tuple[Array, Array]:
+    """Weighted ridge regression with an unpenalised intercept, one per explained row: coef (n, d), intercept (n,).
+
+    design (n, S, d), outputs and weights (n, S). The penalty applies to coefficients in the units (n, d) of the columns.
+    """
+    weight_sum = weights.sum(axis=1)
+    centre = np.matmul(weights[:, None, :], design)[:, 0] / weight_sum[:, None]
+    mean_answer = np.sum(weights * outputs, axis=1) / weight_sum
     scaled = (design - centre[:, None]) / units[:, None]
-    pulled = scaled * weights[:, :, None]
-    gram = np.matmul(pulled.transpose(0, 2, 1), scaled) + penalty * np.eye(design.shape[2])
-    right = np.matmul(pulled.transpose(0, 2, 1), (answers - middle[:, None])[:, :, None])
-    coef = np.linalg.solve(gram, right)[:, :, 0] / units
-    return coef, middle - np.sum(coef * centre, axis=1)
+    weighted = scaled * weights[:, :, None]
+    gram = np.matmul(weighted.transpose(0, 2, 1), scaled) + penalty * np.eye(design.shape[2])
+    moments = np.matmul(weighted.transpose(0, 2, 1), (outputs - mean_answer[:, None])[:, :, None])
+    coef = np.linalg.solve(gram, moments)[:, :, 0] / units
+    return coef, mean_answer - np.sum(coef * centre, axis=1)
 
 
-def asked(context: Context, drawn: list[Draws], samples: int) -> Array:
-    """The model's explained output (n, S) on the draws, asked in tall batches of whole rows."""
+def predict_draws(context: Context, drawn: list[Draws], samples: int) -> Array:
+    """The model's explained output (n, S) on the draws. Many rows are predicted in one call, since calls are slow."""
     output = np.repeat(context.output, samples)
     count, step = len(context.output), max(1, BATCH // samples)
     parts = []
     for start in range(0, count, step):
-        rows = {name: each.values[start : start + step].ravel() for name, each in zip(context.names, drawn, strict=True)}
+        rows = {name: draws.values[start : start + step].ravel() for name, draws in zip(context.names, drawn, strict=True)}
         parts.append(context.predict(rows))
     predicted = np.concatenate(parts)
     return np.asarray(predicted[np.arange(len(predicted)), output].reshape(count, samples))
 
 
 def explain(context: Context, *, samples: int, width: float, kernel: float, penalty: float, redraw: float) -> LocalModels:
-    """Local models of each row from `samples` draws, x itself the first of them; fewer draws where the budget is short."""
+    """A local linear model of each row, fitted on `samples` draws of which x itself is the first.
+
+    Fewer draws are used where the budget of model rows is too small for all of them.
+    """
     samples = min(samples, max(2, context.budget // max(1, len(context.output))))
     drawn = []
     for name in context.names:
@@ -108,22 +114,22 @@ def explain(context: Context, *, samples: int, width: float, kernel: float, pena
         )
         draws.values[:, 0], draws.design[:, 0] = x, 0.0
         drawn.append(draws)
-    design = np.stack([each.design for each in drawn], axis=2)
-    # 0/1 designs (text, a missing x) count in their own unit, whatever the deviation of the column.
-    units = np.array([[each.unit or 1.0 for each in drawn]] * len(design))
+    design = np.stack([column.design for column in drawn], axis=2)
+    # Columns of zeros and ones (text, or a missing x) have the unit 1, whatever the deviation of the column.
+    units = np.array([[column.unit or 1.0 for column in drawn]] * len(design))
     for j, name in enumerate(context.names):
         if context.rows[name].dtype != object:
             units[np.isnan(context.rows[name]), j] = 1.0
     distance = np.sum((design / units[:, None]) ** 2, axis=2)
     weights = np.exp(-distance / (kernel**2 * len(drawn)))
-    answers = asked(context, drawn, samples)
-    coef, intercept = solve(design, answers, weights, units, penalty)
-    return LocalModels(coef, intercept, design, answers, weights)
+    outputs = predict_draws(context, drawn, samples)
+    coef, intercept = solve(design, outputs, weights, units, penalty)
+    return LocalModels(coef, intercept, design, outputs, weights)
 
 
 @hookimpl
 def qaudit_offer_explainers(subject: Subject) -> Iterator[Explainer]:
-    """The one record of this plugin."""
+    """Offer the only explainer of this plugin."""
     yield Explainer(
         "local_surrogate",
         "a weighted linear model around each row",

@@ -27,12 +27,12 @@ BATCH = 20_000
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """A random generator keyed by the seed and names, so that the order of columns changes no draw."""
+    """A random generator that depends on the seed and the names only, so that the order of columns changes no draw."""
     digest = hashlib.sha256("/".join((str(seed), *names)).encode()).digest()
     return np.random.Generator(np.random.Philox(int.from_bytes(digest[:8], "big")))
 
 
-def moved(before: Array, after: Array) -> NDArray[np.bool_]:
+def differs(before: Array, after: Array) -> NDArray[np.bool_]:
     """Where two columns (n,) differ; two missing values are equal."""
     if before.dtype == object:
         return np.array([a is not b and a != b for a, b in zip(before, after, strict=True)], dtype=bool)
@@ -40,7 +40,7 @@ def moved(before: Array, after: Array) -> NDArray[np.bool_]:
 
 
 def losses(context: Context, predictions: Array) -> Array:
-    """The loss (n,) of predictions (n, k) on the context's target."""
+    """The loss (n,) of predictions (n, k) against the target of the context."""
     target = context.target
     assert target is not None
     decided = context.decide(predictions)
@@ -48,55 +48,57 @@ def losses(context: Context, predictions: Array) -> Array:
         return np.asarray((predictions[:, 0] - target) ** 2)
     if predictions.shape[1] == 1:
         return np.asarray(decided != target, dtype=np.float64)
-    taken = predictions[np.arange(len(target)), target]
-    return np.asarray(-np.log(np.clip(taken, 1e-12, 1.0)))
+    of_target = predictions[np.arange(len(target)), target]
+    return np.asarray(-np.log(np.clip(of_target, 1e-12, 1.0)))
 
 
-def answers(context: Context, parts: list[dict[str, Array]]) -> Iterator[Array]:
-    """Predictions of each part, asked in tall batches; parts without rows are not asked."""
-    waiting: list[dict[str, Array]] = []
+def predict_parts(context: Context, parts: list[dict[str, Array]]) -> Iterator[Array]:
+    """The predictions of each part. Parts are joined to batches, since calls are slow; empty parts are not predicted."""
+    batch: list[dict[str, Array]] = []
     for number, part in enumerate(parts):
-        waiting.append(part)
-        total = sum(len(next(iter(each.values()))) for each in waiting)
+        batch.append(part)
+        total = sum(len(next(iter(waiting_part.values()))) for waiting_part in batch)
         if total < BATCH and number + 1 < len(parts):
             continue
-        sizes = [len(next(iter(each.values()))) for each in waiting]
+        sizes = [len(next(iter(waiting_part.values()))) for waiting_part in batch]
         if total:
-            tall = {name: np.concatenate([each[name] for each in waiting]) for name in context.names}
-            yield from np.split(context.predict(tall), np.cumsum(sizes)[:-1])
+            joined = {name: np.concatenate([waiting_part[name] for waiting_part in batch]) for name in context.names}
+            yield from np.split(context.predict(joined), np.cumsum(sizes)[:-1])
         else:
-            yield from (np.empty((0, 1)) for _ in waiting)
-        waiting = []
+            yield from (np.empty((0, 1)) for _ in batch)
+        batch = []
 
 
 def explain(context: Context, *, repeats: int) -> tuple[Importance, Importance]:
-    """Prediction change and loss change (repeats, d) each. Only rows that a permutation changes are asked again."""
+    """Prediction change and loss change, each (repeats, d). Only rows that a permutation changes are predicted again."""
     rows, names = context.rows, context.names
     every = np.arange(len(context.output))
-    plain = context.predict(rows)
-    loss = losses(context, plain)
-    shown, lost = np.zeros((repeats, len(names))), np.zeros((repeats, len(names)))
+    before = context.predict(rows)
+    loss = losses(context, before)
+    prediction_change, loss_change = np.zeros((repeats, len(names))), np.zeros((repeats, len(names)))
     for repeat in range(repeats):
         changed, parts = [], []
         for name in names:
-            other = rows[name][generator(context.seed, str(repeat), name).permutation(len(every))]
-            differ = np.flatnonzero(moved(rows[name], other))
-            changed.append(differ)
-            parts.append({column: (other if column == name else rows[column])[differ] for column in names})
-        for j, predicted in enumerate(answers(context, parts)):
-            if not len(differ := changed[j]):
+            permuted = rows[name][generator(context.seed, str(repeat), name).permutation(len(every))]
+            where = np.flatnonzero(differs(rows[name], permuted))
+            changed.append(where)
+            parts.append({column: (permuted if column == name else rows[column])[where] for column in names})
+        for j, predicted in enumerate(predict_parts(context, parts)):
+            if not len(where := changed[j]):
                 continue
-            output = context.output[differ]
-            shown[repeat, j] = np.abs(predicted[np.arange(len(differ)), output] - plain[differ, output]).sum() / len(every)
-            full = plain.copy()
-            full[differ] = predicted
-            lost[repeat, j] = np.mean(losses(context, full) - loss)
-    return Importance(shown, "prediction_change"), Importance(lost, "loss_change")
+            output = context.output[where]
+            prediction_change[repeat, j] = np.abs(predicted[np.arange(len(where)), output] - before[where, output]).sum() / len(
+                every
+            )
+            full = before.copy()
+            full[where] = predicted
+            loss_change[repeat, j] = np.mean(losses(context, full) - loss)
+    return Importance(prediction_change, "prediction_change"), Importance(loss_change, "loss_change")
 
 
 @hookimpl
 def qaudit_offer_explainers(subject: Subject) -> Iterator[Explainer]:
-    """The one record of this plugin."""
+    """Offer the only explainer of this plugin."""
     yield Explainer(
         "permutation",
         "permutation importance: change of prediction and of loss",

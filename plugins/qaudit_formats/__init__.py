@@ -1,1 +1,1 @@
-"""Built-in formats; one module a plugin, found through the same entry points as a stranger's."""
+"""Built-in formats: one module per plugin, discovered through the same entry points as third-party plugins."""

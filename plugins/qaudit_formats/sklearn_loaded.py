@@ -1,4 +1,7 @@
-"""A fitted scikit-learn estimator as qaudit's Loaded: preprocessing stays the model's own, the final estimator is lowered."""
+"""A fitted scikit-learn estimator as a qaudit `Loaded`.
+
+Preprocessing is done by the model itself; the final estimator is lowered to a program of named parameters.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 def _flat(estimator: Any) -> tuple[list[Any], Any]:
-    """Preprocessing steps and the final estimator, nested pipelines opened."""
+    """The preprocessing steps and the final estimator, with nested pipelines flattened."""
     if isinstance(estimator, GridSearchCV | RandomizedSearchCV) and hasattr(estimator, "best_estimator_"):
         return _flat(estimator.best_estimator_)
     if not isinstance(estimator, Pipeline):
@@ -32,20 +35,20 @@ def _flat(estimator: Any) -> tuple[list[Any], Any]:
 
 
 def _unique(names: list[str]) -> tuple[str, ...]:
-    """Names made unique by a number at the end, in order."""
-    seen: set[str] = set()
-    found = []
+    """The names in order, made unique by a number at the end."""
+    used: set[str] = set()
+    unique = []
     for name in names:
         candidate, number = name, 2
-        while candidate in seen:
+        while candidate in used:
             candidate, number = f"{name}_{number}", number + 1
-        seen.add(candidate)
-        found.append(candidate)
-    return tuple(found)
+        used.add(candidate)
+        unique.append(candidate)
+    return tuple(unique)
 
 
 class Model:
-    """The estimator with the two questions we ask of it: encode and predict, both from a pandas frame of raw columns."""
+    """The estimator with its two functions for an audit: encode and predict, both on a pandas frame of raw columns."""
 
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
@@ -57,20 +60,20 @@ class Model:
 
     @property
     def output(self) -> Output:
-        """binary, multiclass or regression."""
+        """The kind of output: binary, multiclass or regression."""
         if not is_classifier(self.final):
             return "regression"
         return "binary" if len(self.labels) == 2 else "multiclass"
 
     def prepared(self, frame: Any) -> Any:
-        """The rows as the model was fitted on them: a frame with its names and booleans, or a plain array."""
+        """The rows in the form in which the model was fitted: a frame with its names and booleans, or an array without names."""
         if not self.names:
             return frame.to_numpy()
-        chosen = frame[[feature.name for feature in self.features if feature.name in frame.columns]]
-        return chosen.astype({name: bool for name in self.boolean if name in chosen and not chosen[name].isna().any()})
+        selected = frame[[feature.name for feature in self.features if feature.name in frame.columns]]
+        return selected.astype({name: bool for name in self.boolean if name in selected and not selected[name].isna().any()})
 
     def encode(self, frame: Any) -> Floats:
-        """Rows (n) as the final estimator sees them, (n, width) float64, dense."""
+        """The rows as the final estimator receives them: dense float64 (n, width)."""
         rows = self.prepared(frame)
         for step in self.before:
             rows = step.transform(rows)
@@ -79,7 +82,7 @@ class Model:
         return np.ascontiguousarray(np.asarray(rows), dtype=np.float64)
 
     def predict(self, frame: Any) -> Floats:
-        """The model's own predictions (n, k): probabilities, else margins, else the number or the label as 0 and 1."""
+        """The model's own predictions (n, k): probabilities, or margins, or one-hot labels; numbers for regression."""
         rows, estimator = self.prepared(frame), self.estimator
         if self.output == "regression":
             return np.asarray(estimator.predict(rows), dtype=np.float64).reshape(len(frame), -1)
@@ -87,11 +90,11 @@ class Model:
             return np.asarray(estimator.predict_proba(rows), dtype=np.float64)
         if hasattr(estimator, "decision_function"):
             return np.asarray(estimator.decision_function(rows), dtype=np.float64).reshape(len(frame), -1)
-        said = np.asarray(estimator.predict(rows))
-        return np.stack([said == label for label in self.labels], axis=1).astype(np.float64)
+        labels = np.asarray(estimator.predict(rows))
+        return np.stack([labels == label for label in self.labels], axis=1).astype(np.float64)
 
     def encoded_names(self) -> tuple[str, ...]:
-        """Names of the encoded columns as the transformers give them, else x0, x1, ...; always unique."""
+        """Unique names of the encoded columns: those of the transformers, or x0, x1, ... where they have none."""
         names: Any = np.asarray(self.names or [f"x{number}" for number in range(self.width)], dtype=object)
         try:
             for step in self.before:
@@ -101,29 +104,32 @@ class Model:
         return _unique([str(name) for name in names])
 
     def refit(self, rows: Any, target: NDArray[Any], *, without: str | None = None, seed: int = 0) -> Loaded:
-        """Fitted again on the frame `rows` and the target (class indices, or float64), without a column, from a seed."""
+        """The model fitted again with a seed on the frame `rows` and the target (n,) (class indices, or float64).
+
+        `without` names a column to leave out. Raises Decline where the model cannot be trained without it.
+        """
         column: str | int | None = without
         if without is not None and not self.names:
             column = list(rows.columns).index(without)
-        wanted = target if self.output == "regression" else np.asarray(self.labels)[np.asarray(target)]
-        chosen = self._without(rows, without)
-        if chosen.shape[1] == 0:
+        labels = target if self.output == "regression" else np.asarray(self.labels)[np.asarray(target)]
+        kept_columns = self._without(rows, without)
+        if kept_columns.shape[1] == 0:
             raise Decline(f"no column is left without {without!r}")
         try:
-            fresh = fresh_clone(self.estimator, column, seed)
-            fresh.fit(chosen, wanted)
-        except ValueError as error:  # scikit-learn's word for a pipeline that needs the column
-            said = str(error).splitlines()[0][:200] if str(error) else "ValueError"
-            raise Decline(f"it cannot be trained without {without!r}: {said}") from error
-        return loaded(fresh)
+            refitted = fresh_clone(self.estimator, column, seed)
+            refitted.fit(kept_columns, labels)
+        except ValueError as error:  # scikit-learn raises it for a pipeline that needs the column
+            message = str(error).splitlines()[0][:200] if str(error) else "ValueError"
+            raise Decline(f"it cannot be trained without {without!r}: {message}") from error
+        return loaded(refitted)
 
     def _without(self, rows: Any, without: str | None) -> Any:
         if not self.names:
             return (rows if without is None else rows.drop(columns=[without])).to_numpy()
-        chosen = self.prepared(rows)
+        selected = self.prepared(rows)
         if getattr(self.final, "categorical_features", None) == "from_dtype" and not self.before:
-            chosen = chosen.astype({name: "category" for name in self.texts if name in chosen})
-        return chosen if without is None else chosen.drop(columns=[without])
+            selected = selected.astype({name: "category" for name in self.texts if name in selected})
+        return selected if without is None else selected.drop(columns=[without])
 
 
 def _program(model: Model, classes: tuple[str, ...]) -> tuple[Program | None, str | None]:
@@ -135,7 +141,7 @@ def _program(model: Model, classes: tuple[str, ...]) -> tuple[Program | None, st
 
 def _several_targets(final: Any) -> bool:
     if is_classifier(final):
-        network = hasattr(final, "out_activation_")  # there n_outputs_ counts classes
+        network = hasattr(final, "out_activation_")  # for a network n_outputs_ is the number of classes
         outputs = 1 if network else getattr(final, "n_outputs_", 1)
         labels = getattr(final, "_label_binarizer", None)
         several = str(getattr(labels, "y_type_", "")).startswith("multilabel")
@@ -159,15 +165,15 @@ def _check(estimator: Any) -> None:
 
 
 def _single_job(estimator: Any) -> None:
-    """One thread a model: sums in one order, and no pool inside a limited child."""
-    given = estimator.get_params(deep=True)
-    wanted = {name: 1 for name, value in given.items() if re.search(r"(^|__)n_jobs$", name) and value is not None}
-    if wanted:
-        estimator.set_params(**wanted)
+    """Set every n_jobs to 1: sums keep one order, so results repeat, and no process pool starts inside a limited child."""
+    parameters = estimator.get_params(deep=True)
+    jobs = {name: 1 for name, value in parameters.items() if re.search(r"(^|__)n_jobs$", name) and value is not None}
+    if jobs:
+        estimator.set_params(**jobs)
 
 
 def loaded(estimator: Any) -> Loaded:
-    """What qaudit needs to know of a fitted estimator. Raises Refused where it is unfitted, multi-output or no predictor."""
+    """The `Loaded` of a fitted estimator. Raises Refused where it is not fitted, has several targets or cannot predict."""
     if isinstance(estimator, GridSearchCV | RandomizedSearchCV) and hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
     _check(estimator)

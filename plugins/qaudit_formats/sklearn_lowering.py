@@ -1,6 +1,6 @@
-"""A fitted scikit-learn estimator as a Program: its own numbers in our arrays, nothing recomputed.
+"""Lowers a fitted scikit-learn estimator to a Program: its own numbers are copied into arrays, nothing is recomputed.
 
-Comparison rules are scikit-learn's: a row goes left where float32(x) <= threshold (float64); `missing_go_to_left` for NaN.
+Comparisons are those of scikit-learn: a row goes left where float32(x) <= threshold (float64); `missing_go_to_left` for NaN.
 Boosting: learning rate folded into the leaves (the same product that scikit-learn forms), the constant start kept as base.
 """
 
@@ -60,7 +60,7 @@ FORESTS = (RandomForestClassifier, RandomForestRegressor, ExtraTreesClassifier, 
 
 
 class CannotLower(Exception):
-    """The family, or this variant of it, has no Program; the message is one plain line."""
+    """The model family, or this variant of it, cannot be lowered to a Program; the message is one line of plain text."""
 
 
 def lower(estimator: Any, inputs: tuple[str, ...], output: Output, classes: tuple[str, ...]) -> Program:
@@ -116,10 +116,10 @@ def _mlp(estimator: Any, shape: Shape) -> Program:
         Dense(_floats(np.asarray(weight).T), _floats(bias), "identity" if layer == last else estimator.activation)
         for layer, (weight, bias) in enumerate(zip(estimator.coefs_, estimator.intercepts_, strict=True))
     )
-    known: dict[str, Link] = {"identity": "identity", "logistic": "logistic", "softmax": "softmax"}
-    if estimator.out_activation_ not in known:
+    links: dict[str, Link] = {"identity": "identity", "logistic": "logistic", "softmax": "softmax"}
+    if estimator.out_activation_ not in links:
         raise CannotLower(f"{type(estimator).__name__}: output activation {estimator.out_activation_!r} has no lowering")
-    return Program(inputs, steps, known[estimator.out_activation_], output, classes)
+    return Program(inputs, steps, links[estimator.out_activation_], output, classes)
 
 
 def check_tree(nodes: Any, features: int, what: str) -> None:
@@ -145,7 +145,7 @@ def check_tree(nodes: Any, features: int, what: str) -> None:
 def _ensemble(
     trees: Sequence[Any], features: int, values: Sequence[NDArray[np.float64]], base: Any, **options: Any
 ) -> tuple[Trees, NDArray[np.int32]]:
-    """Many fitted trees in flat arrays, and the first node of each."""
+    """Several fitted trees as one step with flat arrays, and the index of the root node of each."""
     states = []
     for number, tree in enumerate(trees):
         nodes = tree.__getstate__()["nodes"]
@@ -207,38 +207,41 @@ BUILDERS: tuple[tuple[tuple[type, ...], Builder], ...] = (
 
 
 def leaf_function(estimator: Any, program: Program) -> Callable[[NDArray[np.float64]], NDArray[np.int32]] | None:
-    """Flat node numbers (n, trees) of the leaves that scikit-learn itself reaches; None without trees."""
+    """A function: encoded rows -> flat node numbers (n, trees) of the leaves that scikit-learn reaches; None without trees."""
     step = program.steps[0]
     if not isinstance(step, Trees):
         return None
 
     def leaves(encoded: NDArray[np.float64]) -> NDArray[np.int32]:
-        reached = np.asarray(_nameless(estimator.apply)(encoded)).reshape(len(encoded), -1)
+        reached = np.asarray(_without_name_warning(estimator.apply)(encoded)).reshape(len(encoded), -1)
         return (reached + step.roots).astype(np.int32)
 
     return leaves
 
 
 def raw_function(estimator: Any, output: Output) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
-    """The model's own margins (n, k) before the link, where it has them; the predictions of a regressor."""
+    """A function: encoded rows -> the model's own margins (n, k) before the link, or a regressor's predictions.
+
+    None where the model has no margins.
+    """
     if output == "regression":
-        ask = estimator.predict
+        function = estimator.predict
     elif hasattr(estimator, "decision_function"):
-        ask = estimator.decision_function
+        function = estimator.decision_function
     elif type(estimator) in SINGLE_TREES + FORESTS:
-        ask = estimator.predict_proba
+        function = estimator.predict_proba
     else:
         return None
-    quiet = _nameless(ask)
-    return lambda encoded: _floats(quiet(encoded)).reshape(len(encoded), -1)
+    without_warning = _without_name_warning(function)
+    return lambda encoded: _floats(without_warning(encoded)).reshape(len(encoded), -1)
 
 
-def _nameless(ask: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The question without scikit-learn's warning that an array has no column names: encoded rows have none on purpose."""
+def _without_name_warning(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The function without scikit-learn's warning about missing column names: encoded rows have none on purpose."""
 
     def quiet(encoded: Any) -> Any:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
-            return ask(encoded)
+            return function(encoded)
 
     return quiet

@@ -1,4 +1,7 @@
-"""scikit-learn models in pickle or joblib files. Loading runs code from the file: the host asks for trust by digest first."""
+"""scikit-learn models in pickle or joblib files.
+
+Loading such a file runs code from it, so the host loads only a file whose digest the author has declared as trusted.
+"""
 
 from __future__ import annotations
 
@@ -51,16 +54,16 @@ def _is_pickle(head: bytes) -> bool:
 
 
 def _is_old_pickle(data: bytes) -> bool:
-    """Protocol 0 or 1: the whole stream parses as opcodes up to STOP. Nothing is executed."""
+    """Whether the data is a pickle of protocol 0 or 1: all of it parses as opcodes up to STOP. Nothing is executed."""
     try:
         names = [code.name for code, _, _ in pickletools.genops(data)]
-    except Exception:  # genops raises many kinds on what is no pickle
+    except Exception:  # genops raises many kinds of exceptions on other data
         return False
     return len(names) > 3 and names[-1] == "STOP"
 
 
 def recognise(path: Path) -> bool:
-    """A pickle stream, bare or inside one of joblib's compressions. Only opcodes are read."""
+    """Whether the file is a pickle stream, plain or in one of joblib's compressions. Only opcodes are read."""
     with path.open("rb") as stream:
         head = stream.read(1 << 16)
         small = len(head) < 1 << 16
@@ -82,7 +85,7 @@ def _hint(error: Exception) -> str:
 
 
 def load(path: Path) -> Loaded:
-    """The model in the file; runs what the file says. Raises Refused with one line."""
+    """Load the model, which runs code from the file. Raises Refused with a message of one line."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
         try:
@@ -90,12 +93,12 @@ def load(path: Path) -> Loaded:
         except InconsistentVersionWarning as warning:
             versions = f"scikit-learn {warning.original_sklearn_version}; this is {warning.current_sklearn_version}"
             raise Refused(f"{path.name}: made by {versions}: install that version or save the model again") from warning
-        except Exception as error:  # the file is somebody else's; whatever it causes is its fault
+        except Exception as error:  # code from the file may raise anything
             raise Refused(f"{path.name}: cannot be read ({type(error).__name__}: {str(error)[:200]}){_hint(error)}") from error
     return loaded(estimator)
 
 
 @hookimpl
 def qaudit_offer_formats() -> Iterable[Format]:
-    """One format, tier code."""
+    """Offer one format, of the tier "code"."""
     yield Format("sklearn_pickle", "code", recognise, load, "scikit-learn in pickle or joblib, trusted by digest")

@@ -1,4 +1,4 @@
-"""scikit-learn models in skops files: no code runs by design, only types from a reviewed list are built."""
+"""scikit-learn models in skops files: no code of the file runs, and only types from a reviewed list are built."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qaudit_formats.skops_check import REVIEWED, check_file
 
 
 def recognise(path: Path) -> bool:
-    """A zip archive with a schema.json at its top."""
+    """Whether the file is a zip archive with a schema.json at its top level."""
     try:
         if not is_zipfile(path):
             return False
@@ -27,7 +27,7 @@ def recognise(path: Path) -> bool:
 
 
 def load(path: Path) -> Loaded:
-    """The model in the file, checked before it is built. Raises Refused with one line."""
+    """Check the file, then build the model. Raises Refused with a message of one line."""
     check_file(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
@@ -35,12 +35,12 @@ def load(path: Path) -> Loaded:
             estimator = skops.io.load(path, trusted=list(REVIEWED))
         except InconsistentVersionWarning as warning:
             raise Refused(f"{path.name}: made by another scikit-learn: {str(warning)[:200]}") from warning
-        except Exception as error:  # the file is somebody else's; whatever it causes is its fault
+        except Exception as error:  # an untrusted file may cause any exception
             raise Refused(f"{path.name}: cannot be built ({type(error).__name__}: {str(error)[:200]})") from error
     return loaded(estimator)
 
 
 @hookimpl
 def qaudit_offer_formats() -> Iterable[Format]:
-    """One format, tier checked."""
+    """Offer one format, of the tier "checked"."""
     yield Format("sklearn_skops", "checked", recognise, load, "scikit-learn in skops, types from a reviewed list")

@@ -1,4 +1,4 @@
-"""Looks into a skops file before anything in it is built: sizes, node kinds, types, versions, tree indices."""
+"""Checks a skops file before anything in it is built: sizes, node kinds, types, versions and tree indices."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Node = dict[str, Any]
 
 
 def check_sizes(archive: ZipFile, name: str) -> None:
-    """Raise Refused for too many members, too many bytes, or a member that swells more than RATIO times."""
+    """Raise Refused for too many members, too many bytes, or a member that unpacks to more than RATIO times its size."""
     members = archive.infolist()
     if len(members) > MEMBERS:
         raise Refused(f"{name}: {len(members)} members in the archive; at most {MEMBERS} are read")
@@ -47,7 +47,7 @@ def check_sizes(archive: ZipFile, name: str) -> None:
 
 
 def read_schema(archive: ZipFile, name: str) -> Node:
-    """The parsed schema.json. Raises Refused where it is none."""
+    """The parsed schema.json. Raises Refused where it is missing or not a skops schema."""
     try:
         schema = json.loads(archive.read("schema.json"))
     except (KeyError, ValueError, RecursionError, BadZipFile) as error:
@@ -58,20 +58,20 @@ def read_schema(archive: ZipFile, name: str) -> Node:
 
 
 def nodes(schema: Any) -> Iterator[Node]:
-    """Every node of the schema, without recursion."""
-    waiting = [schema]
-    while waiting:
-        item = waiting.pop()
+    """All nodes of the schema, visited without recursion, so that deep nesting cannot exhaust the stack."""
+    to_visit = [schema]
+    while to_visit:
+        item = to_visit.pop()
         if isinstance(item, dict):
             if "__loader__" in item:
                 yield item
-            waiting.extend(item.values())
+            to_visit.extend(item.values())
         elif isinstance(item, list):
-            waiting.extend(item)
+            to_visit.extend(item)
 
 
 def _literal(node: Any) -> Any:
-    """The value of a JsonNode, else None."""
+    """The value of a JsonNode; None for any other node."""
     if isinstance(node, dict) and node.get("__loader__") == "JsonNode" and isinstance(node.get("content"), str):
         try:
             return json.loads(node["content"])
@@ -81,15 +81,15 @@ def _literal(node: Any) -> Any:
 
 
 def check_kinds(schema: Node, name: str) -> None:
-    """Raise Refused for a node kind outside our own list."""
+    """Raise Refused for a node kind that is not in LOADERS."""
     for node in nodes(schema):
         if node["__loader__"] not in LOADERS:
-            what = f"{node.get('__module__')}.{node.get('__class__')}"
-            raise Refused(f"{name}: holds a {node['__loader__']} ({what}), which is not among the node kinds that are read")
+            type_name = f"{node.get('__module__')}.{node.get('__class__')}"
+            raise Refused(f"{name}: holds a {node['__loader__']} ({type_name}), which is not among the node kinds that are read")
 
 
 def check_versions(schema: Node, name: str) -> None:
-    """Raise Refused where an estimator in the file was made by another scikit-learn."""
+    """Raise Refused where an estimator in the file was made by another version of scikit-learn."""
     for node in nodes(schema):
         content = node.get("content")
         inner = content.get("content") if isinstance(content, dict) else None
@@ -101,20 +101,20 @@ def check_versions(schema: Node, name: str) -> None:
 
 
 def _header(archive: ZipFile, member: str, name: str) -> None:
-    """Raise Refused where a .npy header promises more bytes than the member holds, or objects."""
+    """Raise Refused where a .npy header announces objects, or more bytes than the member has."""
     size = archive.getinfo(member).file_size
     with archive.open(member) as stream:
         try:
             version = np.lib.format.read_magic(stream)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = read(stream)
-        except (ValueError, OSError, EOFError, SyntaxError, TokenError) as error:  # numpy reads old headers by Python's tokens
+        except (ValueError, OSError, EOFError, SyntaxError, TokenError) as error:  # numpy tokenizes old headers as Python source
             raise Refused(f"{name}: {member!r} is not a .npy array") from error
-    wanted = dtype.itemsize
+    needed = dtype.itemsize
     for length in shape:
-        wanted *= int(length)
-    if dtype.hasobject or wanted > size:
-        raise Refused(f"{name}: {member!r} promises {wanted} bytes of {dtype} and holds {size}")
+        needed *= int(length)
+    if dtype.hasobject or needed > size:
+        raise Refused(f"{name}: {member!r} promises {needed} bytes of {dtype} and holds {size}")
 
 
 def check_arrays(archive: ZipFile, name: str) -> None:
@@ -132,7 +132,10 @@ def _array(archive: ZipFile, node: Any, name: str) -> Any:
 
 
 def check_trees(archive: ZipFile, schema: Node, name: str) -> None:
-    """Raise Refused where a tree's child or feature points outside; before scikit-learn, which would not look, sees it."""
+    """Raise Refused where a child or feature index of a tree is out of range.
+
+    scikit-learn does not check these indices and would read outside its arrays.
+    """
     known = {node.get("__id__"): node for node in nodes(schema) if node["__loader__"] == "NdArrayNode"}
     trees = [node for node in nodes(schema) if node["__loader__"] == "TreeNode"]
     for number, node in enumerate(trees):
@@ -152,7 +155,7 @@ def check_trees(archive: ZipFile, schema: Node, name: str) -> None:
 
 
 def check_generators(schema: Node, name: str) -> None:
-    """Raise Refused where a random state points outside its 624 words: drawing from it would crash."""
+    """Raise Refused where the position of a random state is outside its 624 words: drawing from it would crash."""
     for node in nodes(schema):
         if node["__loader__"] == "RandomStateNode":
             for inner in nodes(node):
@@ -162,7 +165,7 @@ def check_generators(schema: Node, name: str) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Everything above, in order. Raises Refused with one line."""
+    """Run all checks of this module on a file. Raises Refused with a message of one line."""
     try:
         with ZipFile(path) as archive:
             check_sizes(archive, path.name)
@@ -176,7 +179,7 @@ def check_file(path: Path) -> None:
         raise Refused(f"{path.name}: not a readable archive ({type(error).__name__}: {error})") from error
     try:
         unknown = set(get_untrusted_types(file=path)) - set(REVIEWED)
-    except Exception as error:  # skops meets a file of somebody else here
+    except Exception as error:  # an untrusted file may cause any exception
         raise Refused(f"{path.name}: not readable as skops ({type(error).__name__}: {str(error)[:200]})") from error
     if unknown:
         listed = ", ".join(sorted(unknown)[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")

@@ -9,5 +9,5 @@ from qaudit import Framework, hookimpl
 
 @hookimpl
 def qaudit_offer_frameworks() -> Iterator[Framework]:
-    """The list as data, from the file beside this module."""
+    """Offer the list, which is data in the toml file beside this module."""
     yield Framework(**tomllib.loads(files(__package__).joinpath("sr_26_2.toml").read_text("utf-8")))

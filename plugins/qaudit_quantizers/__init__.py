@@ -1,1 +1,1 @@
-"""Built-in quantizers; one module a plugin, found through the same entry points as a stranger's."""
+"""Built-in quantizers: one module per plugin, discovered through the same entry points as third-party plugins."""

@@ -27,39 +27,44 @@ WIDE_SCALE = "maximum(hi / high - lo / high, tiny)"
 
 
 def affine(values: NDArray[np.float64], calibration: Calibration, *, bits: int, axis: str) -> QuantizedTensor:
-    """Codes of one parameter; Refused where a value is not finite, Decline where `axis` is "channel" and there is none."""
+    """Quantize one parameter.
+
+    Raises Refused where a value is not finite, and Decline where `axis` is "channel" and the parameter has no output axis.
+    """
     if not np.isfinite(values).all():
         raise Refused(
             f"{calibration.name}: {int((~np.isfinite(values)).sum())} values are NaN or infinite; expected finite numbers"
         )
-    along = calibration.axis if axis == "channel" else None
-    if axis == "channel" and along is None:
+    channel_axis = calibration.axis if axis == "channel" else None
+    if axis == "channel" and channel_axis is None:
         raise Decline("axis='channel' needs a parameter with an output axis")
     qtype = QType(bits, signed=False)
     ends = {"low": float(qtype.low), "high": float(qtype.high)}
-    scale, zero_point = grid(values, along, ends)
+    scale, zero_point = grid(values, channel_axis, ends)
     codes = evaluate(CODES, w=values, scale=scale, zero_point=zero_point, **ends).astype(np.int32)
-    if along is None:
+    if channel_axis is None:
         return QuantizedTensor(codes, scale=float(scale), qtype=qtype, zero_point=int(zero_point), formula=CODES)
-    points = np.asarray(zero_point).reshape(-1).astype(np.int32)
-    return QuantizedTensor(codes, scale=np.asarray(scale).reshape(-1), qtype=qtype, zero_point=points, axis=along, formula=CODES)
+    zeros = np.asarray(zero_point).reshape(-1).astype(np.int32)
+    return QuantizedTensor(
+        codes, scale=np.asarray(scale).reshape(-1), qtype=qtype, zero_point=zeros, axis=channel_axis, formula=CODES
+    )
 
 
-def grid(values: NDArray[np.float64], along: int | None, ends: dict[str, float]) -> tuple[Any, Any]:
-    """Scale and zero point (whole floats) of the tensor (0-d), or of every index of the axis, shaped to broadcast."""
-    others = None if along is None else tuple(index for index in range(values.ndim) if index != along)
-    lo = np.asarray(values.min(axis=others, keepdims=along is not None, initial=0.0))
-    hi = np.asarray(values.max(axis=others, keepdims=along is not None, initial=0.0))
-    hi = np.where(hi == lo, ends["high"], hi)  # all zero: scale 1
+def grid(values: NDArray[np.float64], channel_axis: int | None, ends: dict[str, float]) -> tuple[Any, Any]:
+    """Scale and zero point (floats without a fraction) of the tensor (0-d), or per index of the axis, shaped to broadcast."""
+    others = None if channel_axis is None else tuple(index for index in range(values.ndim) if index != channel_axis)
+    lo = np.asarray(values.min(axis=others, keepdims=channel_axis is not None, initial=0.0))
+    hi = np.asarray(values.max(axis=others, keepdims=channel_axis is not None, initial=0.0))
+    hi = np.where(hi == lo, ends["high"], hi)  # an all-zero tensor then has the scale 1
     with np.errstate(over="ignore"):
-        wide = not np.isfinite(hi - lo).all()
-    scale = evaluate(WIDE_SCALE if wide else SCALE, hi=hi, lo=lo, high=ends["high"], tiny=np.finfo(float).tiny)
+        overflows = not np.isfinite(hi - lo).all()
+    scale = evaluate(WIDE_SCALE if overflows else SCALE, hi=hi, lo=lo, high=ends["high"], tiny=np.finfo(float).tiny)
     return scale, evaluate(ZERO_POINT, lo=lo, scale=scale, **ends)
 
 
 @hookimpl
 def qaudit_offer_quantizers(subject: Subject) -> Iterator[Quantizer]:
-    """One quantizer: uniform, with a zero point."""
+    """Offer one quantizer: uniform, with a zero point."""
     yield Quantizer(
         "affine",
         "uniform steps over the observed range, with a zero point",

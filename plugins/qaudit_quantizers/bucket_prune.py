@@ -54,25 +54,28 @@ def bucket_prune(
     tau: float,
     tol: float | None,
 ) -> dict[str, QuantizedTensor]:
-    """Quantized weights and leaves with a mask; Decline where the model has neither, Refused where a value is not finite."""
+    """The quantized weights and leaves with their masks, by parameter.
+
+    Raises Decline where the model has neither weights nor leaves, and Refused where a value is not finite.
+    """
     values = {name: p.values for name, p in program.parameters().items() if p.role in ("weight", "leaf")}
     if not values:
         raise Decline("prunes weights of dense layers and leaves of trees; the model has neither")
     for name, array in values.items():
         if not np.isfinite(array).all():
             raise Refused(f"{name}: {int((~np.isfinite(array)).sum())} values are NaN or infinite; expected finite numbers")
-    found: dict[str, QuantizedTensor] = {}
+    quantized: dict[str, QuantizedTensor] = {}
     for names in _scopes(values, calibrations, scope):
-        group = {name: values[name] for name in names}
-        number = ranges(group, buckets)
-        shares = contributions(group, number, buckets, calibrations[names[0]])
-        kept = keep(shares, [any((n == k).any() for n in number.values()) for k in range(buckets)], tau, tol)
-        found.update({name: quantize(group[name], kept[number[name]], bits) for name in names})
-    return found
+        scope_values = {name: values[name] for name in names}
+        range_of = ranges(scope_values, buckets)
+        shares = contributions(scope_values, range_of, buckets, calibrations[names[0]])
+        kept_ranges = keep(shares, [any((n == k).any() for n in range_of.values()) for k in range(buckets)], tau, tol)
+        quantized.update({name: quantize(scope_values[name], kept_ranges[range_of[name]], bits) for name in names})
+    return quantized
 
 
 def _scopes(values: Mapping[str, Floats], calibrations: Mapping[str, Calibration], scope: str) -> list[list[str]]:
-    """The parameters whose ranges are taken together."""
+    """Groups of parameters that share their ranges: each tensor, each layer, or all of them."""
     if scope == "global":
         return [list(values)]
     if scope == "tensor":
@@ -84,7 +87,7 @@ def _scopes(values: Mapping[str, Floats], calibrations: Mapping[str, Calibration
 
 
 def ranges(values: Mapping[str, Floats], buckets: int) -> dict[str, NDArray[np.int64]]:
-    """The range (0 to K - 1) of every weight, by equal widths of |w| up to the common maximum."""
+    """The range number (0 to K - 1) of every weight; ranges have equal widths of |w| up to the common maximum."""
     peak = max(float(np.abs(array).max(initial=0.0)) for array in values.values())
     inner = np.asarray(evaluate(EDGE, share=np.arange(1, buckets) / buckets, peak=peak))
     if peak == 0.0:
@@ -93,35 +96,35 @@ def ranges(values: Mapping[str, Floats], buckets: int) -> dict[str, NDArray[np.i
 
 
 def contributions(
-    values: Mapping[str, Floats], number: Mapping[str, NDArray[np.int64]], buckets: int, calibration: Calibration
+    values: Mapping[str, Floats], range_of: Mapping[str, NDArray[np.int64]], buckets: int, calibration: Calibration
 ) -> Floats:
-    """c_k of every range (K,): the mean change of the prediction when the range is set to zero."""
+    """The contribution c_k of every range (K,): the mean change of the prediction when its weights are set to zero."""
     shares = np.zeros(buckets)
     for k in range(buckets):
-        if any((number[name] == k).any() for name in values):
-            replaced = {name: np.where(number[name] == k, 0.0, array) for name, array in values.items()}
+        if any((range_of[name] == k).any() for name in values):
+            replaced = {name: np.where(range_of[name] == k, 0.0, array) for name, array in values.items()}
             shares[k] = calibration.effect(replaced, label=f"range {k + 1} of {buckets}")
     return shares
 
 
-def keep(shares: Floats, filled: list[bool], tau: float, tol: float | None) -> NDArray[np.bool_]:
-    """Which ranges are kept (K,). Among equal contributions the range of larger weights goes first."""
+def keep(shares: Floats, occupied: list[bool], tau: float, tol: float | None) -> NDArray[np.bool_]:
+    """Which ranges are kept (K,). Of equal contributions the range with the larger weights is taken first."""
     kept = np.zeros(len(shares), dtype=bool)
-    kept[-1] = True  # the range of max|w|
+    kept[-1] = True  # the range of max|w| is always kept
     if tol is not None:
         return np.asarray(kept | (shares > tol))
     if tau == 1.0:
-        return np.asarray(kept | np.array(filled))
-    total, reached = float(shares.sum()), 0.0
+        return np.asarray(kept | np.array(occupied))
+    total, cumulative = float(shares.sum()), 0.0
     for k in sorted(range(len(shares)), key=lambda k: (-shares[k], -k)):
-        if reached >= tau * total:
+        if cumulative >= tau * total:
             break
-        kept[k], reached = True, reached + float(shares[k])
+        kept[k], cumulative = True, cumulative + float(shares[k])
     return kept
 
 
 def quantize(values: Floats, kept: NDArray[np.bool_], bits: int) -> QuantizedTensor:
-    """Symmetric codes of the kept weights; the others are masked."""
+    """Symmetric codes of the kept weights; all other weights are masked and become exactly zero."""
     qtype = QType(bits)
     peak = float(np.abs(values[kept]).max(initial=0.0)) or float(qtype.high)
     scale = float(evaluate(SCALE, peak=peak, high=float(qtype.high), tiny=TINY))
@@ -131,7 +134,7 @@ def quantize(values: Floats, kept: NDArray[np.bool_], bits: int) -> QuantizedTen
 
 
 def free_ranges(buckets: int, bits: int) -> int:
-    """How many of the lowest ranges round to zero anyway, where all else is kept: those with e_k <= max|w| / (2 Q)."""
+    """How many of the lowest ranges round to zero even if they are kept: those with e_k <= max|w| / (2 Q)."""
     return buckets // (2 * QType(bits).high)
 
 
@@ -153,7 +156,7 @@ def shapley(values: Floats, calibration: Calibration, *, buckets: int = 4) -> Fl
 
 @hookimpl
 def qaudit_offer_quantizers(subject: Subject) -> Iterator[Quantizer]:
-    """One quantizer: prunes by contribution, then quantizes."""
+    """Offer one quantizer: prunes by contribution, then quantizes."""
     yield Quantizer(
         "bucket_prune",
         "discards ranges of weights that hardly move the predictions, quantizes the rest",

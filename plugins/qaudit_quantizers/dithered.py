@@ -47,29 +47,29 @@ TINY = float(np.finfo(float).tiny)
 def dithered(
     values: Floats, calibration: Calibration, *, bits: int, range: str, k: float | None, dither: str, axis: str, seed: int
 ) -> QuantizedTensor:
-    """Codes of one parameter. The draw's seed is the parameter's own seed plus `seed`.
+    """Quantize one parameter. The seed of the random draw is the parameter's own seed plus `seed`.
 
-    Refused where a value is not finite; Decline where the settings contradict each other or do not fit the parameter.
+    Raises Refused where a value is not finite, and Decline where the settings contradict each other or do not fit the parameter.
     """
     _check(values, calibration, range, k, axis)
-    values = np.ascontiguousarray(values)  # sums depend on the order of the elements in memory
-    along = calibration.axis if axis == "channel" else None
+    values = np.ascontiguousarray(values)  # a mean depends on the order of summation, and that on the order in memory
+    channel_axis = calibration.axis if axis == "channel" else None
     qtype = QType(bits)
-    mu, spread = centre(values, along)
+    mu, spread = centre(values, channel_axis)
     if not np.isfinite(spread).all():
         raise Decline(f"{calibration.name}: its values are too far apart for a range about the mean")
     constant = spread == 0
-    step = np.where(constant, 1.0, steps(values, mu, range, k, along, qtype))
-    own = calibration.seed + seed
-    codes = _codes(values, mu, step, qtype, None if dither == "none" else own)
+    step = np.where(constant, 1.0, steps(values, mu, range, k, channel_axis, qtype))
+    draw_seed = calibration.seed + seed
+    codes = _codes(values, mu, step, qtype, None if dither == "none" else draw_seed)
     return QuantizedTensor(
         np.where(constant, 0, codes).astype(np.int32),
-        scale=_shaped(step, along),
+        scale=_shaped(step, channel_axis),
         qtype=qtype,
-        offset=_shaped(mu, along),
+        offset=_shaped(mu, channel_axis),
         mask=np.broadcast_to(~constant, values.shape).copy() if constant.any() else None,
-        dither_seed=own if dither == "subtractive" else None,
-        axis=along,
+        dither_seed=draw_seed if dither == "subtractive" else None,
+        axis=channel_axis,
         formula=PLAIN if dither == "none" else DITHERED,
     )
 
@@ -87,35 +87,36 @@ def _check(values: Floats, calibration: Calibration, range: str, k: float | None
         raise Decline("axis='channel' needs a parameter with an output axis")
 
 
-def centre(values: Floats, along: int | None) -> tuple[Floats, Floats]:
-    """Mean and range of the tensor (0-d), or of every index of the axis, shaped to broadcast.
+def centre(values: Floats, channel_axis: int | None) -> tuple[Floats, Floats]:
+    """Mean and range (max - min) of the tensor (0-d), or per index of the axis, shaped to broadcast.
 
-    A constant is told by its range 0, not by its variance, and its mean is the constant itself: the mean of ten times 0.1 is not.
+    A constant tensor is recognised by a range of 0 and not by its variance, and its mean is clipped to the constant: in floating
+    point the mean of ten values 0.1 is not 0.1.
     """
-    others, keep = _others(values, along), along is not None
+    others, keep = _others(values, channel_axis), channel_axis is not None
     low = np.asarray(values.min(axis=others, keepdims=keep))
     high = np.asarray(values.max(axis=others, keepdims=keep))
     with np.errstate(over="ignore"):
         mean = np.asarray(values.mean(axis=others, keepdims=keep))
         spread = np.asarray(high - low)
-    count = values.size if along is None else values.size // values.shape[along]
-    large = np.asarray((values / count).sum(axis=others, keepdims=keep))  # where the sum overflows
+    count = values.size if channel_axis is None else values.size // values.shape[channel_axis]
+    large = np.asarray((values / count).sum(axis=others, keepdims=keep))  # used where the sum overflows
     return np.clip(np.where(np.isfinite(mean), mean, large), low, high), spread
 
 
-def steps(values: Floats, mu: Floats, range: str, k: float | None, along: int | None, qtype: QType) -> Floats:
-    """D, in the units of the values."""
-    others, keep = _others(values, along), along is not None
+def steps(values: Floats, mu: Floats, range: str, k: float | None, channel_axis: int | None, qtype: QType) -> Floats:
+    """The step D in the units of the values, for the whole tensor or per index of the axis."""
+    others, keep = _others(values, channel_axis), channel_axis is not None
     peak = np.asarray(np.abs(values - mu).max(axis=others, keepdims=keep))
     if range == "maxabs":
         return np.asarray(evaluate(MAXABS, peak=peak, high=float(qtype.high), tiny=TINY))
-    unit = np.where(peak > 0, peak, 1.0)  # so that no square overflows or vanishes
+    unit = np.where(peak > 0, peak, 1.0)  # scaled to 1 so that no square overflows or underflows
     sigma = unit * np.sqrt((((values - mu) / unit) ** 2).mean(axis=others, keepdims=keep))
     return np.asarray(evaluate(KSIGMA, sigma=sigma, k=k, high=float(qtype.high), tiny=TINY))
 
 
-def _others(values: Floats, along: int | None) -> tuple[int, ...] | None:
-    return None if along is None else tuple(i for i in range(values.ndim) if i != along)
+def _others(values: Floats, channel_axis: int | None) -> tuple[int, ...] | None:
+    return None if channel_axis is None else tuple(i for i in range(values.ndim) if i != channel_axis)
 
 
 def _codes(values: Floats, mu: Floats, step: Floats, qtype: QType, seed: int | None) -> NDArray[np.int32]:
@@ -127,14 +128,14 @@ def _codes(values: Floats, mu: Floats, step: Floats, qtype: QType, seed: int | N
     return np.asarray(codes).astype(np.int32)
 
 
-def _shaped(numbers: Floats, along: int | None) -> Any:
-    """A float, or one value an index of the axis."""
-    return float(numbers) if along is None else np.asarray(numbers, dtype=np.float64).reshape(-1)
+def _shaped(numbers: Floats, channel_axis: int | None) -> Any:
+    """A float for the whole tensor, or an array with one value per index of the axis."""
+    return float(numbers) if channel_axis is None else np.asarray(numbers, dtype=np.float64).reshape(-1)
 
 
 @hookimpl
 def qaudit_offer_quantizers(subject: Subject) -> Iterator[Quantizer]:
-    """One quantizer: centred on the mean, with or without a dither."""
+    """Offer one quantizer: centred on the mean, with or without a dither."""
     yield Quantizer(
         "dithered",
         "uniform steps about the mean, with an optional random dither",

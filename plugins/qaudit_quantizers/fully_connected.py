@@ -46,7 +46,10 @@ TINY = float(np.finfo(float).tiny)
 
 
 def weights(values: Floats, calibration: Calibration, *, bits: int, input_bits: int, mode: str) -> QuantizedTensor:
-    """Codes of a layer's weights (out, in), one scale an output; Decline for other parameters and where int32 may overflow."""
+    """Quantize the weights (out, in) of a dense layer with one scale per output.
+
+    Raises Decline for other parameters and where the int32 accumulator may overflow, and Refused where a value is not finite.
+    """
     if calibration.role != "weight":
         raise Decline(f"quantizes dense layers; {calibration.name} is a {calibration.role} of a tree")
     if not np.isfinite(values).all():
@@ -55,7 +58,7 @@ def weights(values: Floats, calibration: Calibration, *, bits: int, input_bits: 
         )
     qtype = QType(bits)
     if mode == "full":
-        _fits(values.shape[1], qtype, QType(input_bits, signed=False), calibration.name)
+        _check_accumulator(values.shape[1], qtype, QType(input_bits, signed=False), calibration.name)
     peak = np.abs(values).max(axis=1, keepdims=True)
     scale = evaluate(SCALE, peak=np.where(peak > 0, peak, qtype.high), high=float(qtype.high), tiny=TINY)
     codes = evaluate(CODES, w=values, scale=scale, low=float(qtype.low), high=float(qtype.high)).astype(np.int32)
@@ -63,7 +66,10 @@ def weights(values: Floats, calibration: Calibration, *, bits: int, input_bits: 
 
 
 def inputs(calibration: Calibration, *, bits: int, input_bits: int, mode: str) -> Grid | None:
-    """The grid of the layer's inputs over their range on the calibration rows and zero; None where mode is "weight_only"."""
+    """The grid of the layer's inputs over their range on the calibration rows, extended to zero; None for mode "weight_only".
+
+    Raises Decline without calibration rows or for a range that overflows, and Refused where an input is not finite.
+    """
     if mode == "weight_only":
         return None
     if calibration.inputs is None:
@@ -79,10 +85,10 @@ def inputs(calibration: Calibration, *, bits: int, input_bits: int, mode: str) -
     return Grid(scale, int(evaluate(INPUT_ZERO, lo=lo, scale=scale, low=low, high=high)), qtype)
 
 
-def _fits(n_in: int, weight: QType, taken: QType, name: str) -> None:
-    if n_in * weight.high * taken.high >= 2**31:
+def _check_accumulator(n_in: int, weight: QType, inputs: QType, name: str) -> None:
+    if n_in * weight.high * inputs.high >= 2**31:
         raise Decline(
-            f"{name}: {n_in} inputs x {weight.high} x {taken.high} = {n_in * weight.high * taken.high} may overflow the int32 "
+            f"{name}: {n_in} inputs x {weight.high} x {inputs.high} = {n_in * weight.high * inputs.high} may overflow the int32 "
             f"accumulator; fewer bits are needed"
         )
 
@@ -93,9 +99,9 @@ def stated_bound(x: Floats, weight: Floats, weight_scale: Floats, input_scale: f
     x (n, in) inside the calibrated range, weight (out, in), weight_scale (out,) -> (n, out).
     """
     n_in = weight.shape[1]
-    own = np.abs(x).sum(axis=1)[:, None] * weight_scale / 2
+    weight_error = np.abs(x).sum(axis=1)[:, None] * weight_scale / 2
     return np.asarray(
-        own
+        weight_error
         + np.abs(weight).sum(axis=1) * input_scale / 2
         + n_in * weight_scale * input_scale / 4
         + weight_scale * input_scale / 2
@@ -104,7 +110,7 @@ def stated_bound(x: Floats, weight: Floats, weight_scale: Floats, input_scale: f
 
 @hookimpl
 def qaudit_offer_quantizers(subject: Subject) -> Iterator[Quantizer]:
-    """One quantizer: dense layers in integers."""
+    """Offer one quantizer: dense layers in integers."""
     yield Quantizer(
         "fully_connected",
         "whole dense layers in integers: weights per output, inputs, 32-bit biases",

@@ -23,34 +23,37 @@ SCALE = "maximum(peak / high, tiny)"
 
 
 def symmetric(values: NDArray[np.float64], calibration: Calibration, *, bits: int, axis: str) -> QuantizedTensor:
-    """Codes of one parameter; Refused where a value is not finite, Decline where `axis` is "channel" and there is none."""
+    """Quantize one parameter.
+
+    Raises Refused where a value is not finite, and Decline where `axis` is "channel" and the parameter has no output axis.
+    """
     if not np.isfinite(values).all():
         raise Refused(
             f"{calibration.name}: {int((~np.isfinite(values)).sum())} values are NaN or infinite; expected finite numbers"
         )
-    along = calibration.axis if axis == "channel" else None
-    if axis == "channel" and along is None:
+    channel_axis = calibration.axis if axis == "channel" else None
+    if axis == "channel" and channel_axis is None:
         raise Decline("axis='channel' needs a parameter with an output axis")
     qtype = QType(bits)
-    peak = peaks(values, along)
+    peak = peaks(values, channel_axis)
     scale = evaluate(SCALE, peak=np.where(peak > 0, peak, qtype.high), high=float(qtype.high), tiny=np.finfo(float).tiny)
     codes = evaluate(CODES, w=values, scale=scale, low=float(qtype.low), high=float(qtype.high)).astype(np.int32)
-    if along is None:
+    if channel_axis is None:
         return QuantizedTensor(codes, scale=float(scale), qtype=qtype, formula=CODES)
-    return QuantizedTensor(codes, scale=np.asarray(scale).reshape(-1), qtype=qtype, axis=along, formula=CODES)
+    return QuantizedTensor(codes, scale=np.asarray(scale).reshape(-1), qtype=qtype, axis=channel_axis, formula=CODES)
 
 
-def peaks(values: NDArray[np.float64], along: int | None) -> Any:
-    """max|w| of the tensor (0-d), or of every index of the axis, shaped to broadcast against the tensor."""
-    if along is None:
+def peaks(values: NDArray[np.float64], channel_axis: int | None) -> Any:
+    """max|w| of the tensor (0-d), or per index of the axis, shaped to broadcast against the tensor."""
+    if channel_axis is None:
         return np.asarray(np.abs(values).max(initial=0.0))
-    others = tuple(index for index in range(values.ndim) if index != along)
+    others = tuple(index for index in range(values.ndim) if index != channel_axis)
     return np.abs(values).max(axis=others, keepdims=True, initial=0.0)
 
 
 @hookimpl
 def qaudit_offer_quantizers(subject: Subject) -> Iterator[Quantizer]:
-    """One quantizer: uniform, symmetric about zero."""
+    """Offer one quantizer: uniform, symmetric about zero."""
     yield Quantizer(
         "symmetric",
         "uniform steps, symmetric about zero, largest magnitude kept",

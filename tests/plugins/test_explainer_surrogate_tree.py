@@ -193,7 +193,7 @@ def test_no_split_is_left_whose_two_leaves_say_the_same_and_taking_them_back_cha
     for node in np.flatnonzero(found.left >= 0):
         pair = found.left[node], found.right[node]
         assert found.left[pair[0]] >= 0 or found.left[pair[1]] >= 0 or label[pair[0]] != label[pair[1]]
-    monkeypatch.setattr(plugin, "undo_idle", lambda made, y, classes: None)
+    monkeypatch.setattr(plugin, "merge_equal_leaves", lambda tree, y, classes: None)
     whole = plugin.explain(context(noisy, background()), **chosen)
     assert size(whole)["leaves"] > size(found)["leaves"]
     rows = background(500, seed=4)
