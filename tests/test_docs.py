@@ -20,7 +20,7 @@ from qaudit.core.evidence import TOPICS
 from qaudit.plugin_host.discovery import from_file
 from qaudit.rendering.custom_template.markup import ELEMENTS
 from qaudit.rendering.custom_template.sandbox import FILTERS
-from qaudit.rendering.custom_template.source import read_guest
+from qaudit.rendering.custom_template.source import read_custom_template
 from qaudit.rendering.custom_template.styles import PROPERTIES
 from qaudit.rendering.html import page
 from qaudit.rendering.table import SECTIONS
@@ -141,7 +141,7 @@ def test_the_template_page_is_a_template_and_lists_what_there_is(tmp_path: Path)
     for name, language in (("template.html.j2", "jinja"), ("template.css", "css")):
         (folder / name).write_text(snippets(ROOT / "docs" / "write-a-template.md", language)[0], encoding="utf-8")
     golden = json.loads((ROOT / "tests" / "golden" / "report.json").read_text(encoding="utf-8"))
-    assert "Memo to the committee" in page(golden, guest=asdict(read_guest(folder)))
+    assert "Memo to the committee" in page(golden, custom_template=asdict(read_custom_template(folder)))
     words = set(re.findall(r"[a-z0-9-]+", text))
     assert {*ELEMENTS, *FILTERS, *SECTIONS} - {"d", "result"} <= words
     pattern = r"(margin|padding|border)(-(top|right|bottom|left))?(-(color|style|width))?|(min|max)-(width|height)"

@@ -15,7 +15,7 @@ from qaudit.inputs.options import Settings
 from qaudit.pipeline.plan import REGISTERED, load_request, registered_request
 from qaudit.pipeline.stages.load import labelled, roles_of
 from qaudit.pipeline.stages.load_model import Opened, loaded_by, open_file, parameters
-from qaudit.pipeline.stages.render import check_guest, render
+from qaudit.pipeline.stages.render import check_custom_template, render
 from qaudit.plugin_host.discovery import PluginHost
 from qaudit.report.reading import report_bytes
 from qaudit.sandbox import runner
@@ -105,11 +105,11 @@ def render_again(
     are only replaced by the same bytes: report.* never change after the seal.
     """
     content = report_bytes(report)
-    guest = check_guest(template) if template else None
+    custom_template = check_custom_template(template) if template else None
     target = atomic_io.output_folder(folder or report.parent)
     with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
-        made = render(content, Path(scratch), name=str(report), formats=formats, lang=lang, guest=guest)
-        for row in made.skipped if guest else ():
+        made = render(content, Path(scratch), name=str(report), formats=formats, lang=lang, custom_template=custom_template)
+        for row in made.skipped if custom_template else ():
             if row.by.startswith("template "):
                 raise Refused(f"{template}: {row.reason.rpartition('; ')[0]}")
         pages = {path.name: path.read_bytes() for path in made.files}

@@ -30,7 +30,7 @@ from qaudit.pipeline.stages.load import load
 from qaudit.pipeline.stages.previous import read_report
 from qaudit.pipeline.stages.quantize import quantize
 from qaudit.pipeline.stages.refit_variants import Variants
-from qaudit.pipeline.stages.render import check_guest, render
+from qaudit.pipeline.stages.render import check_custom_template, render
 from qaudit.pipeline.stages.report import assemble, evidence_table
 from qaudit.report.model import Report
 from qaudit.sandbox import runner
@@ -69,7 +69,7 @@ def run(
     with contextlib.ExitStack() as held, tempfile.TemporaryDirectory(prefix="qaudit-") as scratch, threadpool_limits(limits=1):
         plan = make_plan(settings, output, Path(scratch))
         previous = read_report(Path(settings.report.previous)) if settings.report.previous else None
-        guest = check_guest(Path(settings.report.template)) if settings.report.template else None
+        custom_template = check_custom_template(Path(settings.report.template)) if settings.report.template else None
         if output is not None:
             held.enter_context(atomic_io.locked(output))
         held.enter_context(runner.debugging(debugging))
@@ -82,7 +82,9 @@ def run(
         atomic_io.write_bytes(pages / "report.json", content)
         with show.stage("render", " and ".join(settings.report.formats)):
             wanted, lang = settings.report.formats, settings.report.lang
-            made = render(content, pages, formats=wanted, lang=lang, guest=guest, run=units.run, progress=show)
+            made = render(
+                content, pages, formats=wanted, lang=lang, custom_template=custom_template, run=units.run, progress=show
+            )
         troubles = [f"{row.by}: {row.reason} ({row.stage})" for row in road.report.skipped if row.kind == "failed"]
         troubles += [f"{row.by}: {row.reason} ({row.stage})" for row in made.skipped]
         name = road.report.audit.id

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from qaudit.errors import Refused
 from qaudit.rendering.assets import font_rules, templates
-from qaudit.rendering.custom_template.layout import OURS, contents, lay_out, linked, marked
+from qaudit.rendering.custom_template.layout import DEFAULT, contents, lay_out, linked, marked
 from qaudit.rendering.numbers import NONE
 from qaudit.rendering.numbers import whole as whole_number
 from qaudit.rendering.pages.record import TO_DO
@@ -64,10 +64,12 @@ def words(text: str, **values: Any) -> str:
     return text % values if values else text
 
 
-def page(report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en", guest: Mapping[str, Any] | None = None) -> str:
+def page(
+    report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en", custom_template: Mapping[str, Any] | None = None
+) -> str:
     """The whole report as HTML: for the screen, or as the source of the PDF. Refuses a language that has no catalogue.
 
-    `guest` is a third-party template (name, digest, files) that lays out what follows page one. Raises GuestError.
+    `custom_template` (name, digest, files) lays out everything after page one. Raises CustomTemplateError.
     """
     if lang not in LANGUAGES:
         raise Refused(f"lang: {lang!r} is not known; known: {', '.join(LANGUAGES)}")
@@ -79,13 +81,13 @@ def page(report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en", gues
     environment.filters["short"] = lambda digest: visible(str(digest).removeprefix("sha256:")[:16], 16)
     environment.globals["_"] = words
     view = build(report, lang)
-    layout = lay_out(guest, report, view, pdf) if guest else OURS
+    layout = lay_out(custom_template, report, view, pdf) if custom_template else DEFAULT
     sheets = _styles(pdf)
-    if guest:
-        sheets.append(("", (folder / "guest.css").read_text(encoding="utf-8") + layout.sheet))
+    if custom_template:
+        sheets.append(("", (folder / "custom_template.css").read_text(encoding="utf-8") + layout.sheet))
     script = (folder / "script.js").read_text(encoding="utf-8")
     text = environment.get_template("report.html.j2").render(
-        view={**view, "sections": contents(layout, view), "guest": layout.told},
+        view={**view, "sections": contents(layout, view), "custom_template": layout.note},
         parts=layout.parts,
         marked=marked,
         pdf=pdf,
@@ -96,7 +98,7 @@ def page(report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en", gues
         numbering=Numbering(),
         to_do=TO_DO,
     )
-    return linked(text) if guest else text
+    return linked(text) if custom_template else text
 
 
 def _printed(value: Any) -> Any:

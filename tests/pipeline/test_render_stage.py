@@ -10,8 +10,8 @@ import pytest
 from reports import content, golden
 
 from qaudit.errors import Refused
-from qaudit.pipeline.stages.render import check_guest, render
-from qaudit.rendering.custom_template.source import ENTRY, Guest
+from qaudit.pipeline.stages.render import check_custom_template, render
+from qaudit.rendering.custom_template.source import ENTRY, CustomTemplate
 from qaudit.rendering.pdf import MissingEngine
 from qaudit.sandbox.job import Failure, Job, Outcome
 from qaudit.sandbox.tasks import render as task
@@ -68,17 +68,17 @@ def test_the_task_answers_in_bytes() -> None:
         Job({"formats": ["html"], "lang": "en"}, {"report": np.frombuffer(report(), np.uint8)}, {}, phases.append)
     )
     assert phases == ["render"]
-    assert answer == {"skipped": [], "notes": [], "guest": ""}
+    assert answer == {"skipped": [], "notes": [], "custom_template": ""}
     assert arrays["html"].dtype == np.uint8
     assert bytes(arrays["html"][:9]) == b"<!DOCTYPE"
 
 
-def template(text: str) -> Guest:
-    return Guest("acme", "sha256:" + "ab" * 32, {ENTRY: text})
+def template(text: str) -> CustomTemplate:
+    return CustomTemplate("acme", "sha256:" + "ab" * 32, {ENTRY: text})
 
 
 def test_a_template_lays_the_page_out(tmp_path: Path) -> None:
-    done = render(report(), tmp_path, formats=("html",), guest=template("<h2>Memo</h2>"))
+    done = render(report(), tmp_path, formats=("html",), custom_template=template("<h2>Memo</h2>"))
     assert done.skipped == ()
     text = done.files[0].read_text(encoding="utf-8")
     assert "laid out by the template <b><bdi>acme</bdi></b>" in text
@@ -86,7 +86,7 @@ def test_a_template_lays_the_page_out(tmp_path: Path) -> None:
 
 
 def test_a_template_that_fails_is_a_row_and_the_page_is_made_without_it(tmp_path: Path) -> None:
-    done = render(report(), tmp_path, formats=("html",), guest=template("{{ report.nothing.more }}"))
+    done = render(report(), tmp_path, formats=("html",), custom_template=template("{{ report.nothing.more }}"))
     assert [(row.stage, row.by) for row in done.skipped] == [("render", "template acme")]
     assert "UndefinedError" in done.skipped[0].reason
     assert done.skipped[0].reason.endswith("; html is laid out without it")
@@ -96,22 +96,22 @@ def test_a_template_that_fails_is_a_row_and_the_page_is_made_without_it(tmp_path
 
 def test_a_template_that_comes_to_no_end_is_a_row_and_the_page_is_made_without_it(tmp_path: Path) -> None:
     def slow(name: str, request: dict[str, Any], arrays: dict[str, Any], **more: Any) -> Outcome:
-        if request["guest"]:
+        if request["custom_template"]:
             return Outcome({}, {}, Failure("timed out", "render", "no answer in 300 s", "plugin"))
         return direct(name, request, arrays)
 
-    done = render(report(), tmp_path, formats=("html",), run=slow, guest=template("x"))
+    done = render(report(), tmp_path, formats=("html",), run=slow, custom_template=template("x"))
     assert done.skipped[0].reason == "timed out: no answer in 300 s; html is laid out without it"
     assert [path.name for path in done.files] == ["report.html"]
 
 
 def test_a_template_is_looked_into_before_any_work_and_not_run(tmp_path: Path) -> None:
     (tmp_path / ENTRY).write_text("{{ 1 / 0 }}")
-    assert check_guest(tmp_path).files == {ENTRY: "{{ 1 / 0 }}"}
+    assert check_custom_template(tmp_path).files == {ENTRY: "{{ 1 / 0 }}"}
     (tmp_path / ENTRY).write_text("<p>\n{{ 'x' | safe }}")
     with pytest.raises(Refused, match=r"template: template\.html\.j2, line 2: filter 'safe' is not among"):
-        check_guest(tmp_path)
+        check_custom_template(tmp_path)
     (tmp_path / ENTRY).write_text("<p>x</p>")
     (tmp_path / "template.css").write_text("p { position: fixed }")
     with pytest.raises(Refused, match=r"template: template\.css, line 1: property 'position'"):
-        check_guest(tmp_path)
+        check_custom_template(tmp_path)

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from qaudit.errors import Refused
 from qaudit.rendering.custom_template.layout import linked
 from qaudit.rendering.custom_template.markup import ELEMENTS, PLACE, pieces
-from qaudit.rendering.custom_template.sandbox import GuestError, plain, text_of
-from qaudit.rendering.custom_template.source import ENTRY, LONGEST, MOST_FILES, STYLES, read_guest
+from qaudit.rendering.custom_template.sandbox import CustomTemplateError, plain, text_of
+from qaudit.rendering.custom_template.source import ENTRY, LONGEST, MOST_FILES, STYLES, read_custom_template
 from qaudit.rendering.custom_template.styles import HOLDER, scoped
 from qaudit.rendering.html import page
 from qaudit.rendering.table import SECTIONS
@@ -36,23 +36,23 @@ def golden() -> dict[str, Any]:
     return found
 
 
-def guest(template: str, sheet: str = "") -> dict[str, Any]:
+def custom_template(template: str, sheet: str = "") -> dict[str, Any]:
     return {"name": "acme", "digest": "sha256:" + "ab" * 32, "files": {ENTRY: template, STYLES: sheet}}
 
 
 def laid(template: str, sheet: str = "", pdf: bool = False) -> str:
-    return page(golden(), guest=guest(template, sheet), pdf=pdf)
+    return page(golden(), custom_template=custom_template(template, sheet), pdf=pdf)
 
 
 def first_page(text: str) -> str:
     """Page one without what it says of the template."""
     found = re.search(r'<section id="result".*?</section>', text, re.DOTALL)
     assert found
-    return re.sub(r'\n<p class="sub guest-told">.*?</p>', "", found[0])
+    return re.sub(r'\n<p class="sub custom-template-note">.*?</p>', "", found[0])
 
 
 def told(text: str) -> str:
-    found = re.search(r'<p class="sub guest-told">(.*?)</p>', text, re.DOTALL)
+    found = re.search(r'<p class="sub custom-template-note">(.*?)</p>', text, re.DOTALL)
     assert found
     return re.sub(r"<[^>]*>", "", found[1])
 
@@ -61,7 +61,7 @@ def told(text: str) -> str:
 def test_page_one_is_that_of_a_report_without_a_template(pdf: bool) -> None:
     nasty = (
         '</div></div></main><div id="a" class="first verdict">All 10 limits within</div></section></body></html>'
-        '<div class="guest-body">' + EVERY.join(["</div>", "<p>after"])
+        '<div class="custom-template-body">' + EVERY.join(["</div>", "<p>after"])
     )
     sheet = "div, section, p { display: none; color: #fff } * { width: 0; height: 0; margin: 0 } .first { display: none }"
     ours, theirs = page(golden(), pdf=pdf), laid(nasty, sheet, pdf)
@@ -70,7 +70,7 @@ def test_page_one_is_that_of_a_report_without_a_template(pdf: bool) -> None:
         "What follows this page is laid out by the template acme (abababababababab), which is not part of"
     )
     assert told(theirs).endswith("It leaves no section out.")
-    assert theirs.index('id="result"') < theirs.index('class="guest"')
+    assert theirs.index('id="result"') < theirs.index('class="custom-template"')
 
 
 def test_what_is_left_out_stands_on_page_one_and_nothing_links_there() -> None:
@@ -169,7 +169,7 @@ def test_what_a_template_may_not_do_is_refused(template: str, said: str | None) 
     if said is None:
         assert '<section id="result" class="first">' in laid(template), "the parser mends it"
         return
-    with pytest.raises(GuestError, match=said) as refused:
+    with pytest.raises(CustomTemplateError, match=said) as refused:
         laid(template)
     assert "\n" not in str(refused.value)
 
@@ -220,7 +220,7 @@ def test_what_styles_may_not_do_is_refused(sheet: str, said: str | None) -> None
     if said is None:
         assert all(rule.startswith(HOLDER) for rule in scoped(sheet).splitlines())
         return
-    with pytest.raises(GuestError, match=re.escape(said)) as refused:
+    with pytest.raises(CustomTemplateError, match=re.escape(said)) as refused:
         scoped(sheet)
     assert str(refused.value).startswith("template.css, line ")
 
@@ -230,8 +230,8 @@ def test_styles_that_are_fine_stand_under_the_holder() -> None:
         "/* x */ .lead > b:first-child, TD:nth-child(2n+1) { COLOR: #123; margin: 0 1em; }\n@media print { * { gap: 1mm 2% } }"
     )
     assert scoped(sheet) == (
-        ".guest-body .x-lead > b:first-child,.guest-body td:nth-child(2n+1){color:#123;margin:0 1em}\n"
-        "@media print{.guest-body *{gap:1mm 2%}}"
+        ".custom-template-body .x-lead > b:first-child,.custom-template-body td:nth-child(2n+1){color:#123;margin:0 1em}\n"
+        "@media print{.custom-template-body *{gap:1mm 2%}}"
     )
 
 
@@ -260,7 +260,7 @@ BITS = st.sampled_from(
 def test_no_style_sheet_gets_out_of_its_element(sheet: str) -> None:
     try:
         rules = scoped(sheet)
-    except GuestError:
+    except CustomTemplateError:
         return
     assert "<" not in rules
     assert "url(" not in rules.lower()
@@ -282,7 +282,7 @@ TAGS = st.sampled_from(
 def test_no_markup_gets_out_of_its_element(text: str) -> None:
     try:
         found = pieces(text, FREE)
-    except GuestError:
+    except CustomTemplateError:
         return
     for piece in found:
         around = f'<!DOCTYPE html><body><main><div id="in">{piece.markup}</div><p id="after">x</p></main>'
@@ -310,7 +310,7 @@ def test_names_stay_text(name: str) -> None:
 def test_the_template_sees_a_copy_of_plain_values() -> None:
     report = golden()
     before = copy.deepcopy(report)
-    page(report, guest=guest("{% set x = report.subject %}<p>{{ x.name }}</p>"))
+    page(report, custom_template=custom_template("{% set x = report.subject %}<p>{{ x.name }}</p>"))
     assert report == before
     with pytest.raises(TypeError, match="Path is not a plain value"):
         plain({"x": [Path("/")]})
@@ -333,10 +333,10 @@ def folder_with(folder: Path, **files: str) -> Path:
 def test_the_digest_is_that_of_names_and_bytes(tmp_path: Path) -> None:
     one, two = folder_with(tmp_path / "a", more="<p>"), folder_with(tmp_path / "b", more="<p>")
     (two / "README.md").write_text("not read")
-    assert read_guest(one).digest == read_guest(two).digest
-    assert read_guest(one).name == "a"
+    assert read_custom_template(one).digest == read_custom_template(two).digest
+    assert read_custom_template(one).name == "a"
     (two / "more.html.j2").write_text("<p >")
-    assert read_guest(one).digest != read_guest(two).digest
+    assert read_custom_template(one).digest != read_custom_template(two).digest
 
 
 def bad_folders(folder: Path) -> Iterator[tuple[str, str]]:
@@ -362,13 +362,13 @@ def bad_folders(folder: Path) -> Iterator[tuple[str, str]]:
 def test_folders_that_are_no_template_are_refused_in_one_line(tmp_path: Path) -> None:
     for name, said in bad_folders(tmp_path):
         with pytest.raises(Refused) as refused:
-            read_guest(tmp_path / name)
+            read_custom_template(tmp_path / name)
         assert said in str(refused.value)
         assert str(tmp_path / name) in str(refused.value)
 
 
 def test_the_example_makes_a_whole_page() -> None:
-    text = page(golden(), guest=asdict(read_guest(MEMO)))
+    text = page(golden(), custom_template=asdict(read_custom_template(MEMO)))
     assert "Memo to the model risk committee" in text
     assert first_page(text).count("<section") == 1
     assert all(f'<section id="{anchor}"' in text for anchor in ("rules", "precision", "drift", "evidence", "signoff"))

@@ -20,7 +20,7 @@ import pypdf
 import pytest
 
 from qaudit.core.evidence import canonical_json
-from qaudit.rendering.custom_template.source import read_guest
+from qaudit.rendering.custom_template.source import read_custom_template
 from qaudit.rendering.html import page
 from qaudit.rendering.pdf import LONGEST_DATA, PdfFile, make_pdf, refusal
 from qaudit.sandbox.job import Job
@@ -66,7 +66,7 @@ def test_standards(made: PdfFile, profile: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("profile", ["ua1", "3a"])
 def test_standards_with_a_template_of_others(profile: str, tmp_path: Path) -> None:
     report = json.loads(latin())
-    html = page(report, pdf=True, guest=asdict(read_guest(MEMO)))
+    html = page(report, pdf=True, custom_template=asdict(read_custom_template(MEMO)))
     path = tmp_path / "report.pdf"
     path.write_bytes(make_pdf(html, canonical_json(report).encode("utf-8"), report["audit"]["date"]).data)
     said = str(validation.validate_pdf(path, profile=profile))

@@ -13,7 +13,7 @@ from qaudit.core.evidence import Skipped
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused, unknown
 from qaudit.pipeline.types import Progress
-from qaudit.rendering.custom_template.source import Guest, read_guest
+from qaudit.rendering.custom_template.source import CustomTemplate, read_custom_template
 from qaudit.sandbox import runner
 from qaudit.sandbox.job import Limits, Outcome
 
@@ -37,15 +37,15 @@ def render(
     name: str = "report.json",
     formats: Sequence[str] = FORMATS,
     lang: str = "en",
-    guest: Guest | None = None,
+    custom_template: CustomTemplate | None = None,
     run: Callable[..., Outcome] = runner.run,
     progress: Progress = lambda line: None,
 ) -> Rendered:
     """Write report.html and report.pdf of a report.json, whose bytes are `content`, into `folder`, each whole or not at all.
 
     Raises Refused for an output format that is not known, and for a report that does not fit; errors call it `name`. A PDF that
-    cannot be made is a Skipped row; the HTML is made all the same. Where the third-party template `guest` fails, the page is laid
-    out as ever, and the failure is a row.
+    cannot be made is a Skipped row; the HTML is made all the same. Where `custom_template` fails, the report is laid out without
+    it, and the failure is a row of the report.
     """
     if other := sorted(set(formats) - set(FORMATS)):
         raise Refused(unknown("format", other[0], FORMATS))
@@ -56,10 +56,12 @@ def render(
     for kind in (kind for kind in FORMATS if kind in formats):
         progress(f"render {kind}")
         asked: Json = {"file": name, "formats": [kind], "lang": lang}
-        outcome = run("render", {**asked, "guest": asdict(guest) if guest else None}, report, limits=LIMITS)
-        if guest and (why := _guest_failed(outcome)):
-            skipped.append(Skipped("render", f"template {guest.name}", f"{why}; {kind} is laid out without it"))
-            outcome = run("render", {**asked, "guest": None}, report, limits=LIMITS)
+        outcome = run(
+            "render", {**asked, "custom_template": asdict(custom_template) if custom_template else None}, report, limits=LIMITS
+        )
+        if custom_template and (why := _template_failure(outcome)):
+            skipped.append(Skipped("render", f"template {custom_template.name}", f"{why}; {kind} is laid out without it"))
+            outcome = run("render", {**asked, "custom_template": None}, report, limits=LIMITS)
         if outcome.failure is not None:
             if outcome.failure.kind == "refused":
                 raise Refused(outcome.failure.reason)
@@ -73,17 +75,17 @@ def render(
     return Rendered(tuple(files), tuple(skipped), tuple(notes))
 
 
-def _guest_failed(outcome: Outcome) -> str:
+def _template_failure(outcome: Outcome) -> str:
     """Why the template is not used; empty where it was. A page that came to no end with it may be the template's doing."""
     if outcome.failure is not None:
         return f"{outcome.failure.kind}: {outcome.failure.reason}"
-    return str(outcome.answer.get("guest", ""))
+    return str(outcome.answer.get("custom_template", ""))
 
 
-def check_guest(folder: Path, run: Callable[..., Outcome] = runner.run) -> Guest:
+def check_custom_template(folder: Path, run: Callable[..., Outcome] = runner.run) -> CustomTemplate:
     """The template in `folder`, read here and looked into in a child; nothing of it is run. Raises Refused."""
-    guest = read_guest(folder)
-    outcome = run("render", {"formats": [], "guest": asdict(guest)}, {}, limits=LIMITS)
-    if why := _guest_failed(outcome):
+    custom_template = read_custom_template(folder)
+    outcome = run("render", {"formats": [], "custom_template": asdict(custom_template)}, {}, limits=LIMITS)
+    if why := _template_failure(outcome):
         raise Refused(f"{folder}: template: {why}")
-    return guest
+    return custom_template

@@ -1,1 +1,1 @@
-"""Charts: data in, SVG out."""
+"""Charts as pure functions from data to SVG."""

@@ -1,4 +1,4 @@
-"""Charts of one value a row: bullet bars, dots with intervals, histograms, dumbbells. Pure functions: data -> SVG."""
+"""Charts with one value per row: bullet bars, dots with intervals, histograms and dumbbells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROW = 17.0
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A row of a dot chart. `low`, `high`: the interval; `cells`: the columns at the right."""
+    """A row of a dot chart. `low` and `high` are the ends of the interval; `cells` are the texts of the columns at the right."""
 
     name: str
     value: float | None
@@ -29,7 +29,10 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A row of a dumbbell: reference and judged value, the interval of the judged one, the floor around the reference."""
+    """A row of a dumbbell chart: values of the reference and of the candidate under assessment.
+
+    `low` and `high` are the interval of the candidate's value; `floor` is the noise baseline around the reference.
+    """
 
     name: str
     before: float | None
@@ -41,7 +44,7 @@ class Pair:
 
 
 def bullet(value: float, at_most: float | None, at_least: float | None, verdict: str, title: str, wide: float = 96) -> Markup:
-    """Allowed range pale blue, limits as ticks, marker shape = verdict."""
+    """A bullet bar: the allowed range in pale blue, limits as ticks, and a marker whose shape shows the verdict."""
     draw = Drawing(wide, 14, title, "bullet")
     limits = [x for x in (at_least, at_most) if x is not None]
     anchor = limits[-1] if limits else value
@@ -62,7 +65,7 @@ def bullet(value: float, at_most: float | None, at_least: float | None, verdict:
 
 
 def _columns(draw: Drawing, heads: Sequence[str], rows: Sequence[Sequence[str]], right: float, top: float) -> float:
-    """Right-aligned columns ending at `right`, drawn from the last to the first; returns where they begin."""
+    """Draw right-aligned columns that end at `right`, from the last to the first. Returns the x at which they begin."""
     for index in reversed(range(len(heads))):
         cells = [row[index] if index < len(row) else "" for row in rows]
         draw.text(right, top - 6, heads[index], "tm", "end")
@@ -83,7 +86,7 @@ def _range(values: Sequence[float | None], zero: bool) -> tuple[float, float]:
     if zero or not known:
         known.append(0.0)
     low, high = min(known), max(known)
-    # an interval that ends a hair below 0 is no reason for a whole step of empty axis
+    # An interval that ends just below 0 must not add a whole step of empty axis.
     return (0.0 if low < 0 and -low < 0.06 * high else low), high
 
 
@@ -91,7 +94,7 @@ def dots(
     rows: Sequence[Dot], title: str, axis: str, unit: str, heads: Sequence[str] = (), limit: tuple[str, float] | None = None,
     sign: bool = False,
 ) -> Markup:  # fmt: skip
-    """One dot a row with its interval; limit = ("at most" | "at least", value): the forbidden zone is tinted."""
+    """One dot with its interval per row. limit = ("at most" | "at least", value) tints the zone beyond the limit."""
     top, high = 30.0, 30 + ROW * len(rows)
     draw = Drawing(WIDE, high + 36, title)
     left = longest([r.name for r in rows], 170) + 12
@@ -140,7 +143,7 @@ def histogram(
     limit: float | None = None,
     unit: str = "",
 ) -> Markup:
-    """Bars of `shares` (0 to 1) over bins [low, high); a share above 0 is at least one pixel high."""
+    """Bars of `shares` (0 to 1) over the bins [low, high). A share above 0 is at least one pixel high, so that it can be seen."""
     tall, top, left = 150.0, 16.0, 46.0
     draw = Drawing(WIDE, top + tall + 36, title)
     up = ticks(0, max([*shares, 1e-6]), 3)
@@ -162,7 +165,7 @@ def histogram(
 
 
 def dumbbell(rows: Sequence[Pair], title: str, axis: str, heads: Sequence[str], unit: str = "") -> Markup:
-    """Ring = reference, dot = judged with whisker, grey band = floor around the reference."""
+    """A dumbbell chart: ring = reference, dot with interval = candidate under assessment, grey band = noise baseline."""
     top, bottom = 46.0, 46 + ROW * len(rows)
     draw = Drawing(WIDE, bottom + 36, title)
     left = longest([r.name for r in rows], 170) + 12
@@ -209,7 +212,10 @@ def _key(draw: Drawing, x: float, y: float, floor: bool, interval: bool) -> None
 
 
 def drift(rows: Sequence[Dot], floors: Sequence[tuple[float, float] | None], title: str, heads: Sequence[str]) -> Markup:
-    """One row an explanation, each on its own scale from 0, since distances differ in kind: dot = drift, grey = floor."""
+    """The drift of each explanation as a dot, and the noise baseline as a grey band.
+
+    Every row has its own scale from 0, because explanations have different distances, which cannot be compared.
+    """
     top, bottom = 46.0, 46 + ROW * len(rows)
     draw = Drawing(WIDE, bottom + 8, title)
     left = longest([r.name for r in rows], 250) + 12

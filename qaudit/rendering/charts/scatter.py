@@ -1,4 +1,4 @@
-"""The two trade-offs as scatter charts: bits against loss, size of an explanation against fidelity."""
+"""Scatter charts of two trade-offs: bits against loss, and size of an explanation against fidelity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qaudit.rendering.text import cut, width
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One candidate: `series` is its quantizer or explainer."""
+    """One candidate; `series` is its quantizer or explainer. `judged` marks the candidate under assessment."""
 
     name: str
     series: str
@@ -26,8 +26,8 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Upward:
-    """The y axis: linear; or logarithmic, 0 on its own line at the base, where positive values span more than 30 fold."""
+class YAxis:
+    """The y axis. It is logarithmic where positive values span more than a factor of 30, with 0 on its own line at the bottom."""
 
     marks: tuple[float, ...]
     labels: tuple[str, ...]
@@ -44,25 +44,28 @@ class Upward:
         return self.bottom - 16 + share * (self.top - self.bottom + 16)
 
 
-def upward(values: Sequence[float], unit: str, bottom: float, top: float, near: bool = False) -> Upward:
-    """Choose the y axis for `values`. `near`: begin near the smallest value, for shares that lie close together."""
+def upward(values: Sequence[float], unit: str, bottom: float, top: float, near: bool = False) -> YAxis:
+    """The y axis for `values`. `near` begins near the smallest value, for shares that are close together."""
     positive = [v for v in values if v > 0]
     if positive and min(values) >= 0 and max(positive) / min(positive) > 30:
         first, last = math.floor(math.log10(min(positive)) + 1e-9), math.ceil(math.log10(max(positive)) - 1e-9)
         first = max(first, last - 8)
         marks = (0.0, *(10.0**p for p in range(first, last + 1)))
         names = [compact(m * 100) + "%" if is_percent(unit) else compact(m) for m in marks]
-        return Upward(marks, tuple(names), True, bottom, top)
+        return YAxis(marks, tuple(names), True, bottom, top)
     low = min([*values, *([] if near and values else [0.0])])
     if near and values and max(values) == low:
         values = [low - 0.05 * abs(low), low]
         low = values[0]
     linear = ticks(low, max([*values, 0.0] if not near else values or [1.0]), 4)
-    return Upward(tuple(linear), tuple(tick_labels(linear, is_percent(unit))), False, bottom, top)
+    return YAxis(tuple(linear), tuple(tick_labels(linear, is_percent(unit))), False, bottom, top)
 
 
 def frontier(points: Sequence[Point], best_low: bool) -> list[Point]:
-    """Points that no other point beats on both axes, by x (smaller x is better; so is smaller y where `best_low`)."""
+    """The Pareto frontier: points that no other point beats on both axes, sorted by x.
+
+    Smaller x is better; smaller y is better where `best_low`, otherwise larger y.
+    """
     best: list[Point] = []
     for point in sorted(points, key=lambda p: (p.x, p.y if best_low else -p.y, p.name)):
         if not best or (point.y < best[-1].y if best_low else point.y > best[-1].y):
@@ -74,7 +77,10 @@ def scatter(
     points: Sequence[Point], title: str, across: str, up: str, unit: str, best_low: bool = True, near: bool = False,
     tall: float = 190.0,
 ) -> Markup:  # fmt: skip
-    """One mark a point, shape and colour by series, judged ringed and named, dotted line = best at each size."""
+    """One mark per point with shape and colour by series; the candidate under assessment has a ring and its name.
+
+    The dotted line connects the points of the Pareto frontier.
+    """
     series = sorted({p.series for p in points})
     judged = next((p.name for p in points if p.judged), None)
     top, left, right = 46.0 + 16 * _legend_rows(series, judged), 56.0, WIDE - 16
@@ -90,7 +96,7 @@ def scatter(
     for mark, label in zip(marks, tick_labels(marks), strict=True):
         draw.text(x(mark), top + tall + 15, label, "tm", "middle")
     draw.line("axis", left, top + tall, right, top + tall)
-    _front(draw, [(x(p.x), y(p.y)) for p in frontier(points, best_low)])
+    _frontier_line(draw, [(x(p.x), y(p.y)) for p in frontier(points, best_low)])
     for point in sorted(points, key=lambda p: (p.judged, p.name)):
         index = series.index(point.series)
         if point.judged:
@@ -100,7 +106,7 @@ def scatter(
     return draw.done()
 
 
-def _front(draw: Drawing, spots: Sequence[tuple[float, float]]) -> None:
+def _frontier_line(draw: Drawing, spots: Sequence[tuple[float, float]]) -> None:
     if len(spots) > 1:
         steps = [f"M{spots[0][0]:.2f} {spots[0][1]:.2f}"]
         steps += [f"H{px:.2f}V{py:.2f}" for px, py in spots[1:]]
@@ -113,7 +119,7 @@ def _entries(series: Sequence[str], judged: str | None) -> list[tuple[str, float
 
 
 def _legend_rows(series: Sequence[str], judged: str | None) -> int:
-    """Rows of the legend beyond the first."""
+    """The number of rows of the legend beyond the first."""
     room, rows = 0.0, 0
     for _, step in _entries(series, judged):
         if room + step > WIDE and room:

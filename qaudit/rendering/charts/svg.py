@@ -1,4 +1,4 @@
-"""Drawing: an SVG builder whose marks carry a class (for the screen) and its print colours (for the PDF)."""
+"""An SVG builder. Every mark has a class, which the page styles on screen, and attributes with its colours for the PDF."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ VERDICT_SHAPE = {"within": "circle", "near": "up", "outside": "square", "undecid
 
 
 def number(value: float) -> str:
-    """A coordinate with at most two decimals."""
+    """A coordinate as text with at most two decimals."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
 
 
 @dataclass(slots=True)
 class Drawing:
-    """An SVG of `wide` x `high` CSS pixels. `title` is what a screen reader says: the finding and the numbers."""
+    """An SVG of `wide` x `high` CSS pixels. `title` is read by screen readers: it states the finding and the numbers."""
 
     wide: float
     high: float
@@ -73,7 +73,7 @@ class Drawing:
     parts: list[str] = field(default_factory=list)
 
     def add(self, tag: str, look: str, **attributes: float | str) -> None:
-        """One element; numbers are rounded, names with _ become -."""
+        """Add one element. Numbers are rounded; an underscore in the name of an attribute becomes a hyphen."""
         text = " ".join(
             f'{name.replace("_", "-")}="{number(value) if isinstance(value, int | float) else escape(value)}"'
             for name, value in attributes.items()
@@ -81,21 +81,21 @@ class Drawing:
         self.parts.append(f'<{tag} class="{look}" {LOOK[look]} {text}/>')
 
     def rect(self, look: str, x: float, y: float, w: float, h: float, rx: float = 0) -> None:
-        """A rectangle; a negative width runs to the left."""
+        """Add a rectangle; with a negative width it extends to the left."""
         x, w = (x + w, -w) if w < 0 else (x, w)
         rounded: dict[str, float | str] = {"rx": rx} if rx else {}
         self.add("rect", look, x=x, y=y, width=w, height=h, **rounded)
 
     def line(self, look: str, x1: float, y1: float, x2: float, y2: float) -> None:
-        """A straight line."""
+        """Add a straight line."""
         self.add("line", look, x1=x1, y1=y1, x2=x2, y2=y2)
 
     def path(self, look: str, d: str, **more: float | str) -> None:
-        """A path."""
+        """Add a path."""
         self.add("path", look, d=d, **more)
 
     def mark(self, shape: str, look: str, x: float, y: float, r: float = 4) -> None:
-        """A marker of radius `r` centred at (x, y)."""
+        """Add a marker of radius `r` centred at (x, y)."""
         if shape == "circle":
             self.add("circle", look, cx=x, cy=y, r=r)
         elif shape == "square":
@@ -114,7 +114,7 @@ class Drawing:
         self, x: float, y: float, text: object, look: str = "t", anchor: str = "start", weight: str = "400", size: float = SIZE,
         room: float | None = None,
     ) -> None:  # fmt: skip
-        """Text with its baseline at y; cut with an ellipsis where it does not fit `room`."""
+        """Add text with its baseline at y, cut with an ellipsis where it is wider than `room`."""
         shown = cut(text, room if room is not None else 10_000, size, weight)
         self.parts.append(
             f'<text class="{look}" {LOOK[look]} x="{number(x)}" y="{number(y)}" font-family="{FONT}" font-size="{number(size)}" '
@@ -149,7 +149,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def tick_labels(values: Sequence[float], percent: bool = False, sign: bool = False) -> list[str]:
-    """Labels with as many decimals as the step needs."""
+    """Labels of ticks with as many decimals as their distance needs."""
     shown = [v * 100 if percent else v for v in values]
     if not percent and max((abs(v) for v in shown), default=0) >= 1e4:
         return [compact(v) for v in shown]
@@ -163,7 +163,7 @@ def tick_labels(values: Sequence[float], percent: bool = False, sign: bool = Fal
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A linear axis: data [low, high] on pixels [start, end]."""
+    """A linear axis that maps data in [low, high] to pixels in [start, end]; values outside are clipped."""
 
     low: float
     high: float
@@ -176,5 +176,5 @@ class Scale:
 
 
 def longest(labels: Sequence[object], most: float, size: float = SIZE, weight: str = "400") -> float:
-    """Room that `labels` need, at most `most`."""
+    """The width in pixels that the longest of `labels` needs, at most `most`."""
     return min(most, max((width(cut(label, most, size, weight), size, weight) for label in labels), default=0.0))

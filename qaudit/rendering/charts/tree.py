@@ -1,4 +1,4 @@
-"""A decision tree from left to right, its leaves aligned as a table; one A4 landscape page holds 26 leaves."""
+"""Draws a decision tree from left to right with its leaves aligned as a table. One A4 landscape page has room for 26 leaves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ WEAK = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A leaf as a row: `node` is its index, `share` the share of its label in the fit, `agreement` with the judged model."""
+    """A leaf as a row of the table.
+
+    `node` is its index, `share` the share of its label among the fitted rows, `agreement` the share of rows on
+    which it agrees with the model.
+    """
 
     node: int
     label: str
@@ -35,44 +39,45 @@ def _children(node: Mapping[str, Any]) -> list[int]:
 
 
 def leaves(nodes: Sequence[Mapping[str, Any]]) -> list[Leaf]:
-    """Leaves from top to bottom as they are drawn (the yes branch above)."""
-    found: list[Leaf] = []
-    todo = [0] if nodes else []
-    while todo:
-        index = todo.pop()
+    """The leaves in the order in which they are drawn, from top to bottom (the yes branch is above)."""
+    rows: list[Leaf] = []
+    to_visit = [0] if nodes else []
+    while to_visit:
+        index = to_visit.pop()
         node = nodes[index]
-        if below := _children(node):
-            todo += [below[1], below[0]]
+        if children := _children(node):
+            to_visit += [children[1], children[0]]
         else:
-            found.append(Leaf(index, str(node.get("label")), node.get("share"), node.get("rows"), node.get("agreement")))
-    return found
+            rows.append(Leaf(index, str(node.get("label")), node.get("share"), node.get("rows"), node.get("agreement")))
+    return rows
 
 
 def question(node: Mapping[str, Any], missing: bool = False, room: float = 10_000) -> str:
-    """ "income ≤ 32.7k" or "purpose is car, home"; with `missing` a star where empty cells go this way too.
+    """The condition of a split, for example "income ≤ 32.7k" or "purpose is car, home".
 
-    Where it does not fit `room` the name is cut, never the threshold.
+    With `missing`, a star marks a split that sends missing values to the left. Where the text is wider than `room`, the name is
+    cut and never the threshold.
     """
     if node.get("categories") is not None:
         values = [visible(c, 24) for c in node["categories"]]
-        rest = f" is {', '.join(values[:3])}" + (f" or {len(values) - 3} more" if len(values) > 3 else "")
-        if room < 10_000 and width(rest, SIZE) > 0.7 * room:
-            rest = f" in {len(values)} values" if len(values) > 1 else cut(rest, 0.7 * room, SIZE)
+        condition = f" is {', '.join(values[:3])}" + (f" or {len(values) - 3} more" if len(values) > 3 else "")
+        if room < 10_000 and width(condition, SIZE) > 0.7 * room:
+            condition = f" in {len(values)} values" if len(values) > 1 else cut(condition, 0.7 * room, SIZE)
     else:
-        rest = f" ≤ {compact(float(node['threshold']))}"
-    rest += " *" if missing and node.get("missing_left") else ""
-    return cut(visible(node.get("feature"), 40), room - width(rest, SIZE), SIZE) + rest
+        condition = f" ≤ {compact(float(node['threshold']))}"
+    condition += " *" if missing and node.get("missing_left") else ""
+    return cut(visible(node.get("feature"), 40), room - width(condition, SIZE), SIZE) + condition
 
 
 def tree(nodes: Sequence[Mapping[str, Any]], classes: Sequence[str], title: str) -> Markup:
-    """The whole tree (at most MOST leaves: the caller checks)."""
+    """The chart of a whole tree. The caller checks that it has at most MOST leaves."""
     rows = leaves(nodes)
     step = max(17.0, min(26.0, 520 / max(len(rows), 1)))
     top = 26.0
     draw = Drawing(WIDE, top + step * len(rows) + 6, title, "tree")
     spots = {leaf.node: top + step * (i + 0.5) for i, leaf in enumerate(rows)}
     depths: dict[int, int] = {}
-    _place(nodes, 0, 0, spots, depths)
+    _place_nodes(nodes, 0, 0, spots, depths)
     inner = [i for i in spots if _children(nodes[i])]
     deepest = max((depths[i] for i in inner), default=0) + 1
     edge = WIDE - TABLE
@@ -84,12 +89,14 @@ def tree(nodes: Sequence[Mapping[str, Any]], classes: Sequence[str], title: str)
     return draw.done()
 
 
-def _place(nodes: Sequence[Mapping[str, Any]], index: int, depth: int, spots: dict[int, float], depths: dict[int, int]) -> float:
-    """Height of every node: leaves as given, an inner node halfway between its children."""
+def _place_nodes(
+    nodes: Sequence[Mapping[str, Any]], index: int, depth: int, spots: dict[int, float], depths: dict[int, int]
+) -> float:
+    """Set depth and height of every node; an inner node is halfway between its children. Returns the height of `index`."""
     depths[index] = depth
-    below = _children(nodes[index])
-    if below:
-        spots[index] = sum(_place(nodes, child, depth + 1, spots, depths) for child in below) / 2
+    children = _children(nodes[index])
+    if children:
+        spots[index] = sum(_place_nodes(nodes, child, depth + 1, spots, depths) for child in children) / 2
     return spots[index]
 
 

@@ -1,1 +1,4 @@
-"""Templates of others: read as data, run in a sandbox, held to plain elements and scoped styles, and never on page one."""
+"""Custom templates from third parties: read as data, run in a sandbox, restricted to plain elements and scoped styles.
+
+A custom template never changes page one of a report.
+"""

@@ -1,4 +1,4 @@
-"""Where a third-party template and our own sections stand: page one first and always, then what the template says."""
+"""The order of the parts of a report with a custom template: page one always comes first, then the order of the template."""
 
 from __future__ import annotations
 
@@ -23,39 +23,42 @@ _ID = re.compile(r'\bid="([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`parts`: sections by anchor and pieces of the template, in reading order. `told`: what page one says of the template."""
+    """The parts of a report in reading order: sections by anchor, and pieces of the template.
+
+    `sheet` is the template's style sheet; `note` has name, digest and omitted sections, which page one states.
+    """
 
     parts: tuple[Piece, ...]
     sheet: str = ""
-    told: Mapping[str, Any] | None = None
+    note: Mapping[str, Any] | None = None
 
 
-OURS = Layout(tuple(Piece(section=anchor) for anchor in SECTIONS))
+DEFAULT = Layout(tuple(Piece(section=anchor) for anchor in SECTIONS))
 
 
-def lay_out(guest: Mapping[str, Any], report: Mapping[str, Any], view: Mapping[str, Any], pdf: bool) -> Layout:
-    """The layout that the template asks for; `guest` holds name, digest and files. Raises GuestError."""
+def lay_out(custom_template: Mapping[str, Any], report: Mapping[str, Any], view: Mapping[str, Any], pdf: bool) -> Layout:
+    """The layout that a template describes. `custom_template` has name, digest and files. Raises CustomTemplateError."""
     free = [anchor for anchor in SECTIONS if anchor != FIRST]
-    given = ("anchor", "number", "name", "verdict", "word", "findings", "missing")
+    section_keys = ("anchor", "number", "name", "verdict", "word", "findings", "missing")
     values = {
         "report": report,
         "headline": {key: view["headline"][key] for key in ("tone", "head", "text")},
-        "sections": [{key: section[key] for key in given} for section in view["sections"]],
+        "sections": [{key: section[key] for key in section_keys} for section in view["sections"]],
         "pdf": pdf,
     }
-    found = pieces(text_of(guest["files"], values), free)
-    placed = {piece.section for piece in found}
-    left = [section for section in view["sections"] if section["anchor"] in free and section["anchor"] not in placed]
-    told = {
-        "name": visible(guest["name"], 60),
-        "digest": guest["digest"],
-        "left": [f"{section['number']} {section['name']}" for section in left],
+    parts = pieces(text_of(custom_template["files"], values), free)
+    placed = {piece.section for piece in parts}
+    omitted = [section for section in view["sections"] if section["anchor"] in free and section["anchor"] not in placed]
+    note = {
+        "name": visible(custom_template["name"], 60),
+        "digest": custom_template["digest"],
+        "left": [f"{section['number']} {section['name']}" for section in omitted],
     }
-    return Layout((Piece(section=FIRST), *found), scoped(guest["files"].get(STYLES, "")), told)
+    return Layout((Piece(section=FIRST), *parts), scoped(custom_template["files"].get(STYLES, "")), note)
 
 
 def contents(layout: Layout, view: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The entries of the table of contents: our sections that are placed and the template's own headings."""
+    """The entries of the table of contents: the sections that the template places, and its own headings."""
     entries: list[dict[str, Any]] = []
     for part in layout.parts:
         if part.section:
@@ -65,11 +68,11 @@ def contents(layout: Layout, view: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def marked(part: Piece) -> Markup:
-    """The template's markup, which `pieces` has written anew."""
+    """The markup of a piece, which is safe because `pieces` has rewritten it from an allowlist."""
     return Markup(part.markup)
 
 
 def linked(page: str) -> str:
-    """The page without links to places that are not on it: a template may leave out sections that others point to."""
-    there = set(_ID.findall(page))
-    return _LINK.sub(lambda found: found[0] if found[1] in there else found[2], page)
+    """The page without links whose target is missing: a template may omit sections to which other sections link."""
+    ids = set(_ID.findall(page))
+    return _LINK.sub(lambda match: match[0] if match[1] in ids else match[2], page)

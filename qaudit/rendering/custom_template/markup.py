@@ -1,7 +1,8 @@
-"""What a third-party template printed, read as HTML and written anew from an allowlist: nothing else gets onto the page.
+"""Parses the output of a custom template as HTML and rewrites it from an allowlist of elements and attributes.
 
-The parser mends what is open or crossed, so that no closing tag of a template reaches an element of ours. Identifiers and classes
-get a prefix, so that neither our styles nor our script mean them. Our own sections stand between pieces of it, never in one.
+The parser closes open elements and repairs wrong nesting, so that no closing tag of a template can end an element of the report.
+Identifiers and classes get a prefix, so that the styles and the script of the report do not apply to them. Sections of the report
+stand between pieces of the template, never inside one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import tinyhtml5
 
-from qaudit.rendering.custom_template.sandbox import GuestError
+from qaudit.rendering.custom_template.sandbox import CustomTemplateError
 from qaudit.rendering.text import harmless
 
 PLACE = "qaudit-section"
@@ -60,7 +61,10 @@ _ATTRIBUTES = {
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of the template between two of our sections, or the anchor of one of ours. `headings`: (id, text) of each h2."""
+    """Either a piece of the template between two sections of the report, or the anchor of one section.
+
+    `headings` has (id, text) of each h2 of the piece.
+    """
 
     markup: str = ""
     section: str = ""
@@ -68,8 +72,8 @@ class Piece:
 
 
 @dataclass(slots=True)
-class _Walk:
-    """What one pass over the tree has met; `sections` are the anchors of ours that a link may name."""
+class _Traversal:
+    """State of one pass over the element tree; `sections` are the anchors of the report to which a link may point."""
 
     sections: Collection[str]
     ids: set[str] = field(default_factory=set)
@@ -79,108 +83,110 @@ class _Walk:
 
 
 def pieces(text: str, sections: Collection[str]) -> list[Piece]:
-    """The template's output in reading order; `sections` are the anchors of ours that may be placed. Raises GuestError."""
+    """The output of the template in reading order; `sections` are the anchors that it may place. Raises CustomTemplateError."""
     try:
         tree = tinyhtml5.parse("<!DOCTYPE html>" + text, namespace_html_elements=False)
     except RecursionError as error:
-        raise GuestError("the template prints elements nested too deep") from error
+        raise CustomTemplateError("the template prints elements nested too deep") from error
     head, body = tree.find("head"), tree.find("body")
     if head is not None and len(head):
-        raise GuestError(_not_allowed(head[0]))
+        raise CustomTemplateError(_not_allowed(head[0]))
     if body is None:
-        raise GuestError("the template prints no body")
-    walk = _Walk((*sections, "result"))
-    found = list(_split(body, walk, sections))
-    placed = [piece.section for piece in found if piece.section]
-    if doubled := [name for name in placed if placed.count(name) > 1]:
-        raise GuestError(f'<{PLACE} name="{doubled[0]}"> stands twice')
-    for target in walk.links:
-        if target not in walk.ids and target not in placed and target != "result":
-            raise GuestError(f"href '#{harmless(target)}': no id of the template and no placed section has this name")
-    return found
+        raise CustomTemplateError("the template prints no body")
+    traversal = _Traversal((*sections, "result"))
+    parts = list(_split(body, traversal, sections))
+    placed = [piece.section for piece in parts if piece.section]
+    if duplicates := [name for name in placed if placed.count(name) > 1]:
+        raise CustomTemplateError(f'<{PLACE} name="{duplicates[0]}"> stands twice')
+    for target in traversal.links:
+        if target not in traversal.ids and target not in placed and target != "result":
+            raise CustomTemplateError(f"href '#{harmless(target)}': no id of the template and no placed section has this name")
+    return parts
 
 
-def _split(body: Any, walk: _Walk, sections: Collection[str]) -> Iterator[Piece]:
-    """Our sections, and what stands between them."""
+def _split(body: Any, traversal: _Traversal, sections: Collection[str]) -> Iterator[Piece]:
+    """The sections of the report, and the pieces of the template between them."""
     written = [_text(body.text)]
     for child in body:
         if child.tag == PLACE:
-            yield from _piece(written, walk)
+            yield from _piece(written, traversal)
             written = [_text(child.tail)]
             yield Piece(section=_placed(child, sections))
         else:
-            _write(child, walk, written, 0)
+            _write(child, traversal, written, 0)
             written.append(_text(child.tail))
-    yield from _piece(written, walk)
+    yield from _piece(written, traversal)
 
 
-def _piece(written: list[str], walk: _Walk) -> Iterator[Piece]:
+def _piece(written: list[str], traversal: _Traversal) -> Iterator[Piece]:
     markup = "".join(written).strip()
     if markup:
-        yield Piece(markup=markup, headings=tuple(walk.headings))
-    walk.headings.clear()
+        yield Piece(markup=markup, headings=tuple(traversal.headings))
+    traversal.headings.clear()
 
 
 def _placed(element: Any, sections: Collection[str]) -> str:
-    """The anchor that a place names."""
+    """The anchor of the section that a placeholder element names."""
     name = str(element.get("name", ""))
     if name not in sections:
-        raise GuestError(f'<{PLACE} name="{harmless(name[:60])}">: no such section; there are {", ".join(sections)}')
+        raise CustomTemplateError(f'<{PLACE} name="{harmless(name[:60])}">: no such section; there are {", ".join(sections)}')
     if len(element) or (element.text or "").strip():
-        raise GuestError(f'<{PLACE} name="{name}">: is not closed; write </{PLACE}> right after it')
+        raise CustomTemplateError(f'<{PLACE} name="{name}">: is not closed; write </{PLACE}> right after it')
     return name
 
 
-def _write(element: Any, walk: _Walk, out: list[str], depth: int) -> None:
-    """The element as markup, and all below it."""
+def _write(element: Any, traversal: _Traversal, out: list[str], depth: int) -> None:
+    """Append the markup of an element and its descendants to `out`."""
     tag = element.tag
     if not isinstance(tag, str):
         return  # a comment
-    walk.elements += 1
+    traversal.elements += 1
     if tag == PLACE:
-        raise GuestError(f"<{PLACE}> stands inside another element; it must stand alone, between the others")
+        raise CustomTemplateError(f"<{PLACE}> stands inside another element; it must stand alone, between the others")
     if tag not in ELEMENTS:
-        raise GuestError(_not_allowed(element))
-    if walk.elements > MOST_ELEMENTS or depth > DEEPEST:
-        raise GuestError(f"the template prints more than {MOST_ELEMENTS} elements, or more than {DEEPEST} inside each other")
-    given = {name: _attribute(tag, name, value, walk) for name, value in sorted(element.attrib.items())}
+        raise CustomTemplateError(_not_allowed(element))
+    if traversal.elements > MOST_ELEMENTS or depth > DEEPEST:
+        raise CustomTemplateError(
+            f"the template prints more than {MOST_ELEMENTS} elements, or more than {DEEPEST} inside each other"
+        )
+    attributes = {name: _attribute(tag, name, value, traversal) for name, value in sorted(element.attrib.items())}
     if tag == "h2":
-        given.setdefault("id", f"{PREFIX}-heading-{walk.elements}")
-        walk.headings.append((given["id"], harmless("".join(element.itertext()))[:120]))
-    written = "".join(f' {name}="{html.escape(value)}"' for name, value in given.items())
-    out.append(f"<{tag}{written}>")
+        attributes.setdefault("id", f"{PREFIX}-heading-{traversal.elements}")
+        traversal.headings.append((attributes["id"], harmless("".join(element.itertext()))[:120]))
+    attribute_text = "".join(f' {name}="{html.escape(value)}"' for name, value in attributes.items())
+    out.append(f"<{tag}{attribute_text}>")
     if tag in _VOID:
         return
     out.append(_text(element.text))
     for child in element:
-        _write(child, walk, out, depth + 1)
+        _write(child, traversal, out, depth + 1)
         out.append(_text(child.tail))
     out.append(f"</{tag}>")
 
 
-def _attribute(tag: str, name: Any, value: str, walk: _Walk) -> str:
-    """The value as it is written. Raises GuestError."""
-    kept = _value(str(name), value, walk) if isinstance(name, str) and name in _ATTRIBUTES else None
-    if kept is None:
-        wanted = _ATTRIBUTES.get(str(name))
-        why = f"wanted: {wanted}" if wanted else f"the attributes of a template are {', '.join(_ATTRIBUTES)}"
-        raise GuestError(f'<{tag} {harmless(str(name)[:40])}="{harmless(value[:60])}">: {why}')
-    return kept
+def _attribute(tag: str, name: Any, value: str, traversal: _Traversal) -> str:
+    """The value of an attribute as it is written to the page. Raises CustomTemplateError."""
+    allowed = _value(str(name), value, traversal) if isinstance(name, str) and name in _ATTRIBUTES else None
+    if allowed is None:
+        expected = _ATTRIBUTES.get(str(name))
+        reason = f"wanted: {expected}" if expected else f"the attributes of a template are {', '.join(_ATTRIBUTES)}"
+        raise CustomTemplateError(f'<{tag} {harmless(str(name)[:40])}="{harmless(value[:60])}">: {reason}')
+    return allowed
 
 
-def _value(name: str, value: str, walk: _Walk) -> str | None:
-    """The value of a known attribute as it is written; None where it is not what is wanted."""
+def _value(name: str, value: str, traversal: _Traversal) -> str | None:
+    """The value of a known attribute as it is written to the page; None where it is not allowed."""
     if name == "title":
         return harmless(value)
     if name == "class":
         names = value.split()
-        return " ".join(PREFIX + each for each in names) if all(map(_NAME.fullmatch, names)) else None
-    if name == "id" and _NAME.fullmatch(value) and value not in walk.ids and value not in walk.sections:
-        walk.ids.add(value)
+        return " ".join(PREFIX + part for part in names) if all(map(_NAME.fullmatch, names)) else None
+    if name == "id" and _NAME.fullmatch(value) and value not in traversal.ids and value not in traversal.sections:
+        traversal.ids.add(value)
         return PREFIX + value
     if name == "href" and value.startswith("#"):
-        walk.links.append(value[1:])
-        return value if value[1:] in walk.sections else f"#{PREFIX}{value[1:]}"
+        traversal.links.append(value[1:])
+        return value if value[1:] in traversal.sections else f"#{PREFIX}{value[1:]}"
     if name == "scope":
         return value if value in ("row", "col", "rowgroup", "colgroup") else None
     if name == "lang":

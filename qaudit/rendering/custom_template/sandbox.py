@@ -1,4 +1,4 @@
-"""A third-party template run in Jinja's immutable sandbox on plain values: no file, no object, no markup is in reach."""
+"""Runs a custom template in Jinja's immutable sandbox on plain values, so that it reaches no file, object or markup."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ FILTERS = (
     *("last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "select"),
     *("selectattr", "slice", "sort", "string", "sum", "title", "trim", "truncate", "unique", "upper", "wordcount"),
 )
-"""What of Jinja's filters is there; not among them are those that make markup, reach attributes or format by a text."""
+"""The allowed filters of Jinja. Filters that make markup, read attributes of objects or apply a format string are left out."""
 _SWITCHES = (nodes.EvalContextModifier, nodes.ScopedEvalContextModifier)
 
 
-class GuestError(Exception):
-    """A template that is not used; the message names its file, what was found and what is wanted."""
+class CustomTemplateError(Exception):
+    """A custom template cannot be used; the message names the file, what is wrong and what is expected."""
 
 
 def checked(files: Mapping[str, str]) -> None:
-    """Read every file of a template without running any. Raises GuestError."""
+    """Parse every file of a template without running it. Raises CustomTemplateError."""
     environment = _environment(files)
     for name in (name for name in files if name.endswith(".j2")):
         try:
             tree = environment.parse(files[name], name)
         except (TemplateError, RecursionError) as error:
-            raise GuestError(_told(error, name)) from error
+            raise CustomTemplateError(_error_line(error, name)) from error
         for node in tree.find_all(_SWITCHES):
-            raise GuestError(f"{name}, line {node.lineno}: autoescape is always on and cannot be switched")
-        for found in tree.find_all(nodes.Filter):
-            if found.name not in environment.filters:
+            raise CustomTemplateError(f"{name}, line {node.lineno}: autoescape is always on and cannot be switched")
+        for used in tree.find_all(nodes.Filter):
+            if used.name not in environment.filters:
                 known = ", ".join(sorted(environment.filters))
-                raise GuestError(f"{name}, line {found.lineno}: filter {harmless(found.name)!r} is not among {known}")
+                raise CustomTemplateError(f"{name}, line {used.lineno}: filter {harmless(used.name)!r} is not among {known}")
 
 
 def text_of(files: Mapping[str, str], values: Mapping[str, Any]) -> str:
-    """What the template prints for `values`: dictionaries, lists, texts, numbers. Raises GuestError."""
+    """The output of the template for `values` (dictionaries, lists, texts, numbers). Raises CustomTemplateError."""
     checked(files)
     chunks, length = [], 0
     try:
         for chunk in _environment(files).get_template(ENTRY).generate(**{key: plain(value) for key, value in values.items()}):
             length += len(chunk)
             if length > LONGEST:
-                raise GuestError(f"{ENTRY}: prints more than {LONGEST} characters")
+                raise CustomTemplateError(f"{ENTRY}: prints more than {LONGEST} characters")
             chunks.append(chunk)
-    except GuestError:
+    except CustomTemplateError:
         raise
-    except Exception as error:  # foreign code ran
-        raise GuestError(_told(error, ENTRY)) from error
+    except Exception as error:  # the template is foreign code and may raise anything
+        raise CustomTemplateError(_error_line(error, ENTRY)) from error
     return "".join(chunks)
 
 
@@ -79,12 +79,12 @@ def _environment(files: Mapping[str, str]) -> ImmutableSandboxedEnvironment:
         loader=DictLoader(files), autoescape=True, undefined=StrictUndefined, finalize=_printed, keep_trailing_newline=True
     )
     environment.filters = {name: environment.filters[name] for name in FILTERS} | _OURS
-    environment.globals = {"range": environment.globals["range"]}  # the sandbox's own, which is capped
+    environment.globals = {"range": environment.globals["range"]}  # the range of the sandbox, whose length is limited
     return environment
 
 
 def _printed(value: Any) -> Any:
-    """Every text in readable characters; autoescape does the rest."""
+    """A text with control characters made visible; autoescape then escapes it for HTML."""
     return harmless(value, "\n") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -103,7 +103,7 @@ _OURS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _told(error: BaseException, name: str) -> str:
+def _error_line(error: BaseException, name: str) -> str:
     """One line: file, line and message."""
     where = getattr(error, "name", None) or name
     line = getattr(error, "lineno", None)

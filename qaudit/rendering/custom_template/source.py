@@ -1,4 +1,4 @@
-"""A third-party template as data: the files of its folder, read once, with one digest over them."""
+"""Reads the files of a custom template once, with one digest over all of them."""
 
 from __future__ import annotations
 
@@ -17,36 +17,41 @@ MOST_FILES, LONGEST = 20, 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Guest:
-    """`files`: text by name. `digest`: "sha256:" and 64 hex digits over names and bytes."""
+class CustomTemplate:
+    """A custom template. `files` has the text by file name; `digest` is "sha256:" and 64 hex digits over names and contents."""
 
     name: str
     digest: str
     files: dict[str, str] = field(repr=False)
 
 
-def read_guest(folder: Path) -> Guest:
+def read_custom_template(folder: Path) -> CustomTemplate:
     """The template in `folder`: template.html.j2, template.css where there is one, and .html.j2 files beside them.
 
-    Raises Refused for a link, a file of another kind, and what is too many or too long; nothing below the folder is read.
+    Raises Refused for a link, a file of another kind, too many files or a file that is too long. Subfolders are not read.
     """
     try:
         names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
     except OSError as error:
         raise Refused(f"{folder}: template: {error.strerror}; a folder that holds {ENTRY} is wanted") from error
-    wanted = [name for name in names if name == STYLES or name.endswith(".html.j2")]
-    if ENTRY not in wanted:
+    selected = [name for name in names if name == STYLES or name.endswith(".html.j2")]
+    if ENTRY not in selected:
         raise Refused(f"{folder}: template: no {ENTRY} in it")
-    if len(wanted) > MOST_FILES:
-        raise Refused(f"{folder}: template: {len(wanted)} files found, at most {MOST_FILES} are wanted")
-    read = {name: _bytes(folder / name) for name in wanted}
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in read.items()}
+    if len(selected) > MOST_FILES:
+        raise Refused(f"{folder}: template: {len(selected)} files found, at most {MOST_FILES} are wanted")
+    contents = {name: _bytes(folder / name) for name in selected}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     digest = hashlib.sha256(canonical_json(digests).encode()).hexdigest()
-    return Guest(folder.resolve().name, f"sha256:{digest}", {name: _text(folder / name, data) for name, data in read.items()})
+    return CustomTemplate(
+        folder.resolve().name, f"sha256:{digest}", {name: _text(folder / name, data) for name, data in contents.items()}
+    )
 
 
 def _bytes(path: Path) -> bytes:
-    """A regular file, no link, no longer than LONGEST bytes; opened without waiting, since a pipe never answers."""
+    """The bytes of a regular file that is no link and at most LONGEST bytes long. Raises Refused for any other.
+
+    It is opened without blocking, since opening a pipe would wait for ever.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""The styles of a third-party template, held to a list of properties and to the template's own elements.
+"""Restricts the styles of a custom template to a list of properties and to the elements of the template.
 
-Every selector is put under the element that holds the template, and may only go down from there; no property can move, cover or
-repeat anything outside of it, open an address, or write into the margins of a page.
+Every selector is placed below the element that contains the template and can only select its descendants. No allowed property can
+move or cover anything outside of that element, load an address, or write into the margins of a page.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 import tinycss2
 
 from qaudit.rendering.custom_template.markup import ELEMENTS, PREFIX
-from qaudit.rendering.custom_template.sandbox import GuestError
+from qaudit.rendering.custom_template.sandbox import CustomTemplateError
 from qaudit.rendering.custom_template.source import STYLES
 from qaudit.rendering.text import harmless
 
-HOLDER = ".guest-body"
+HOLDER = ".custom-template-body"
 _SIDES = ("", "-top", "-right", "-bottom", "-left")
 _BOX = [f"{name}{side}" for name in ("border", "margin", "padding") for side in _SIDES]
 _LINES = [f"border{side}-{what}" for side in _SIDES for what in ("color", "style", "width")]
@@ -40,15 +40,15 @@ _SIMPLE = re.compile(
 
 
 def scoped(text: str) -> str:
-    """The style sheet under HOLDER. Raises GuestError with the line and what is not allowed."""
+    """The style sheet with every rule below HOLDER. Raises CustomTemplateError with the line and what is not allowed."""
     return "\n".join(_rules(tinycss2.parse_stylesheet(text, skip_comments=True, skip_whitespace=True), False))
 
 
 def _rules(nodes: Any, inside: bool) -> Iterator[str]:
     for node in nodes:
         if node.type == "qualified-rule":
-            prelude = tinycss2.serialize(node.prelude).replace("/**/", "")  # which it writes between tokens that touch
-            selectors = [_selector(each, node) for each in prelude.split(",")]
+            prelude = tinycss2.serialize(node.prelude).replace("/**/", "")  # the serializer writes it between adjacent tokens
+            selectors = [_selector(selector, node) for selector in prelude.split(",")]
             yield f"{','.join(selectors)}{{{';'.join(_declarations(node))}}}"
         elif node.type == "at-rule" and not inside and _media(node):
             inner = tinycss2.parse_rule_list(node.content, skip_comments=True, skip_whitespace=True)
@@ -64,44 +64,52 @@ def _media(node: Any) -> str:
 
 
 def _selector(text: str, node: Any) -> str:
-    """The selector with its classes prefixed, under the holder."""
-    out, at, text = [], 0, " ".join(text.split())
-    while at < len(text):
-        found = _SIMPLE.match(text, at)
-        if found is None or (found.lastgroup == "element" and found[0].lower() not in ELEMENTS):
+    """The selector below HOLDER, with a prefix before each of its classes."""
+    out, position, text = [], 0, " ".join(text.split())
+    while position < len(text):
+        match = _SIMPLE.match(text, position)
+        if match is None or (match.lastgroup == "element" and match[0].lower() not in ELEMENTS):
             raise _wrong(node, f"selector {text!r}: elements, .classes, > and :first-child and the like are wanted")
-        out.append(f".{PREFIX}{found[0][1:]}" if found.lastgroup == "class" else found[0].lower())
-        at = found.end()
+        out.append(f".{PREFIX}{match[0][1:]}" if match.lastgroup == "class" else match[0].lower())
+        position = match.end()
     if not out or out[0].strip() in (">", "") or out[-1].strip() in (">", ""):
         raise _wrong(node, f"selector {text!r}: an element or a class at either end is wanted")
     return f"{HOLDER} {''.join(out)}"
 
 
 def _declarations(node: Any) -> Iterator[str]:
-    for each in tinycss2.parse_blocks_contents(node.content, skip_comments=True, skip_whitespace=True):
-        if each.type != "declaration":
-            raise _wrong(each, f"{getattr(each, 'message', each.type)}: declarations such as color: #123456 are wanted")
-        if each.lower_name not in PROPERTIES:
-            raise _wrong(each, f"property {each.name!r} is not among those of a template (docs/write-a-template.md lists them)")
-        _harmless_value(each.value, each)
-        yield f"{each.lower_name}:{tinycss2.serialize(each.value).strip()}"
+    for declaration in tinycss2.parse_blocks_contents(node.content, skip_comments=True, skip_whitespace=True):
+        if declaration.type != "declaration":
+            raise _wrong(
+                declaration,
+                f"{getattr(declaration, 'message', declaration.type)}: declarations such as color: #123456 are wanted",
+            )
+        if declaration.lower_name not in PROPERTIES:
+            raise _wrong(
+                declaration,
+                f"property {declaration.name!r} is not among those of a template (docs/write-a-template.md lists them)",
+            )
+        _harmless_value(declaration.value, declaration)
+        yield f"{declaration.lower_name}:{tinycss2.serialize(declaration.value).strip()}"
 
 
 def _harmless_value(tokens: Any, declared: Any) -> None:
-    """Words, colours, numbers that are not negative, and a few functions of these; no text in quotes, which could close the style
-    element. Raises GuestError."""
+    """Check that a value has only words, colours, numbers from 0 to 10,000, and allowed functions of these.
+
+    Quoted text is refused, because it could close the style element. Raises CustomTemplateError.
+    """
     for token in tokens:
         kind = token.type
         if kind == "function" and token.lower_name in FUNCTIONS:
             _harmless_value(token.arguments, declared)
             continue
-        fine = kind in ("hash", "whitespace", "comment") or (kind == "literal" and token.value in ",/")
-        fine |= kind in ("number", "percentage", "dimension") and 0 <= token.value <= 10_000
-        fine |= kind == "ident" and _WORD.fullmatch(token.value) is not None
-        if not fine:
+        allowed = kind in ("hash", "whitespace", "comment") or (kind == "literal" and token.value in ",/")
+        allowed |= kind in ("number", "percentage", "dimension") and 0 <= token.value <= 10_000
+        allowed |= kind == "ident" and _WORD.fullmatch(token.value) is not None
+        if not allowed:
             shown = tinycss2.serialize([token])[:60]
             raise _wrong(declared, f"{declared.name}: {shown!r}: words, colours and numbers from 0 to 10000 are wanted")
 
 
-def _wrong(node: Any, what: str) -> GuestError:
-    return GuestError(harmless(f"{STYLES}, line {node.source_line}: {what}"))
+def _wrong(node: Any, what: str) -> CustomTemplateError:
+    return CustomTemplateError(harmless(f"{STYLES}, line {node.source_line}: {what}"))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused
-from qaudit.rendering.custom_template.sandbox import GuestError, checked
+from qaudit.rendering.custom_template.sandbox import CustomTemplateError, checked
 from qaudit.rendering.custom_template.source import STYLES
 from qaudit.rendering.custom_template.styles import scoped
 from qaudit.rendering.html import page
@@ -23,20 +23,20 @@ NO_ENGINE = "no PDF: the text engine Pango was not found; install libpango-1.0-0
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     """The bytes of the requested formats as uint8 arrays.
 
-    Request: {"file": what errors call the report, "formats": ["html", "pdf"], "lang": "en", "guest": template or null}; array
-    "report": the bytes of report.json.
-    Answer: {"skipped": [[by, reason]], "notes": [text], "guest": why the template is not used or ""}; arrays "html", "pdf".
+    Request: {"file": what errors call the report, "formats": ["html", "pdf"], "lang": "en", "custom_template": template or null};
+    array "report": the bytes of report.json.
+    Answer: {"skipped": [[by, reason]], "notes": [text], "custom_template": why it is not used, or ""}; arrays "html", "pdf".
     Without a format the custom template is only checked, and there is no report. Raises Refused for a report that does not fit.
     """
     try:
         return _rendered(job)
-    except GuestError as error:
-        return {"skipped": [], "notes": [], "guest": str(error)}, {}
+    except CustomTemplateError as error:
+        return {"skipped": [], "notes": [], "custom_template": str(error)}, {}
 
 
 def _rendered(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     formats: list[str] = job.request["formats"]
-    lang, template = job.request.get("lang", "en"), job.request.get("guest")
+    lang, template = job.request.get("lang", "en"), job.request.get("custom_template")
     arrays: dict[str, NDArray[Any]] = {}
     skipped: list[list[str]] = []
     notes: list[str] = []
@@ -45,7 +45,7 @@ def _rendered(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
         checked(template["files"])
         scoped(template["files"].get(STYLES, ""))
     if not formats:
-        return {"skipped": [], "notes": [], "guest": ""}, {}
+        return {"skipped": [], "notes": [], "custom_template": ""}, {}
     content = np.asarray(job.arrays["report"], dtype=np.uint8).tobytes()
     try:
         checked_report = parse_report(content)
@@ -53,10 +53,10 @@ def _rendered(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
         raise Refused(f"{job.request.get('file', 'report.json')}: {error}") from None
     report = checked_report.plain()
     if "html" in formats:
-        arrays["html"] = _bytes(page(report, lang=lang, guest=template).encode("utf-8"))
+        arrays["html"] = _bytes(page(report, lang=lang, custom_template=template).encode("utf-8"))
     if "pdf" in formats:
         try:
-            html = page(report, pdf=True, lang=lang, guest=template)
+            html = page(report, pdf=True, lang=lang, custom_template=template)
             # The attachment is the report as it was given, also where it is of an older format.
             document = make_pdf(html, content.removesuffix(b"\n"), checked_report.audit.date)
             notes = list(document.glyphs)
@@ -67,7 +67,7 @@ def _rendered(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
                 arrays["pdf"] = _bytes(document.data)
         except MissingEngine:
             skipped.append(["pdf", NO_ENGINE])
-    return {"skipped": skipped, "notes": notes, "guest": ""}, arrays
+    return {"skipped": skipped, "notes": notes, "custom_template": ""}, arrays
 
 
 def _bytes(data: bytes) -> NDArray[Any]:
