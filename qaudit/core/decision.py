@@ -1,4 +1,4 @@
-"""The decision that flips, fidelity and reasons are about."""
+"""The decision rule on which flips, fidelity and reasons are based."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qaudit.core.tensor import Floats
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How predictions (n, k) become decisions (n,): class indices in the model's own order, None for regression.
+    """The rule that turns predictions (n, k) into decisions (n,): class indices in the model's order, None for regression.
 
     Two classes with probabilities: `positive` where its probability is at least `cutoff`. Binary margins (k = 1): the second
     class where the margin exceeds `cutoff` (0 by default). More classes: argmax.
@@ -24,18 +24,18 @@ class Decision:
     cutoff: float = 0.5
 
     def __call__(self, predictions: Floats) -> NDArray[Any] | None:
-        """Class index a row, or None for regression."""
+        """The class index of each row (n,), or None for regression."""
         if self.output == "regression":
             return None
         if self.output == "multiclass":
             return np.asarray(np.argmax(predictions, axis=1))
         if predictions.shape[1] == 1:
             return (predictions[:, 0] > self.cutoff).astype(np.int64)
-        taken = predictions[:, self.positive] >= self.cutoff
-        return np.where(taken, self.positive, 1 - self.positive)
+        is_positive = predictions[:, self.positive] >= self.cutoff
+        return np.where(is_positive, self.positive, 1 - self.positive)
 
     def score(self, predictions: Floats) -> Floats:
-        """The number the decision is made from (n,): positive probability, margin, top probability, or the prediction."""
+        """The number (n,) behind the decision: probability of the positive class, margin, largest probability, or prediction."""
         if self.output == "multiclass":
             return np.asarray(predictions.max(axis=1))
         if self.output == "binary" and predictions.shape[1] == 2:

@@ -1,4 +1,4 @@
-"""Settings of a plugin: checked, multiplied out, and written into the id of a candidate."""
+"""Checks the settings of a plugin, forms all combinations, and writes them into the id of a candidate."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from qaudit.core.records import Setting, Value
 from qaudit.errors import Refused, unknown
 
 Chosen = Mapping[str, Any]
-"""What the author wrote for a plugin: setting name to one value or a list of values."""
+"""The settings that the author wrote for a plugin: one value or a list of values by name."""
 
 
 def derived_seed(seed: int, *names: str) -> int:
-    """A seed of 48 bits from the audit's seed and names; the same on every machine."""
+    """A seed of 48 bits derived from the audit's seed and names; it is the same on every machine."""
     text = "\x1f".join((str(seed), *names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
 
 
 def candidate_id(name: str, settings: Mapping[str, Value]) -> str:
-    """`name(key=value,...)`: keys sorted, every setting written, text in single quotes."""
+    """The id `name(key=value,...)` with sorted keys, all settings, and text in single quotes."""
     return f"{name}({','.join(f'{key}={written(settings[key])}' for key in sorted(settings))})"
 
 
 def written(value: Value) -> str:
-    """A value as it stands in an id."""
+    """A value as it is written in an id."""
     text = repr(value)
-    if text.startswith('"'):  # Python's choice where the text holds a single quote
+    if text.startswith('"'):  # repr uses double quotes where the text has a single quote
         return "'" + text[1:-1].replace("'", "\\'") + "'"
     return text
 
 
 def parse_id(text: str) -> tuple[str, dict[str, Value]]:
-    """Name and settings of an id, spaces and the order of keys ignored; Refused where it is no id.
+    """Name and settings of an id. Spaces and the order of keys do not matter. Raises Refused where the text is not an id.
 
     >>> parse_id("symmetric( bits = 8, axis = tensor )")
     ('symmetric', {'bits': 8, 'axis': 'tensor'})
@@ -70,7 +70,10 @@ def _literal(node: ast.expr, wanted: str) -> Value:
 
 
 def check(name: str, declared: Mapping[str, Setting], chosen: Chosen) -> dict[str, tuple[Value, ...]]:
-    """Values of every setting, the author's in place of defaults; Refused names plugin, key, value and what is allowed."""
+    """The values of every setting: the author's, or the defaults.
+
+    Raises Refused with the plugin, the key, the value and what is allowed.
+    """
     for key in chosen:
         if key not in declared:
             raise Refused(_unknown(name, key, declared))
@@ -86,26 +89,26 @@ def _unknown(name: str, key: str, declared: Collection[str]) -> str:
 def _values(name: str, key: str, setting: Setting, chosen: Chosen) -> tuple[Value, ...]:
     if key not in chosen:
         return tuple(setting.default)
-    given = chosen[key]
-    values = list(given) if isinstance(given, list | tuple) else [given]
+    stated = chosen[key]
+    values = list(stated) if isinstance(stated, list | tuple) else [stated]
     if not values:
         raise Refused(f"{name}: setting {key!r} is an empty list; expected {allowed_text(setting)}")
-    found: list[Value] = []
+    accepted_values: list[Value] = []
     for value in values:
-        taken = accepted(setting, value)
-        if taken is _NOTHING:
+        checked = accepted(setting, value)
+        if checked is _NOTHING:
             raise Refused(f"{name}: setting {key!r} is {value!r}; allowed: {allowed_text(setting)}")
-        if taken not in found:
-            found.append(taken)
-    return tuple(found)
+        if checked not in accepted_values:
+            accepted_values.append(checked)
+    return tuple(accepted_values)
 
 
 _NOTHING: Any = object()
 
 
 def accepted(setting: Setting, value: Any) -> Any:
-    """The value as the setting holds it (3 becomes 3.0 where the defaults are floats), or a marker that equals no value."""
-    floats = any(type(default) is float for default in setting.default) or _holds_floats(setting.allowed)
+    """The value in the type of the setting (3 becomes 3.0 where the defaults are floats), or a marker where it is not allowed."""
+    floats = any(type(default) is float for default in setting.default) or _allows_floats(setting.allowed)
     if floats and type(value) is int:
         value = float(value)
     if any(type(value) is type(default) and value == default for default in setting.default):
@@ -114,20 +117,20 @@ def accepted(setting: Setting, value: Any) -> Any:
         return _NOTHING
     if isinstance(setting.allowed, range):
         return value if type(value) is int and value in setting.allowed else _NOTHING
-    return value if any(type(value) is type(one) and value == one for one in setting.allowed) else _NOTHING
+    return value if any(type(value) is type(member) and value == member for member in setting.allowed) else _NOTHING
 
 
 def is_allowed(setting: Setting, value: Any) -> bool:
-    """Whether a value may be given for this setting."""
+    """Whether a value is allowed for this setting."""
     return accepted(setting, value) is not _NOTHING
 
 
-def _holds_floats(allowed: Collection[Value] | None) -> bool:
-    return allowed is not None and not isinstance(allowed, range) and any(type(one) is float for one in allowed)
+def _allows_floats(allowed: Collection[Value] | None) -> bool:
+    return allowed is not None and not isinstance(allowed, range) and any(type(member) is float for member in allowed)
 
 
 def allowed_text(setting: Setting) -> str:
-    """What is allowed, in few words."""
+    """The allowed values in a few words."""
     allowed = setting.default if setting.allowed is None else setting.allowed
     if isinstance(allowed, range) and allowed.step == 1 and len(allowed) > 1:
         return f"{allowed[0]} to {allowed[-1]}"
@@ -140,14 +143,14 @@ def allowed_text(setting: Setting) -> str:
 
 
 def product(values: Mapping[str, Sequence[Value]]) -> list[dict[str, Value]]:
-    """Every combination, keys sorted, in natural order of the values."""
+    """All combinations of the values, with sorted keys, in natural order."""
     keys = sorted(values)
     combined = [dict(zip(keys, row, strict=True)) for row in itertools.product(*(values[key] for key in keys))]
     return sorted(combined, key=natural)
 
 
 def natural(settings: Mapping[str, Value]) -> tuple[Any, ...]:
-    """A sort key: numbers before text, 2 before 16."""
+    """A sort key for settings: numbers before text, and 2 before 16."""
     return tuple((key, *_rank(settings[key])) for key in sorted(settings))
 
 

@@ -1,4 +1,4 @@
-"""Foreign text as a terminal, a log or a table may print it."""
+"""Makes foreign text safe to print on a terminal, in a log or in a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 def printable(text: str) -> str:
     """`text` with control, bidi and zero-width characters shown by number (<U+202E>) and every blank as a space.
 
-    A name that comes from a file or a plugin can then neither move the cursor nor turn the words around it.
+    A name from a file or a plugin can then neither move the cursor nor reverse the direction of the text around it.
     """
     return text if text.isascii() and text.isprintable() else "".join(_visible(char) for char in text)
 

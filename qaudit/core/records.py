@@ -1,4 +1,4 @@
-"""The records that plugins yield. A record holds pure functions; no base class to inherit."""
+"""The records that plugins yield. A record holds pure functions; there is no base class to inherit from."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Tier = Literal["data", "checked", "code"]
 
 
 class Decline(Exception):
-    """Raised by a plugin that does not apply here: a visible row in the report, not a failure."""
+    """Raised by a plugin that does not apply to this model. It becomes a row of the report and is not a failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A declared setting: the values a sweep takes by default, and what else is allowed (None: the defaults only)."""
+    """A declared setting: the values that are tried by default, and all allowed values (None: the defaults only)."""
 
     default: tuple[Value, ...]
     allowed: Collection[Value] | None = None
@@ -31,7 +31,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a quantizer promises; a check runs only on what is claimed."""
+    """The properties that a quantizer claims. Only claimed properties are checked."""
 
     rounding: str = "nearest"
     zero_exact: bool = True
@@ -43,7 +43,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Quantizer:
-    """A way to quantize. One of `quantize`, `inputs`, `model` suffices.
+    """A quantization method. At least one of `quantize`, `inputs` and `model` is needed.
 
     quantize(values, calibration, **settings) -> QuantizedTensor | None, for weights, thresholds and leaves;
     inputs(calibration, **settings) -> Grid | None, for the inputs of a dense layer;
@@ -73,7 +73,7 @@ class Explainer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Context:
-    """What an explainer sees: one model, never which variant.
+    """The input of an explainer: one model. The explainer is not told whether it is the reference or a candidate.
 
     `predict(columns) -> (n, k)`, `columns` a mapping of raw column name to array; `decide(predictions) -> (n,)` int, or None for
     regression; `output` (n,) int: the predict column explained for each of `rows`; `rows` and `background` are such mappings.
@@ -96,7 +96,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A raw input column: kind as the model's encoder holds it, None where the model does not say; `takes_missing` likewise."""
+    """A raw input column. `kind` and `takes_missing` are read from the model's encoder; None where it does not determine them."""
 
     name: str
     kind: Literal["number", "text"] | None = None
@@ -105,7 +105,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """A model read by a format plugin.
+    """A model that a format plugin has read.
 
     `encode(frame) -> (n, width) float64`; `predict(frame) -> (n, k) float64`, the model's own predictions.
 
@@ -125,11 +125,11 @@ class Loaded:
     width: int
     why_not: str | None = None
     leaves: Callable[[Any], NDArray[Any]] | None = None
-    """Encoded rows (n, width) -> flat node numbers (n, trees) that the model itself reaches."""
+    """Encoded rows (n, width) -> flat numbers (n, trees) of the leaf nodes that the model itself reaches."""
     raw: Callable[[Any], Floats] | None = None
     """Encoded rows (n, width) -> the model's own margins (n, k) before the link."""
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Texts that the model's encoder knows, by column."""
+    """The texts that the model's encoder knows, by column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """A list of what a regulation asks for: data only."""
+    """A list of the evidence that a regulation or standard requires. It is data only, without functions."""
 
     id: str
     title: str
@@ -159,7 +159,7 @@ class Framework:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a plugin may know before it works: names, shapes and roles, no data."""
+    """What a plugin may know about the model before it runs: names, shapes and roles, but no data."""
 
     output: str
     features: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Rows as the explainers and the model's own encoder see them: named raw columns."""
+"""Rows as named raw columns, in the form that explainers and the model's own encoder receive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Kind = Literal["number", "text"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """Columns by name, all of one length: numbers as float64 with NaN, text as objects (str or None)."""
+    """Columns (n,) by name, all of the same length: numbers as float64 with NaN for missing, text as objects (str or None)."""
 
     columns: Mapping[str, NDArray[Any]]
 
@@ -29,15 +29,15 @@ class Table:
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
     def kind(self, name: str) -> Kind:
-        """number or text."""
+        """The kind of a column: number or text."""
         return "number" if self.columns[name].dtype == np.float64 else "text"
 
     def take(self, rows: NDArray[Any] | slice) -> Table:
-        """The table of those rows."""
+        """The table with only those rows."""
         return Table({name: values[rows] for name, values in self.columns.items()})
 
     def select(self, names: tuple[str, ...]) -> Table:
-        """The table of those columns, in that order."""
+        """The table with only those columns, in that order."""
         return Table({name: self.columns[name] for name in names})
 
     def replaced(self, **columns: NDArray[Any]) -> Table:

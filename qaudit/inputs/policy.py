@@ -1,4 +1,7 @@
-"""policy.toml: the author's limits, set before the run. Every error names file, key, the value seen and what is allowed."""
+"""Reads policy.toml with the author's limits, which are set before the run.
+
+Every error names the file, the key, its value and what is allowed.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ from qaudit.core.evidence import ABOUT, PAGES, Limit, plain
 from qaudit.errors import Refused, unknown
 
 FREE = tuple(key for key in ABOUT if key not in ("candidate", "against"))
-"""Keys that `where` may name: a limit always speaks of the judged candidate against the reference."""
+"""Keys that `where` may name. A limit always applies to the candidate under assessment against the reference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Limits under a name and a version. `set` is the ISO date they were set on, `digest` is "sha256:..." of the file."""
+    """Limits with a name and a version. `set` is the ISO date on which they were set, `digest` is "sha256:..." of the file."""
 
     name: str
     version: str
@@ -31,8 +34,8 @@ class Policy:
 
     def report(self) -> dict[str, Any]:
         """The entry `policy` of report.json."""
-        found: dict[str, Any] = plain(self)
-        return found
+        entry: dict[str, Any] = plain(self)
+        return entry
 
 
 class _Limit(BaseModel):
@@ -94,18 +97,18 @@ def read_policy(path: Path) -> Policy:
 def parse_policy(content: bytes, source: str) -> Policy:
     """The policy in the bytes of a policy.toml; `source` names it in errors. Raises Refused."""
     try:
-        # TOML is UTF-8; a byte-order mark is an editor's, not the author's
+        # TOML is UTF-8; some editors write a byte-order mark, which is no content
         table = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Refused(f"{source}: not valid TOML: {error}") from None
     try:
-        read = _Policy.model_validate(table)
+        parsed = _Policy.model_validate(table)
     except ValidationError as error:
         raise Refused(f"{source}: {_line(error, table)}") from None
-    _no_twice([limit.id for limit in read.limit], source)
-    limits = tuple(Limit(**limit.model_dump()) for limit in read.limit)
+    _no_twice([limit.id for limit in parsed.limit], source)
+    limits = tuple(Limit(**limit.model_dump()) for limit in parsed.limit)
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    return Policy(read.name, read.version, read.set.isoformat(), digest, limits)
+    return Policy(parsed.name, parsed.version, parsed.set.isoformat(), digest, limits)
 
 
 def _no_twice(ids: Sequence[str], source: str) -> None:
@@ -121,7 +124,7 @@ def _one_of(name: str, known: Sequence[str], what: str) -> str:
 
 
 def _line(error: ValidationError, table: Mapping[str, Any]) -> str:
-    """The first error as one line: place, value seen, what is allowed."""
+    """The first validation error as one line: its place, the value, and what is allowed."""
     first = error.errors(include_url=False)[0]
     where, key = _place(first["loc"], table)
     message = first["msg"].removeprefix("Value error, ")
@@ -137,7 +140,7 @@ def _line(error: ValidationError, table: Mapping[str, Any]) -> str:
 
 
 def _place(loc: tuple[int | str, ...], table: Mapping[str, Any]) -> tuple[str, str]:
-    """("limit 2 (Q2): ", key) for a place inside a limit, ("", key) for one at the top."""
+    """("limit 2 (Q2): ", key) for a place inside a limit, ("", key) for a place at the top level."""
     if len(loc) < 2 or loc[0] != "limit" or not isinstance(loc[1], int):
         return "", ".".join(str(part) for part in loc)
     entry = table["limit"][loc[1]]

@@ -1,4 +1,4 @@
-"""Fitted estimators and rows from Python as files: the same object gives the same bytes."""
+"""Writes fitted estimators and rows from Python to files, such that the same object gives the same bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ import skops.io
 from qaudit.core.records import Tier
 from qaudit.errors import Refused
 
-# what the checked format builds beyond skops' own defaults; anything else is written by joblib and trusted by its digest
+# Types that the checked format builds in addition to the defaults of skops. Other estimators are written by joblib, and are
+# loaded only where their digest is trusted.
 REVIEWED = frozenset(
     {
         "numpy.dtype",
@@ -28,15 +29,15 @@ REVIEWED = frozenset(
         "sklearn.tree._tree.Tree",
     }
 )
-UNREAD = frozenset({"MethodNode", "OperatorFuncNode", "PartialNode", "ConstructorFromReduceNode"})
+UNREADABLE = frozenset({"MethodNode", "OperatorFuncNode", "PartialNode", "ConstructorFromReduceNode"})
 DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def save_estimator(estimator: Any) -> tuple[bytes, Tier, str]:
-    """The estimator's file, its tier ("checked": skops; "code": joblib) and its digest ("sha256:...").
+    """The bytes of the estimator's file, its tier ("checked": skops; "code": joblib) and its digest ("sha256:...").
 
-    Skops where every type in it is reviewed, in canonical form; else joblib, which the caller may trust by that digest.
-    Raises Refused for what is no fitted estimator or cannot be written at all.
+    It is skops in canonical form where all types in it are reviewed; otherwise joblib, which the caller may trust by the digest.
+    Raises Refused for an object that is not an estimator or cannot be written.
     """
     if isinstance(estimator, type) or not hasattr(estimator, "predict") or not hasattr(estimator, "fit"):
         raise Refused(f"estimator: a fitted scikit-learn estimator is wanted, this is {type(estimator).__name__}")
@@ -50,7 +51,7 @@ def _skops(estimator: Any) -> bytes | None:
     try:
         data = skops.io.dumps(estimator)
         unknown = set(skops.io.get_untrusted_types(data=data)) - REVIEWED
-    except Exception:  # skops raises many kinds on objects it cannot write; joblib can
+    except Exception:  # skops raises many kinds of exceptions on objects that it cannot write, but joblib can
         return None
     return None if unknown else canonical(data)
 
@@ -65,17 +66,18 @@ def _joblib(estimator: Any) -> bytes:
 
 
 def canonical(data: bytes) -> bytes | None:
-    """A skops file in its one form: object ids renumbered by first appearance, members in that order, one date, no compression.
+    """A skops file in canonical form: object ids numbered by first appearance, members in that order, one date, no compression.
 
-    skops takes ids from memory addresses and dates from the clock. Ids of plain values, which only save a second copy of a text
-    or a number, are dropped. None where the file holds a node kind that the checked format does not read.
+    skops derives ids from memory addresses and dates from the clock, so the same estimator would give other bytes each time. Ids
+    of plain values, which only avoid a second copy of a text or a number, are dropped. None where the file has a kind of node
+    that the checked format does not read.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         schema = json.loads(archive.read("schema.json"))
-        renaming = _Renaming()
+        renaming = _Renumbering()
         if not renaming.visit(schema):
             return None
-        members = [(new, _unpadded(archive.read(old))) for old, new in renaming.files.items()]
+        members = [(new, _without_padding(archive.read(old))) for old, new in renaming.files.items()]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in [*members, ("schema.json", json.dumps(schema, separators=(",", ":")).encode())]:
@@ -85,8 +87,8 @@ def canonical(data: bytes) -> bytes | None:
     return buffer.getvalue()
 
 
-def _unpadded(data: bytes) -> bytes:
-    """A .npy member with zeros between the fields of a structured array: there the memory of a tree's nodes is arbitrary."""
+def _without_padding(data: bytes) -> bytes:
+    """A .npy member with zeros between the fields of a structured array, where the nodes of a tree have arbitrary bytes."""
     if not data.startswith(b"\x93NUMPY"):
         return data
     array = np.load(io.BytesIO(data), allow_pickle=False)
@@ -100,8 +102,8 @@ def _unpadded(data: bytes) -> bytes:
     return buffer.getvalue()
 
 
-class _Renaming:
-    """Renumbers object ids and array files by first appearance, in place."""
+class _Renumbering:
+    """Renumbers object ids and array files of a skops schema by first appearance, in place."""
 
     def __init__(self) -> None:
         self.ids: dict[Any, int] = {}
@@ -113,7 +115,7 @@ class _Renaming:
         if not isinstance(node, dict):
             return True
         kind = node.get("__loader__")
-        if kind in UNREAD:
+        if kind in UNREADABLE:
             return False
         if "__id__" in node:
             if kind in ("JsonNode", "TypeNode"):
@@ -130,11 +132,12 @@ class _Renaming:
 
 
 def save_rows(X: Any, y: Any, target: str) -> bytes:
-    """Rows and target as Parquet, the same bytes for the same values. X: DataFrame, or (n, d) array (columns x0, x1 ...).
+    """Rows and target as a Parquet file, with the same bytes for the same values.
 
-    Raises Refused for rows and target of different length, names that are no text, or the target's name among the columns.
+    X is a DataFrame, or an array (n, d) whose columns are named x0, x1, ...; y is (n,) or (n, 1). Raises Refused where their
+    lengths differ, a column name is not text, or the target's name is also a column of X.
     """
-    frame = X if isinstance(X, pd.DataFrame) else _framed(X)
+    frame = X if isinstance(X, pd.DataFrame) else _as_frame(X)
     if not all(isinstance(name, str) for name in frame.columns):
         raise Refused("X: column names must be text; use X.columns = X.columns.astype(str)")
     if not frame.columns.is_unique:
@@ -152,7 +155,7 @@ def save_rows(X: Any, y: Any, target: str) -> bytes:
     return buffer.getvalue()
 
 
-def _framed(X: Any) -> pd.DataFrame:
+def _as_frame(X: Any) -> pd.DataFrame:
     values = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
     if values.ndim != 2:
         raise Refused(f"X: shape {values.shape}; a table of rows and columns is wanted")
@@ -163,11 +166,11 @@ def _arrow(values: Any, name: str) -> pa.Array:
     series = values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
     missing = series.isna().to_numpy()
     items = [
-        None if gone else value.item() if isinstance(value, np.generic) else value
-        for value, gone in zip(series, missing, strict=True)
+        None if is_missing else value.item() if isinstance(value, np.generic) else value
+        for value, is_missing in zip(series, missing, strict=True)
     ]
     try:
-        made = pa.array(items)
+        array = pa.array(items)
     except OverflowError as error:
         raise Refused(f"column {name!r}: holds an integer beyond 64 bits; numbers or text are wanted") from error
     except UnicodeEncodeError as error:
@@ -175,6 +178,6 @@ def _arrow(values: Any, name: str) -> pa.Array:
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         kinds = sorted({type(item).__name__ for item in items if item is not None})
         raise Refused(f"column {name!r}: mixes {', '.join(kinds)}; one kind a column is wanted") from error
-    if pa.types.is_duration(made.type):  # Parquet has no such type: it would come back as a number of an unsaid unit
+    if pa.types.is_duration(array.type):  # Parquet has no durations: they would be read as numbers of an unknown unit
         raise Refused(f"column {name!r}: holds durations; numbers are wanted, such as .dt.total_seconds()")
-    return made
+    return array

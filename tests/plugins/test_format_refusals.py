@@ -200,4 +200,4 @@ def test_a_random_state_beyond_its_words_is_refused(tmp_path):
 
 def test_the_writer_and_the_reader_agree_on_what_is_reviewed():
     assert set(REVIEWED) == estimators.REVIEWED
-    assert not estimators.UNREAD & LOADERS
+    assert not estimators.UNREADABLE & LOADERS
