@@ -1,0 +1,349 @@
+"""The proof of a lowering: its bound against a loop, and every statement it can make."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qaudit.core.decision import Decision
+from qaudit.core.program import Dense, Program, Trees
+from qaudit.core.tensor import Floats
+from qaudit.engine import sweep, trees
+from qaudit.pipeline.stages import load_proof
+from qaudit.pipeline.stages.load_proof import Proof, dense_bound, gamma, margins, not_lowered, prove
+
+BINARY, MANY, NUMBERS = Decision("binary"), Decision("multiclass"), Decision("regression")
+ULP = 2.0**-52
+
+
+def test_units_of_rounding() -> None:
+    assert np.finfo(float).eps / 2 == load_proof.ROUNDOFF
+    assert 4 * np.finfo(float).eps == load_proof.ULPS
+
+
+def test_gamma_is_n_u_over_1_minus_n_u() -> None:
+    assert gamma(2**51) == pytest.approx(1 / 3, rel=1e-15)
+    assert gamma(1) == pytest.approx(2.0**-53, rel=1e-15)
+
+
+def activated(value: float, activation: str) -> float:
+    return {"relu": max(value, 0.0), "tanh": math.tanh(value), "logistic": 1 / (1 + math.exp(-value))}.get(activation, value)
+
+
+def slow_bound(program: Program, row: Floats, u: float, ulps: float) -> float:
+    """The same rule, element by element."""
+    values, error = row.tolist(), [0.0] * len(row)
+    for step in program.steps:
+        assert isinstance(step, Dense)
+        terms = (len(values) + 2) * u
+        g = terms / (1 - terms)
+        found = []
+        for weights, bias in zip(step.weight.tolist(), step.bias.tolist(), strict=True):
+            size = sum(abs(w) * abs(x) for w, x in zip(weights, values, strict=True)) + abs(bias)
+            passed_on = sum(abs(w) * e for w, e in zip(weights, error, strict=True))
+            inexact = ulps if step.activation in ("tanh", "logistic") else 0.0
+            value = activated(sum(w * x for w, x in zip(weights, values, strict=True)) + bias, step.activation)
+            found.append((value, 2 * g * size + passed_on * (1 + g) + inexact))
+        values, error = [v for v, _ in found], [e for _, e in found]
+    scaled = [e * program.link_scale for e in error]
+    if program.link == "logistic":
+        return max(scaled) / 4 + ulps
+    if program.link == "softmax":
+        return max(scaled) / 2 + ulps * (2 + max(map(abs, values)))
+    if program.link == "ovr":
+        return (sum(scaled) / 4 + ulps * (2 + len(values))) * 2 / sum(activated(v, "logistic") for v in values)
+    return max(scaled)
+
+
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units so coarse that terms of second order count."""
+    monkeypatch.setattr(load_proof, "ROUNDOFF", 2.0**-6)
+    monkeypatch.setattr(load_proof, "ULPS", 2.0**-7)
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize("link", ["identity", "margin", "logistic", "softmax", "ovr"])
+@pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "logistic"])
+def test_the_bound_is_its_rule(link: Any, activation: Any) -> None:
+    rng = np.random.default_rng(4)
+    outputs = 1 if link in ("margin", "logistic") else 3
+    steps = (
+        Dense(rng.normal(size=(5, 4)), rng.normal(size=5), activation),
+        Dense(rng.normal(size=(2, 5)), rng.normal(size=2), activation),
+        Dense(rng.normal(size=(outputs, 2)), rng.normal(size=outputs)),
+    )
+    program = Program(("a", "b", "c", "d"), steps, link, "multiclass", ("p", "q", "r"), link_scale=1.5)
+    rows = rng.normal(size=(6, 4)) * 3
+    expected = [slow_bound(program, row, 2.0**-6, 2.0**-7) for row in rows]
+    assert dense_bound(program, rows).tolist() == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_hopeless_row_of_one_against_the_rest_has_a_finite_bound() -> None:
+    program = Program(("a",), (Dense(np.full((2, 1), -1e4), np.zeros(2)),), "ovr", "multiclass", ("p", "q"))
+    bound = dense_bound(program, np.array([[1.0]]))
+    assert np.isfinite(bound).all()
+    assert bound[0] > 1e3  # expit(-700) a class is all that is left to divide by
+
+
+def test_a_sum_of_nothing_is_divided_by_1e_minus_300() -> None:
+    program = Program(("a",), (Dense(np.full((2, 1), -1e4), np.zeros(2)),), "ovr", "multiclass", ("p", "q"))
+    scaled = 2 * gamma(3) * 1e4
+    total = max(2 * activated(-700.0, "logistic"), 1e-300)
+    expected = (2 * scaled / 4 + 4 * ULP * 4) * 2 / total
+    assert dense_bound(program, np.array([[1.0]]))[0] == pytest.approx(expected)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_float64_stays_within_the_bound_of_exact_arithmetic(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    steps = (Dense(rng.normal(size=(4, 6)), rng.normal(size=4), "relu"), Dense(rng.normal(size=(1, 4)), rng.normal(size=1)))
+    program = Program(tuple("abcdef"), steps, "identity", "regression")
+    row = rng.normal(size=6) * 10.0 ** rng.integers(-3, 4)
+    exact = [Fraction(x) for x in row.tolist()]
+    for step in steps:
+        sums = [
+            sum((Fraction(w) * x for w, x in zip(weights, exact, strict=True)), Fraction(bias))
+            for weights, bias in zip(step.weight.tolist(), step.bias.tolist(), strict=True)
+        ]
+        exact = [max(s, Fraction(0)) for s in sums] if step.activation == "relu" else sums
+    apart = abs(Fraction(float(sweep.predict(program, row[None, :])[0, 0])) - exact[0])
+    assert apart <= dense_bound(program, row[None, :])[0]
+
+
+def stump(outputs: int = 2, **given_parts: Any) -> Program:
+    """x <= 0: the first class has 3/4, else 1/4 (a third class never)."""
+    values = np.array([[0.0, 0.0, 0.0], [0.75, 0.25, 0.0], [0.25, 0.75, 0.0]])[:, :outputs]
+    step = Trees(
+        left=np.array([1, -1, -1], np.int32),
+        right=np.array([2, -1, -1], np.int32),
+        feature=np.array([0, -2, -2], np.int32),
+        threshold=np.zeros(3),
+        value=values,
+        roots=np.array([0], np.int32),
+        base=np.zeros(outputs),
+        missing_left=np.zeros(3, bool),
+    )
+    names = ("p", "q", "r")[:outputs] if outputs > 1 else ()
+    output = {1: "regression", 2: "binary", 3: "multiclass"}[outputs]
+    return replace(Program(("x",), (step,), "identity", output, names), **given_parts)  # type: ignore[arg-type]
+
+
+ROWS = np.array([[-1.0], [1.0], [2.0]])
+FAILED = ". The model is audited as a black box."
+
+
+def proof(program: Program, native: Floats, decision: Decision, rows: Floats = ROWS, **own: Floats) -> Proof:
+    return prove(program, rows, native, decision, own)
+
+
+def test_an_ensemble_is_proved_bit_for_bit() -> None:
+    program = stump()
+    native = sweep.predict(program, ROWS)
+    own = {"leaves": trees.leaf_indices(program, ROWS), "raw": trees.raw(program, ROWS)}
+    found = prove(program, ROWS, native, BINARY, own)
+    assert found == Proof(
+        True,
+        "On all 3 holdout rows every leaf and every raw score equals the model's own bit for bit; predictions are identical; "
+        "every decision is the same.",
+        3,
+        0.0,
+        4 * ULP,
+        (),
+    )
+    one = prove(program, ROWS, native, BINARY, {"raw": own["raw"]}).statement
+    assert one.startswith("On all 3 holdout rows every raw score equals the model's own bit for bit; predictions")
+    none = prove(program, ROWS, native, BINARY, {}).statement
+    assert none == "On all 3 holdout rows predictions are identical; every decision is the same."
+
+
+def test_raw_scores_are_those_before_link_and_scale() -> None:
+    program = stump(1, link="logistic", output="binary", classes=("p", "q"), link_scale=2.0)
+    native = sweep.predict(program, ROWS)
+    assert proof(program, native, BINARY, raw=trees.raw(program, ROWS)).proved
+    assert not proof(program, native, BINARY, raw=2 * trees.raw(program, ROWS)).proved
+
+
+@pytest.mark.parametrize(
+    ("own", "says"),
+    [
+        ({"leaves": np.array([[1], [2], [1]])}, "a row reaches another leaf"),
+        ({"leaves": np.array([[1], [2]])}, "a row reaches another leaf"),
+        ({"leaves": np.array([[1, 2, 2]])}, "a row reaches another leaf"),
+        ({"raw": np.array([[0.75, 0.25], [0.25, 0.75], [0.25, 0.5]])}, "raw scores differ"),
+        ({"raw": np.array([[0.75], [0.25], [0.25]])}, "raw scores differ"),
+        ({"leaves": np.zeros((3, 1)), "raw": np.zeros((3, 2))}, "a row reaches another leaf; raw scores differ"),
+    ],
+)
+def test_other_leaves_and_raw_scores_are_faults(own: dict[str, Floats], says: str) -> None:
+    found = proof(stump(), sweep.predict(stump(), ROWS), BINARY, **own)
+    assert (found.proved, found.statement) == (False, f"The lowering does not hold: {says}{FAILED}")
+
+
+def test_class_probabilities_of_trees_may_lie_four_units_apart() -> None:
+    native = sweep.predict(stump(), ROWS)
+    native[1, 0] += 4 * ULP
+    found = proof(stump(), native, BINARY)
+    assert (found.proved, found.error) == (True, 4 * ULP)
+    assert "predictions lie at most 8.88e-16 apart (4 x 2^-52 allowed); every decision is the same." in found.statement
+    native[1, 0] += ULP
+    found = proof(stump(), native, BINARY)
+    says = "row 2: the predictions lie 1.11e-15 apart, 8.88e-16 is allowed"
+    assert (found.proved, found.statement) == (False, f"The lowering does not hold: {says}{FAILED}")
+
+
+def test_numbers_of_trees_may_not_lie_apart() -> None:
+    program = stump(1)
+    native = sweep.predict(program, ROWS)
+    same = proof(program, native, NUMBERS)
+    assert (same.proved, same.bound, same.ambiguous) == (True, 0.0, ())
+    assert same.statement == "On all 3 holdout rows predictions are identical."
+    native[2, 0] += 2.0**-54
+    found = proof(program, native, NUMBERS)
+    assert found.statement.startswith("The lowering does not hold: row 3: the predictions lie 5.55e-17 apart, 0 is allowed.")
+    assert load_proof._statement(program, {}, 3, 1e-9, 0, 0) == (
+        "On all 3 holdout rows predictions lie at most 1e-09 apart (0 allowed)."
+    )
+
+
+def test_rows_on_the_cutoff_may_be_decided_otherwise() -> None:
+    native = sweep.predict(stump(), ROWS)
+    native[1] = [0.25 - ULP, 0.75 + ULP]
+    found = proof(stump(), native, Decision("binary", cutoff=0.75 + ULP))
+    assert (found.proved, found.ambiguous) == (True, (1, 2))
+    says = "; 2 rows lie so near the cut-off that rounding alone could decide them, 1 of them are decided otherwise."
+    assert found.statement.endswith(says)
+    edge = proof(stump(), sweep.predict(stump(), ROWS), Decision("binary", cutoff=0.75 + 4 * ULP))
+    assert edge.ambiguous == (1, 2)
+    beyond = proof(stump(), sweep.predict(stump(), ROWS), Decision("binary", cutoff=0.75 + 5 * ULP))
+    assert beyond.ambiguous == ()
+
+
+def test_ties_of_classes_may_be_decided_otherwise() -> None:
+    program = stump(3)
+    step = program.steps[0]
+    assert isinstance(step, Trees)
+    tied = np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.25, 0.75, 0.0]])
+    program = replace(program, steps=(replace(step, value=tied),))
+    native = sweep.predict(program, ROWS)
+    native[0] = [0.5, 0.5 + ULP, 0.0]
+    found = proof(program, native, MANY)
+    assert (found.proved, found.ambiguous) == (True, (0,))
+    says = "; 1 rows lie so near a tie of two classes that rounding alone could decide them, 1 of them are decided otherwise."
+    assert found.statement.endswith(says)
+
+
+def test_another_decision_beyond_the_bound_is_a_fault() -> None:
+    native = sweep.predict(stump(), ROWS)
+    native[1] = [0.75, 0.25]
+    found = proof(stump(), native, BINARY)
+    says = "row 2: the predictions lie 0.5 apart, 8.88e-16 is allowed; row 2: another decision beyond the bound"
+    assert (found.proved, found.statement, found.error) == (False, f"The lowering does not hold: {says}{FAILED}", 0.5)
+
+
+def test_the_row_that_breaks_its_own_bound_most_is_named() -> None:
+    program = Program(("x",), (Dense(np.ones((1, 1)), np.zeros(1)),), "identity", "regression")
+    rows = np.array([[1e10], [1.0]])
+    allowed = dense_bound(program, rows)
+    native = rows + np.array([[4e-6], [1e-6]])
+    found = proof(program, native, NUMBERS, rows)
+    assert allowed[0] > 4e-6
+    assert found.statement.startswith("The lowering does not hold: row 2: the predictions lie 1e-06 apart, 6.66e-16 is allowed.")
+    assert (found.bound, found.error) == (allowed[0], pytest.approx(4e-6, rel=0.1))
+
+
+def test_a_network_is_proved_within_its_bound() -> None:
+    program = Program(("x",), (Dense(np.array([[1.0]]), np.zeros(1)),), "identity", "regression")
+    rows = np.array([[1.0], [2.0]])
+    found = proof(program, rows, NUMBERS, rows)
+    assert found == Proof(True, "On all 2 holdout rows predictions are identical.", 2, 0.0, 4 * gamma(3), ())
+    near = proof(program, rows + np.array([[0.0], [ULP]]) * 2, NUMBERS, rows)
+    says = "On all 2 holdout rows predictions lie within the stated rounding bound, at most 4.44e-16 apart."
+    assert (near.proved, near.statement) == (True, says)
+    assert not proof(program, rows + 1e-12, NUMBERS, rows).proved
+
+
+def test_the_bound_is_allowed_and_a_little_more_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_proof, "dense_bound", lambda program, encoded: np.full(len(encoded), 0.25))
+    program = Program(("x",), (Dense(np.array([[1.0]]), np.zeros(1)),), "margin", "binary", ("p", "q"))
+    rows = np.array([[1.0], [-1.0]])
+    assert proof(program, rows - 0.25, Decision("binary", cutoff=0.0), rows).proved
+    assert not proof(program, rows - (0.25 + 4 * ULP), Decision("binary", cutoff=0.0), rows).proved
+
+
+def test_other_shapes_are_no_proof() -> None:
+    found = proof(stump(), np.zeros((3, 1)), BINARY)
+    assert found == Proof(False, "Predictions of shape (3, 2), the model gives (3, 1).", 3, 0.0, 0.0, ())
+
+
+def test_no_rows_are_proved_trivially() -> None:
+    for program, width in ((stump(), 2), (stump(1), 1)):
+        found = proof(program, np.zeros((0, width)), BINARY if width == 2 else NUMBERS, np.zeros((0, 1)))
+        assert (found.proved, found.rows, found.error, found.bound, found.ambiguous) == (True, 0, 0.0, 0.0, ())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_predictions_that_are_no_numbers_are_a_fault(value: float) -> None:
+    native = sweep.predict(stump(1), ROWS)
+    native[1] = value
+    found = proof(stump(1), native, NUMBERS)
+    assert (found.proved, found.error) == (False, np.finfo(float).max)
+    assert "row 2: the predictions lie inf apart" in found.statement
+
+
+@pytest.mark.parametrize(
+    ("decision", "predictions", "expected"),
+    [
+        (NUMBERS, [[1.0], [2.0]], [math.inf, math.inf]),
+        (MANY, [[1.0], [2.0]], [math.inf, math.inf]),
+        (MANY, [[0.2, 0.8], [0.5, 0.5]], [0.3, 0.0]),
+        (MANY, [[0.5, 0.125, 0.375], [0.0, 0.25, 0.75]], [0.0625, 0.25]),
+        (Decision("binary", cutoff=0.25), [[0.5, 0.5], [0.9, 0.1]], [0.25, 0.15]),
+        (Decision("binary", positive=0, cutoff=0.25), [[0.5, 0.5], [0.9, 0.1]], [0.25, 0.65]),
+        (Decision("binary", cutoff=1.0), [[3.0], [-2.0]], [2.0, 3.0]),
+    ],
+)
+def test_margins_are_distances_from_another_decision(decision: Decision, predictions: Any, expected: list[float]) -> None:
+    assert margins(decision, np.array(predictions)).tolist() == pytest.approx(expected)
+
+
+def test_logistic_activations_do_not_overflow() -> None:
+    with np.errstate(all="raise"):
+        found = load_proof._activated(np.array([-1e4, -700.0, 0.0, 700.0, 1e4]), "logistic")
+    assert found.tolist() == pytest.approx([math.exp(-700), math.exp(-700), 0.5, 1.0, 1.0], rel=1e-12)
+
+
+def test_entries_of_the_report() -> None:
+    found = Proof(True, "It holds.", 70, 0.5, 0.75, tuple(range(60)))
+    entry = {
+        "proved": True,
+        "statement": "It holds.",
+        "rows": 70,
+        "max_error": 0.5,
+        "bound": 0.75,
+        "ambiguous_rows": list(range(50)),
+        "ambiguous_count": 60,
+        "why_not": None,
+    }
+    assert found.json(None) == entry
+    assert found.json("no format") == entry | {"why_not": "no format"}
+    failed = replace(found, proved=False, statement="It does not hold.")
+    assert failed.json(None)["why_not"] == "It does not hold."
+    assert failed.json("no format")["why_not"] == "no format"
+    assert not_lowered("no format") == {
+        "proved": False,
+        "statement": "Not lowered: the model is audited as a black box, through its own predictions.",
+        "rows": 0,
+        "max_error": None,
+        "bound": None,
+        "ambiguous_rows": [],
+        "ambiguous_count": 0,
+        "why_not": "no format",
+    }
