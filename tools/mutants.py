@@ -18,7 +18,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,8 @@ _worker: list[tuple[Project, Tests, mutant_runs.Copy, Sequence[bool]]] = []
 
 
 def _start(project: Project, tests: Tests, copies: Any, passes: Sequence[bool]) -> None:
-    _worker[:] = [(project, tests, copies.get(), passes)]
+    copy = copies.get()  # what stands in the copy is what runs and what is written down, also where the tree is edited meanwhile
+    _worker[:] = [(replace(project, root=copy.path), tests, copy, passes)]
 
 
 def _work(mutant: Mutant) -> Result:
