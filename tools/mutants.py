@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import multiprocessing
+import signal
 import sys
 import time
 import tomllib
@@ -194,15 +195,16 @@ def run_all(
     queue = forking.SimpleQueue()
     for copy in copies:
         queue.put(copy)
-    with (
-        ProcessPoolExecutor(len(copies), forking, _start, (project, tests, queue, passes)) as pool,
-        open(project.build / "results.jsonl", "a", encoding="utf-8") as out,
-    ):
-        for future in as_completed([pool.submit(_work, mutant) for mutant in todo]):
-            result = future.result()
-            out.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
-            out.flush()
-            yield result
+    pool = ProcessPoolExecutor(len(copies), forking, _start, (project, tests, queue, passes))
+    try:
+        with open(project.build / "results.jsonl", "a", encoding="utf-8") as out:
+            for future in as_completed([pool.submit(_work, mutant) for mutant in todo]):
+                result = future.result()
+                out.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
+                out.flush()
+                yield result
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def reasons(project: Project) -> dict[str, str]:
@@ -246,6 +248,7 @@ def mutation_test(
     passes = (True,) if near_only else (True, False)
     files = [file for file in project.sources() if not paths or file.startswith(tuple(paths))]
     made = [m for file in files for m in mutants((project.root / "qaudit" / file).read_text(encoding="utf-8"), file)]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the copies are removed then too
     mutant_runs.preload()
     copies = [mutant_runs.Copy(project.root) for _ in range(workers)]
     try:

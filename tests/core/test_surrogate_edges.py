@@ -90,6 +90,8 @@ def test_agreement_of_one_row_and_of_small_variance() -> None:
     assert surrogate.agreement(np.array([3.0]), np.array([3.0]), True) is None
     said, model = np.array([0.0, 0.5]), np.array([0.25, 0.5])
     assert surrogate.agreement(said, model, True) == pytest.approx(1 - 0.0625 / 0.03125)
+    both = surrogate.agreement(np.array([0.0, 1.0]), np.array([0.25, 0.5]), True)
+    assert both == pytest.approx(1 - (0.0625 + 0.25) / 0.03125)
     assert surrogate.agreement(np.array([0.0, 2**0.5]), np.array([0.0, 2**0.5]), True) == 1.0  # the total is 1
 
 
