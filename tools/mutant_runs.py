@@ -204,6 +204,7 @@ def forked(copy: Copy, work: Callable[[], dict[str, Any]], seconds: float) -> di
 
 def _settle(copy: Copy, scratch: Path) -> None:
     os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     nothing, log = os.open(os.devnull, os.O_RDONLY), os.open(copy.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(nothing, 0)
     os.dup2(log, 1)
