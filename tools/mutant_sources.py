@@ -138,7 +138,7 @@ def mutants(text: str, file: str) -> list[Mutant]:
             seen.add(source)
             key = f"{site.function}::{before} -> {after}"
             ids[key] = ids.get(key, 0) + 1
-            line, column = getattr(site.node, "lineno", 0), getattr(site.node, "col_offset", 0)
+            line, column = next((n.lineno, n.col_offset) for n in (site.node, *reversed(site.parents)) if hasattr(n, "lineno"))
             made.append(Mutant(file, site.function, line, column, kind, before, after, ids[key], source))
     return made
 

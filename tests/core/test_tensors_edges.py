@@ -9,9 +9,19 @@ import pytest
 
 from qaudit.core.contract import FARTHEST, contract_problems
 from qaudit.core.measures.tensors import law_text, saturated, tensor_facts
-from qaudit.core.program import Dense, Program, Quantized
+from qaudit.core.program import Dense, Program, Quantized, Trees
 from qaudit.core.tensor import Grid, QType, QuantizedTensor
 
+STUMP = Trees(
+    left=np.array([1, -1, -1], np.int32),
+    right=np.array([2, -1, -1], np.int32),
+    feature=np.array([0, -2, -2], np.int32),
+    threshold=np.zeros(3),
+    value=np.zeros((3, 1)),
+    roots=np.array([0], np.int32),
+    base=np.zeros(1),
+    missing_left=np.zeros(3, bool),
+)
 NOTHING = {"zero_exact": False, "max_kept": False, "deterministic": False}
 
 
@@ -96,6 +106,13 @@ def test_values_far_beyond_their_parameter_are_refused() -> None:
     assert contract_problems(above, NOTHING, True) == ["layer0.weight: values: reach 1e+100 where the parameter reaches 0.5"]
     larger = quantized([-3.0, 0.25], QuantizedTensor(np.array([[1, 0]]), 2.9 * ten, QType(4)))
     assert contract_problems(larger, NOTHING, True) == []
+
+
+def test_a_forest_has_no_layer_for_a_grid() -> None:
+    forest = Program(("x",), (STUMP,), "identity", "regression")
+    assert contract_problems(Quantized(forest, {}, {0: Grid(1.0, 0, QType(8))}), NOTHING, True) == [
+        "a grid for layer 0, which is no dense layer"
+    ]
 
 
 def test_claims_are_not_asked_of_biases() -> None:
