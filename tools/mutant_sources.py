@@ -138,7 +138,10 @@ def mutants(text: str, file: str) -> list[Mutant]:
             seen.add(source)
             key = f"{site.function}::{before} -> {after}"
             ids[key] = ids.get(key, 0) + 1
-            line, column = next((n.lineno, n.col_offset) for n in (site.node, *reversed(site.parents)) if hasattr(n, "lineno"))
+            placed = next(
+                each for each in (site.node, *reversed(site.parents)) if isinstance(each, ast.expr | ast.stmt | ast.arg)
+            )
+            line, column = placed.lineno, placed.col_offset
             made.append(Mutant(file, site.function, line, column, kind, before, after, ids[key], source))
     return made
 
