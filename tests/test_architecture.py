@@ -19,7 +19,7 @@ LIBRARIES_OF_CORE = {"numpy", "scipy.special", "scipy.stats"}
 # A part imports lower parts and itself. From the lowest up:
 ORDER = (
     ("core", "errors"),
-    ("hookspecs", "engine", "inputs", "report"),
+    ("hookspecs", "engine", "inputs", "report", "storage"),
     ("rendering", "seal"),
     ("sandbox",),
     ("cache",),

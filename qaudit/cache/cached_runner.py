@@ -17,13 +17,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit.cache import atomic_io
 from qaudit.cache.result_cache import Journal, ResultCache, home
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused
 from qaudit.sandbox import runner
 from qaudit.sandbox.job import Arrays, Limits, Outcome, PluginRef
 from qaudit.sandbox.runner import Call
+from qaudit.storage.digests import file_sha256
 
 Mode = Literal["use", "fresh", "none"]
 """Look results up and keep them; keep new ones only; neither."""
@@ -137,7 +137,7 @@ class CachedRunner:
         found = os.stat(path)
         mark = (str(path), found.st_ino, found.st_size, found.st_mtime_ns)
         if mark not in self._files:
-            self._files[mark] = atomic_io.digest(path)
+            self._files[mark] = file_sha256(path)
         return [path.name, self._files[mark]]
 
     def _keep(self, key: str | None, outcome: Outcome) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import qaudit.registry.models as registry
-from qaudit.cache import atomic_io
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused
 from qaudit.inputs.audit_toml import as_table, audit_date
@@ -19,6 +18,8 @@ from qaudit.pipeline.stages.render import check_custom_template, render
 from qaudit.plugin_host.discovery import PluginHost
 from qaudit.report.reading import report_bytes
 from qaudit.sandbox import runner
+from qaudit.storage.durable_files import write_bytes
+from qaudit.storage.output_folder import output_folder
 
 
 def register(name: str, settings: Settings, parent: str | None = None) -> str:
@@ -106,7 +107,7 @@ def render_again(
     """
     content = report_bytes(report)
     custom_template = check_custom_template(template) if template else None
-    target = atomic_io.output_folder(folder or report.parent)
+    target = output_folder(folder or report.parent)
     with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
         made = render(content, Path(scratch), name=str(report), formats=formats, lang=lang, custom_template=custom_template)
         for row in made.skipped if custom_template else ():
@@ -117,7 +118,7 @@ def render_again(
             if (target / "seal.json").exists() and not _same(target / name, data):
                 raise Refused(f"{target / name}: is sealed and would change; choose another folder with -o")
         for name, data in pages.items():
-            atomic_io.write_bytes(target / name, data)
+            write_bytes(target / name, data)
     notes = [f"{row.by}: {row.reason}" for row in made.skipped]
     return tuple(target / name for name in pages), notes
 

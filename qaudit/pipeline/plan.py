@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qaudit.cache import atomic_io
 from qaudit.core.evidence import Skipped, canonical_json
 from qaudit.core.json_values import Json
 from qaudit.core.plugin_settings import Chosen
@@ -24,6 +23,8 @@ from qaudit.plugin_host.discovery import KINDS, PluginHost
 from qaudit.registry import models
 from qaudit.registry.models import Registered
 from qaudit.sandbox.job import PluginRef
+from qaudit.storage.digests import file_sha256
+from qaudit.storage.output_folder import check_writable
 
 _OF_THE_MODEL = tuple(each for each in OPTIONS if each.section in ("subject", "data"))
 REGISTERED = tuple(each for each in _OF_THE_MODEL if each.on(REGISTER) and not each.option.path)
@@ -50,7 +51,7 @@ def make_plan(settings: Settings, output: Path | None, scratch: Path) -> Plan:
     """Check what is asked for. Raises Refused with one line; nothing is written but links in `scratch`."""
     if (reason := environment.supported()) is not None:
         raise Refused(reason)
-    atomic_io.probe(output or Path.cwd())
+    check_writable(output or Path.cwd())
     date = audit_date(settings)
     policy = read_policy(Path(settings.policy.file)) if settings.policy.file else None
     host = PluginHost.discover([Path(file) for file in settings.run.plugins])
@@ -187,7 +188,7 @@ def identity(plan: Plan, roles: Mapping[str, Mapping[str, Any]], model: str) -> 
     if plan.policy is not None:
         inputs["policy"] = plan.policy.digest
     if plan.settings.report.previous is not None:
-        inputs["previous"] = atomic_io.digest(Path(plan.settings.report.previous))
+        inputs["previous"] = file_sha256(Path(plan.settings.report.previous))
     inputs = {role: value.removeprefix("sha256:") for role, value in sorted(inputs.items())}
     name = plan.settings.report.id or hashlib.sha256(canonical_json(inputs).encode()).hexdigest()[:12]
     return name, inputs

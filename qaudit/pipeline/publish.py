@@ -6,7 +6,6 @@ import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from qaudit.cache import atomic_io
 from qaudit.cache.cached_runner import CachedRunner
 from qaudit.core.__about__ import VERSION
 from qaudit.core.evidence import Skipped, canonical_json
@@ -16,6 +15,8 @@ from qaudit.pipeline.stages.seal import seal
 from qaudit.pipeline.types import LoadedSubject
 from qaudit.sandbox import runner
 from qaudit.seal.verification import NAME, SEALED
+from qaudit.storage.durable_files import remove_partial_files, replace_all
+from qaudit.storage.output_folder import output_folder
 
 
 def plugin_rows(plan: Plan, subject: LoadedSubject, lists: Sequence[Json], skipped: Sequence[Skipped]) -> list[Json]:
@@ -68,12 +69,12 @@ def publish(
 
     The old seal goes before any page changes, the new one comes last; where the disk is full the old report stays as it is.
     """
-    atomic_io.output_folder(folder)
-    atomic_io.sweep(folder)
+    output_folder(folder)
+    remove_partial_files(folder)
     if sealed:
         seal(pages, inputs, audit=audit, version=VERSION, repeat=repeat)
     made = {name: (pages / name).read_bytes() for name in (*SEALED, NAME) if (pages / name).is_file()}
     beside = {"timings.json": canonical_json(times) + "\n", "log.txt": "".join(f"{line}\n" for line in log)}
     contents = made | {name: text.encode("utf-8") for name, text in beside.items()}
-    atomic_io.replace_all(folder, contents, [name for name in SEALED if name not in made], NAME)
+    replace_all(folder, contents, [name for name in SEALED if name not in made], NAME)
     return tuple(folder / name for name in made)

@@ -16,7 +16,6 @@ from typing import Literal, get_args
 from threadpoolctl import threadpool_limits
 
 import qaudit.pipeline.run as auditing
-from qaudit.cache import atomic_io
 from qaudit.cache.cached_runner import CachedRunner
 from qaudit.core.evidence import Evidence, canonical_json
 from qaudit.core.json_values import Json
@@ -32,6 +31,7 @@ from qaudit.registry import models
 from qaudit.report.model import Report
 from qaudit.report.reading import parse_report
 from qaudit.seal.verification import NAME, Seal, Status, Unreadable, read_seal, sealed_report, shown
+from qaudit.storage.digests import file_sha256
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 """The declared tolerance. Another BLAS kernel changes the last bits of sums, some 1e-16 each; no page prints as many digits."""
@@ -91,7 +91,7 @@ def _inputs(seal: Seal, sources: Sequence[Path], scratch: Path, sent: Path) -> d
         wanted = seal.inputs[role]
         for path in _candidates(wanted, str(name), sources):
             foreign = path.is_symlink() and path.parent.samefile(sent)
-            if not foreign and path.is_file() and path.stat().st_size <= LARGEST and atomic_io.digest(path) == wanted:
+            if not foreign and path.is_file() and path.stat().st_size <= LARGEST and file_sha256(path) == wanted:
                 links[role] = linked_under_name(path, scratch / role, str(name))
                 break
         else:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from qaudit.cache import atomic_io
 from qaudit.cache.cached_runner import CachedRunner, Mode, open_runner
 from qaudit.core.evidence import Assessment, canonical_json
 from qaudit.core.json_values import Json
@@ -34,6 +33,8 @@ from qaudit.pipeline.stages.render import check_custom_template, render
 from qaudit.pipeline.stages.report import assemble, evidence_table
 from qaudit.report.model import Report
 from qaudit.sandbox import runner
+from qaudit.storage.durable_files import write_bytes
+from qaudit.storage.output_folder import locked
 
 PLAIN = runner.Debugging()
 
@@ -71,7 +72,7 @@ def run(
         previous = read_report(Path(settings.report.previous)) if settings.report.previous else None
         custom_template = check_custom_template(Path(settings.report.template)) if settings.report.template else None
         if output is not None:
-            held.enter_context(atomic_io.locked(output))
+            held.enter_context(locked(output))
         held.enter_context(runner.debugging(debugging))
         units = open_runner(as_table(settings), environment_facts(), results, jobs, package_digest, show)
         held.push(units.stopped)
@@ -79,7 +80,7 @@ def run(
         pages = Path(scratch) / "pages"
         pages.mkdir()
         content = f"{canonical_json(road.report.plain())}\n".encode()
-        atomic_io.write_bytes(pages / "report.json", content)
+        write_bytes(pages / "report.json", content)
         with show.stage("render", " and ".join(settings.report.formats)):
             wanted, lang = settings.report.formats, settings.report.lang
             made = render(
@@ -90,7 +91,7 @@ def run(
         name = road.report.audit.id
         folder = output or Path(name)
         if output is None:
-            held.enter_context(atomic_io.locked(folder))
+            held.enter_context(locked(folder))
         show(f"units: {units.ran} ran, {units.kept} came from the result store")
         show(f"units: network {runner.network_state()}, processes {runner.process_state()}")
         times = timings(show.seconds, road.seconds, units)

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qaudit.cache.atomic_io import write_bytes
 from qaudit.core.evidence import canonical_json
 from qaudit.errors import Refused, did_you_mean, unknown
 from qaudit.inputs.data import read_bytes
+from qaudit.storage.durable_files import make_folder, write_bytes
 
 FORMAT = 1
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
@@ -84,8 +84,8 @@ def parse(text: str) -> tuple[str, int | None]:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One writer at a time."""
+    _make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
         raise Refused(f"{folder}: the registry cannot be written ({error.strerror})") from error
@@ -96,13 +96,19 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        make_folder(folder, 0o700)
+    except OSError as error:
+        raise Refused(f"{folder}: the registry cannot be written ({error.strerror})") from error
+
+
 def _blob(data: bytes) -> tuple[Path, str]:
     digest = hashlib.sha256(data).hexdigest()
     path = home() / "blobs" / digest
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == digest):
-        write_bytes(path, data)
-        path.chmod(0o600)
+        _make_folder(path.parent)
+        write_bytes(path, data, 0o600)
     return path, digest
 
 
@@ -133,7 +139,7 @@ def register(
                 return f"{name}@{version}"
         number = max(found, default=0) + 1
         folder = home() / "models" / name
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_folder(folder)
         card = content | {"version": number, "created": created}
         write_bytes(folder / f"{number}.json", (canonical_json(card) + "\n").encode())
     return f"{name}@{number}"

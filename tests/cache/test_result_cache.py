@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 from mutants import mutants
+from storage_steps import act_before_writes
 
-from qaudit.cache import atomic_io, cached_runner
+from qaudit.cache import cached_runner
 from qaudit.cache.cached_runner import CachedRunner
 from qaudit.cache.result_cache import Journal, ResultCache
 from qaudit.errors import Refused
@@ -76,17 +77,38 @@ def test_an_answer_that_is_not_plain_json_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_600_mutants_of_an_entry_are_all_absent(results: ResultCache) -> None:
-    folder = results.folder / KEY
-    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
-    small = {name: data for name, data in whole.items() if len(data) < 4000}
-    tried = 0
-    for name, data in mutants(small, 600, seed=5):
-        folder.mkdir(exist_ok=True)
-        for each, content in whole.items():
-            (folder / each).write_bytes(data if each == name else content)
-        assert results.get(KEY) is None, (name, data[:200])
-        tried += 1
-    assert (tried, results.damaged) == (600, 600)
+    path = results.folder / KEY
+    whole = path.read_bytes()
+    for _, data in mutants({KEY: whole}, 600, seed=5):
+        path.write_bytes(data)
+        assert results.get(KEY) is None, data[:200]
+    assert results.damaged == 600
+    path.write_bytes(whole)
+    assert results.get(KEY) is not None
+
+
+def test_an_entry_torn_at_any_byte_is_absent(results: ResultCache) -> None:
+    """A power cut may leave any part of an entry, or its length without its bytes: nothing waited for the disk."""
+    path = results.folder / KEY
+    whole = path.read_bytes()
+    for end in range(len(whole)):
+        for data in (whole[:end], whole[:end] + bytes(len(whole) - end)):
+            path.write_bytes(data)
+            assert results.get(KEY) is None, end
+    assert results.put(KEY, Outcome(ANSWER, ARRAYS))
+    assert results.get(KEY) is not None
+
+
+def test_nothing_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    with monkeypatch.context() as patch:
+        act_before_writes(patch, lambda step, path: steps.append(step), tmp_path)
+        results, journal = ResultCache(tmp_path), Journal(tmp_path / "journals" / "x.jsonl")
+        journal.begin()
+        results.put(KEY, Outcome(ANSWER, ARRAYS))
+        journal.note(unit=KEY)
+    assert {"open", "write", "replace"} <= set(steps)
+    assert "fsync" not in steps
 
 
 class Bomb:
@@ -105,19 +127,19 @@ def test_pickles_in_the_place_of_answers_are_never_executed(results: ResultCache
     objects = tmp_path / "objects.npy"
     np.save(objects, np.array([Bomb(mark)], dtype=object), allow_pickle=True)
     mark.unlink(missing_ok=True)
+    path = results.folder / KEY
     for data in (bomb, objects.read_bytes()):
-        for suffix in (".json", ".npy"):
-            results.put(KEY, Outcome(ANSWER, ARRAYS))
-            path = next((results.folder / KEY).glob(f"*{suffix}"))
-            path.write_bytes(data)
-            assert results.get(KEY) is None
-            renamed = path.with_name(f"{hashlib.sha256(data).hexdigest()}{suffix}")  # named by its own digest
-            results.put(KEY, Outcome(ANSWER, ARRAYS))
-            for old in (results.folder / KEY).glob("*.json"):
-                old.unlink()
-            renamed.write_bytes(data)
-            assert results.get(KEY) is None
+        for header in (b"", *(objects_header(dtype) for dtype in ("O", "V8", "M8[ns]", "U4"))):
+            entry = header + data
+            for written in (entry, entry + hashlib.sha256(entry).digest()):  # the second bears its own digest
+                path.write_bytes(written)
+                assert results.get(KEY) is None
+    assert results.damaged == 20
     assert not mark.exists()
+
+
+def objects_header(dtype: str) -> bytes:
+    return json.dumps({"key": KEY, "answer": {}, "arrays": [["x", dtype, [1], "C"]]}).encode() + b"\n"
 
 
 def test_swapped_and_linked_entries_are_absent(results: ResultCache, tmp_path: Path) -> None:
@@ -132,23 +154,26 @@ def test_swapped_and_linked_entries_are_absent(results: ResultCache, tmp_path: P
     assert results.get(KEY) is None
     assert not one.is_symlink()
     results.put(KEY, Outcome(ANSWER, ARRAYS))
-    path = next(one.glob("*.npy"))
-    path.rename(tmp_path / "real.npy")
-    path.symlink_to(tmp_path / "real.npy")
+    one.rename(tmp_path / "real")
+    one.symlink_to(tmp_path / "real")
+    assert results.get(KEY) is None, "a link to a whole entry"
+    one.mkdir()
+    (one / "file").write_text("a folder in the place of an entry")
     assert results.get(KEY) is None
-    one.write_text("a file in the place of an entry")
-    assert results.get(KEY) is None
+    assert not one.exists()
     assert results.get(OTHER) is not None
 
 
-def test_an_unfinished_entry_is_absent_and_is_finished_later(tmp_path: Path) -> None:
-    results = ResultCache(tmp_path)
-    (results.folder / KEY).mkdir()
-    (results.folder / KEY / ".qaudit-x").write_text("torn")
-    assert results.get(KEY) is None
-    assert results.damaged == 0
-    results.put(KEY, Outcome(ANSWER, ARRAYS))
-    assert results.get(KEY) is not None
+def test_what_an_earlier_release_or_a_killed_writer_left_goes_in_its_turn(results: ResultCache) -> None:
+    old = results.folder / OTHER
+    old.mkdir()
+    (old / "array.npy").write_bytes(bytes(50_000))
+    (results.folder / "tmpabc").write_bytes(bytes(50_000))
+    for age, path in enumerate((old, results.folder / "tmpabc")):
+        os.utime(path, (1000 + age, 1000 + age))
+    assert [path.name for _, size, path in results.sizes() if size == 50_000] == [OTHER, "tmpabc"]
+    results.trim(10_000)
+    assert os.listdir(results.folder) == [KEY]
 
 
 def test_the_entry_used_longest_ago_goes_first_and_never_this_runs_own(tmp_path: Path) -> None:
@@ -158,7 +183,7 @@ def test_the_entry_used_longest_ago_goes_first_and_never_this_runs_own(tmp_path:
         os.utime(ResultCache(tmp_path).folder / key, (1000 + age, 1000 + age))
     results = ResultCache(tmp_path)
     assert results.get(keys[0]) is not None, "used now, so no longer the oldest"
-    results.trim(3 * 8600)
+    results.trim(3 * 8200)
     assert sorted(os.listdir(results.folder)) == [keys[0], keys[3], keys[4]]
     results.trim(0)
     assert os.listdir(results.folder) == [keys[0]]
@@ -292,16 +317,18 @@ def test_answers_come_in_the_order_of_the_calls(ran: list[str], tmp_path: Path) 
 
 
 @pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Every step of a write from the number in the list on raises ENOSPC."""
     left = [0]
 
-    def fault(step: str, path: Path) -> None:
+    def fail(step: str, path: Path) -> None:
+        if step == "unlink":  # removing a file works on a full disk
+            return
         left[0] -= 1
         if left[0] < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(atomic_io, "fault", fault)
+    act_before_writes(monkeypatch, fail, tmp_path)
     return left
 
 
@@ -316,18 +343,19 @@ def test_a_full_disk_under_the_store_is_told_once_and_stops_nothing(ran: list[st
             break
         assert len(units.notes) == 1
         assert "No space left on device" in units.notes[0]
-    assert first == 27, "nine steps a unit: its folder and the parent, four of its one file, its folder, two of the journal"
+    assert first == 18, "six steps a unit: its temporary file, two writes, its final name, two of the journal"
 
 
-def test_a_unit_is_called_finished_only_after_its_result_lasts(
+def test_a_unit_is_called_finished_only_after_its_result_is_kept(
     ran: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[tuple[str, Path]] = []
     results, journal = ResultCache(tmp_path), Journal(tmp_path / "j")
-    monkeypatch.setattr(atomic_io, "fault", lambda step, path: steps.append((step, path)))
+    act_before_writes(monkeypatch, lambda step, path: steps.append((step, path)), tmp_path)
     CachedRunner(results, {}, journal=journal).run("encode", {})
     (entry,) = results.folder.iterdir()
-    assert steps[-3:] == [("sync folder", entry), ("append", journal.path), ("fsync", journal.path)]
+    named = [each for each in steps if each[0] != "unlink"]
+    assert named[-3:] == [("replace", entry), ("open", journal.path), ("write", journal.path)]
 
 
 def test_what_is_not_kept_is_not_called_finished(ran: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,9 @@ import skops.io
 from click.testing import CliRunner, Result
 from sklearn.linear_model import LogisticRegression
 
-from qaudit.cache import atomic_io
 from qaudit.cli.main import main
 from qaudit.plugin_host.discovery import PluginHost
+from qaudit.storage.digests import file_sha256
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +130,7 @@ def test_a_template_of_others_lays_out_what_follows_page_one(files: Path) -> Non
 def test_code_in_a_file_needs_trust_by_its_digest(files: Path) -> None:
     options = ("--holdout", files / "rows.csv", "--target", "answer", "--positive", "yes")
     done = call("register", "small", files / "model.joblib", *options)
-    digest = f"sha256:{atomic_io.digest(files / 'model.joblib')}"
+    digest = f"sha256:{file_sha256(files / 'model.joblib')}"
     assert done.exit_code == 2
     assert f"pass --trust {digest}" in done.stderr
     other = "sha256:" + "0" * 64

@@ -16,13 +16,14 @@ import skops.io
 from commandline import qaudit
 from sklearn.linear_model import LogisticRegression
 
-from qaudit.cache import atomic_io
 from qaudit.core.evidence import Evidence, Interval
 from qaudit.inputs.audit_toml import settings_of, table_of, validated
 from qaudit.pipeline import commands, run
 from qaudit.pipeline.progress import Reporter
 from qaudit.pipeline.rerun import ABSOLUTE, RELATIVE, grade_rows, rerun
 from qaudit.pipeline.stages.seal import seal
+from qaudit.storage.digests import file_sha256
+from qaudit.storage.durable_files import write_json
 
 POLICY = """
 name = "small"
@@ -115,7 +116,7 @@ def forged(folder: Path, change: Forge) -> None:
     report = json.loads((folder / "report.json").read_bytes())
     sealed = json.loads((folder / "seal.json").read_bytes())
     change(report, sealed)
-    atomic_io.write_json(folder / "report.json", report)
+    write_json(folder / "report.json", report)
     seal(folder, sealed["inputs"], audit=sealed["audit"], version=sealed["qaudit"], repeat=sealed["repeat"])
 
 
@@ -188,7 +189,7 @@ def test_inputs_are_found_by_digest_or_not_at_all(files: Path, copy: Path, tmp_p
 
 @pytest.mark.slow
 def test_a_seal_gives_no_trust_and_no_path(files: Path, copy: Path, tmp_path: Path) -> None:
-    digest = f"sha256:{atomic_io.digest(files / 'model.joblib')}"
+    digest = f"sha256:{file_sha256(files / 'model.joblib')}"
     audited(files, "model.joblib", tmp_path / "code", digest)
     status, lines = again(tmp_path / "code", files)
     assert status == "could not verify"

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_pdf import tiny_pdf
 
-from qaudit.cache import atomic_io
 from qaudit.errors import Refused
 from qaudit.pipeline.stages.seal import EXITS, NAME, seal
 from qaudit.pipeline.stages.seal import verify as verify_in_child
 from qaudit.sandbox.job import Failure, Outcome
 from qaudit.seal.verification import check as verify
+from qaudit.storage.durable_files import remove, write_bytes, write_json, write_text
 
 MODEL, HOLDOUT = "ab" * 32, "cd" * 32
 INPUTS = {"model": MODEL, "holdout": HOLDOUT}
@@ -25,9 +25,9 @@ INPUTS = {"model": MODEL, "holdout": HOLDOUT}
 def folder(tmp_path: Path) -> Path:
     roles = {"holdout": {"digest": f"sha256:{HOLDOUT}"}}
     report = {"audit": {"id": "A1"}, "subject": {"digest": f"sha256:{MODEL}"}, "data": {"roles": roles}}
-    atomic_io.write_json(tmp_path / "report.json", report)
-    atomic_io.write_text(tmp_path / "report.html", "<p>page</p>")
-    atomic_io.write_bytes(tmp_path / "report.pdf", tiny_pdf((tmp_path / "report.json").read_bytes()[:-1]))
+    write_json(tmp_path / "report.json", report)
+    write_text(tmp_path / "report.html", "<p>page</p>")
+    write_bytes(tmp_path / "report.pdf", tiny_pdf((tmp_path / "report.json").read_bytes()[:-1]))
     seal(tmp_path, INPUTS, audit="A1", version="0.1.0")
     return tmp_path
 
@@ -54,7 +54,7 @@ def test_link_to_the_same_bytes_is_no_match(folder: Path) -> None:
 
 
 def test_unsealed_report_beside_the_seal_shows(folder: Path) -> None:
-    atomic_io.remove(folder / NAME)
+    remove(folder / NAME)
     (folder / "report.pdf").rename(folder / "kept")
     seal(folder, INPUTS, audit="A1", version="0.1.0")
     assert verify(folder)[0] == "verified"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from qaudit.cache.atomic_io import write_bytes
 from qaudit.core.evidence import Skipped
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused, unknown
@@ -16,6 +15,7 @@ from qaudit.pipeline.types import Progress
 from qaudit.rendering.custom_template.source import CustomTemplate, read_custom_template
 from qaudit.sandbox import runner
 from qaudit.sandbox.job import Limits, Outcome
+from qaudit.storage.durable_files import write_bytes
 
 FORMATS = ("html", "pdf")
 LIMITS = Limits(seconds=300.0, memory=3 * 2**30)

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from qaudit.cache import atomic_io
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused
 from qaudit.sandbox import runner
 from qaudit.sandbox.job import Limits
 from qaudit.seal.verification import NAME, SEALED, Seal, Status, checked, digest
+from qaudit.storage.durable_files import write_json
 
 EXITS: Mapping[Status, int] = {"verified": 0, "does not match": 1, "could not verify": 2}
 LIMITS = Limits(seconds=20.0, memory=2 * 2**30)
@@ -30,7 +30,7 @@ def seal(folder: Path, inputs: Mapping[str, str], *, audit: str, version: str, r
         raise Refused(f"{folder}: no report.json to seal")
     value = Seal(format=1, qaudit=version, audit=audit, inputs=dict(inputs), outputs=outputs, repeat=repeat or {}, check="")
     content = value.model_dump()
-    atomic_io.write_json(folder / NAME, content | {"check": checked(content)})
+    write_json(folder / NAME, content | {"check": checked(content)})
     return folder / NAME
 
 
