@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -76,3 +77,12 @@ def test_a_distribution_without_the_subset_library_gets_the_rest(checkout: Path)
     executable(checkout / "bin" / "sudo", '#!/bin/bash\n[ "$1" = -n ] && shift\nexec "$@"\n')
     assert set_up(checkout, "test", 12, f'weasyprint*) [ -e "{checkout}/bin/pango" ] ;; no')[0] == 0
     assert (checkout / "bin" / "pango").exists()
+
+
+def test_before_a_commit_run_the_commands_of_make_lint_and_nothing_is_fetched() -> None:
+    text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    wanted = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()[1:]]
+    assert re.findall(r"entry: (.*)", text) == wanted
+    assert re.findall(r"repo: (.*)", text) == ["local"]
+    assert re.findall(r"language: (.*)", text) == ["system"] * len(wanted)
