@@ -11,13 +11,14 @@ import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
 from qaudit.cli import plugins
 from qaudit.cli.main import main
-from qaudit.core.evidence import TOPICS
-from qaudit.plugin_host.discovery import from_file
+from qaudit.core.evidence import TOPICS, VERDICTS
+from qaudit.plugin_host.discovery import Kind, from_file
 from qaudit.rendering.custom_template.markup import ELEMENTS
 from qaudit.rendering.custom_template.sandbox import FILTERS
 from qaudit.rendering.custom_template.source import read_custom_template
@@ -148,3 +149,11 @@ def test_the_template_page_is_a_template_and_lists_what_there_is(tmp_path: Path)
     told = {each for each in PROPERTIES if not re.fullmatch(pattern, each)}
     assert len(told) > 50
     assert told <= words
+
+
+def test_the_glossary_is_alphabetical_and_has_every_verdict_and_kind_of_plugin() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    terms = [term.lower() for term in re.findall(r"^- \*\*(.+?)\*\*: ", text, re.MULTILINE)]
+    assert len(terms) == text.count("\n- ") > 50
+    assert terms == sorted(set(terms))
+    assert {verdict.replace("_", " ") for verdict in VERDICTS} | set(get_args(Kind)) <= set(terms)

@@ -1,4 +1,4 @@
-"""Makes foreign text safe to print on a terminal, in a log or in a table."""
+"""Makes foreign text harmless for a terminal, a log or a table."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _folder(target: Path) -> Path:
 
 
 def read_seal(path: Path) -> tuple[Seal, list[str]]:
-    """The seal at `path`, validated by its strict schema, and a list of the signs that it was changed since it was written.
+    """The seal at `path`, read by its strict schema, and a list of the signs that it was changed since it was written.
 
     Duplicate JSON keys are refused, since programs differ in which one they read. Raises Unreadable or OSError.
     """
@@ -260,5 +260,5 @@ def digest(path: Path) -> Digest:
 
 
 def shown(text: str) -> str:
-    """Text from an untrusted file made safe for a terminal: control characters are escaped, and it is cut at 300 characters."""
+    """Text from an untrusted file made harmless for a terminal: control characters are escaped, and at most 300 are kept."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text[:300])

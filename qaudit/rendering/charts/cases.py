@@ -18,14 +18,14 @@ WIDE = 328.0
 class Bar:
     """One feature of a case: its contribution in the reference and in the candidate under assessment.
 
-    A contribution is None where the feature is not among those shown for that model. `given` is the value of the feature in the
+    A contribution is None where the feature is not among those shown for that model. `feature_value` is its value in the
     row, where values are shown.
     """
 
     name: str
     before: float | None
     after: float | None
-    given: str = ""
+    feature_value: str = ""
 
 
 def case(bars: Sequence[Bar], title: str, reach: float) -> Markup:
@@ -35,7 +35,7 @@ def case(bars: Sequence[Bar], title: str, reach: float) -> Markup:
     """
     top = 20.0
     draw = Drawing(WIDE, top + ROW * len(bars) + 6, title, "case")
-    value_width = longest(["value", *(b.given for b in bars)], 58) if any(b.given for b in bars) else 0.0
+    value_width = longest(["value", *(b.feature_value for b in bars)], 58) if any(b.feature_value for b in bars) else 0.0
     name_width = longest([b.name for b in bars], 108 - 0.6 * value_width)
     left = name_width + 8 + (value_width + 8 if value_width else 0.0)
     before, after = column([b.before for b in bars], "", True), column([b.after for b in bars], "", True)
@@ -53,7 +53,7 @@ def case(bars: Sequence[Bar], title: str, reach: float) -> Markup:
             draw.rect("forb", 0, y, WIDE, ROW)
         draw.text(name_width + 2, y + 13, bar.name, "t", "end", room=name_width + 2)
         if value_width:
-            draw.text(left, y + 13, bar.given, "tm", "end", room=value_width + 2)
+            draw.text(left, y + 13, bar.feature_value, "tm", "end", room=value_width + 2)
         if bar.after is not None:
             draw.rect("q", scale(0), y + 4.5, scale(bar.after) - scale(0), ROW - 9)
         if bar.before is not None:

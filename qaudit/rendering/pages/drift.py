@@ -35,7 +35,7 @@ def local(facts: EvidenceTable) -> list[Json]:
                     "explainer": spoken(entry.get("explainer")),
                     "settings": settings_text(entry),
                     "cases": cases,
-                    "values": any(b.given for found in bars.values() for b in found),
+                    "values": any(b.feature_value for found in bars.values() for b in found),
                     "r2": span(r2.get("low"), r2.get("high")) if r2 else "",
                     "r2_median": fixed(r2.get("median"), 2) if r2 else "",
                 }
@@ -60,7 +60,8 @@ def _case(letter: str, row: object, before: Row | None, after: Row | None, bars:
     entry: Row = after or before or {}
     turned = [b.name for b in bars if b.before is not None and b.after is not None and b.before * b.after < 0]
     say = "; ".join(
-        f"{b.name}{' = ' + b.given if b.given else ''}: {one(b.before, '', True)} to {one(b.after, '', True)}" for b in bars
+        f"{b.name}{' = ' + b.feature_value if b.feature_value else ''}: {one(b.before, '', True)} to {one(b.after, '', True)}"
+        for b in bars
     )
     head = f"{letter}  Row {row}: {visible(entry.get('why', ''), 40)}"
     return {
