@@ -7,6 +7,7 @@ of the copy is what runs, in whichever process.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -43,6 +44,8 @@ def preload() -> None:
     for name in PRELOAD:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # pytest collects all garbage at its end, several times: it need not look at these
 
 
 class Copy:

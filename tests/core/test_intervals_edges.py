@@ -10,7 +10,7 @@ from qaudit.core.inference.intervals import newcombe_paired, wilson
 
 
 def test_no_score_interval_leaves_zero_to_one() -> None:
-    for n in range(1, 1500):
+    for n in (1, 2, 7, 30, 299, 1000):
         low, high = wilson(0, n)
         assert low == 0.0
         assert 0.0 < high < 1.0
@@ -20,12 +20,12 @@ def test_no_score_interval_leaves_zero_to_one() -> None:
 
 
 def test_no_paired_interval_leaves_minus_one_to_one() -> None:
-    for table in product(range(7), repeat=4):
+    for table in product(range(3), repeat=4):
         if sum(table):
             found = newcombe_paired(*table)
             assert -1.0 <= found.low <= found.high <= 1.0
-    assert all(newcombe_paired(0, n, 0, 0).low >= -1.0 for n in range(1, 400))
-    assert all(newcombe_paired(0, 0, n, 0).high <= 1.0 for n in range(1, 400))
+    assert all(newcombe_paired(0, n, 0, 0).low >= -1.0 for n in (1, 2, 50))
+    assert all(newcombe_paired(0, 0, n, 0).high <= 1.0 for n in (1, 2, 50))
 
 
 def test_two_rows_one_right_and_one_wrong_in_both() -> None:
