@@ -76,6 +76,7 @@ def test_probabilities_are_clipped_to_2_to_the_minus_52_and_then_sum_to_one() ->
     p = np.array([1.0, 2.0**-52]) / (1 + 2.0**-52)
     q = np.array([2.0**-52, 1.0]) / (1 + 2.0**-52)
     assert changes.kl_rows(before, after)[0] == pytest.approx(float(np.sum(p * np.log(p / q))), rel=1e-12)
+    assert changes.kl_rows(after, before)[0] == pytest.approx(float(np.sum(q * np.log(q / p))), rel=1e-12)
     halves, thirds = np.array([[0.25, 0.25]]), np.array([[0.4, 0.8]])
     expected = 0.5 * math.log(0.5 / (1 / 3)) + 0.5 * math.log(0.5 / (2 / 3))
     assert changes.kl_rows(halves, thirds)[0] == pytest.approx(expected)
@@ -94,6 +95,8 @@ def test_bins_hold_their_lower_edge_and_the_last_its_upper() -> None:
     found = changes.histogram(np.array([-9.0, -1.0, -0.5, 0.0, 0.5, 1.0, 9.0]), edges)
     assert found.tolist() == [3, 4]
     assert found.dtype == np.int64
+    four = changes.histogram(np.array([0.5, 1.5, 1.5, 2.0, 3.0]), np.array([-1.0, 0.0, 1.0, 2.0, 3.0]))
+    assert four.tolist() == [0, 1, 2, 2]
 
 
 def test_edges_reach_as_far_as_the_largest_change_on_both_sides() -> None:
@@ -174,6 +177,10 @@ def test_calibration_by_hand() -> None:
     assert classification.ece(hit, confidence, bins=1) == Number(pytest.approx(abs(1.2 - 2) / 3), None, 3)
     edge = np.array([2 / 15, np.nextafter(2 / 15, 1)])  # an edge belongs to the bin below it
     assert classification.ece(np.array([True, False]), edge).value == pytest.approx((13 / 15 + 2 / 15) / 2)
+    lowest = np.array([0.01, 0.1])  # the first bin and the second
+    assert classification.ece(np.array([False, True]), lowest).value == pytest.approx((0.01 + 0.9) / 2)
+    highest = np.array([0.9, 0.99])  # the last bin but one and the last
+    assert classification.ece(np.array([False, True]), highest).value == pytest.approx((0.9 + 0.01) / 2)
     outside = np.array([-0.5, 1.5])
     assert classification.ece(np.array([False, True]), outside).value == pytest.approx(0.5)
     assert classification.ece(np.array([True]), np.array([0.25])).value == 0.75

@@ -192,6 +192,13 @@ def test_one_row_has_a_change_of_rate() -> None:
     assert (gained.value, gained.n, gained.interval) == (1.0, 1, newcombe_paired(0, 0, 1, 0))
 
 
+def test_a_change_of_rate_counts_every_cell() -> None:
+    before = np.array([True] * 7 + [False] * 5)
+    after = np.array([True] * 4 + [False] * 3 + [True] * 2 + [False] * 3)
+    found = rows._rate_change(before, after)
+    assert found == Number(pytest.approx(-1 / 12), newcombe_paired(4, 3, 2, 3), 12)
+
+
 def test_a_subset_is_the_same_rows_of_everything() -> None:
     taken = rows.side(BEFORE, BINARY).take(np.array([3, 0]))
     assert taken.predictions.tolist() == BEFORE[[3, 0]].tolist()
@@ -209,6 +216,8 @@ def test_divergence_by_hand() -> None:
     kl = 0.5 * math.log(2) + 0.5 * math.log(2 / 3)
     assert {name: number.value for name, number in found.items()} == pytest.approx({"": kl / 2, "p99": 0.99 * kl, "max": kl})
     assert {number.n for number in found.values()} == {2}
+    uneven = rows.divergence(rows.side(before[[0, 1, 1]], BINARY), rows.side(after[[0, 1, 1]], BINARY))
+    assert uneven[""].value == pytest.approx(kl / 3)
     none = rows.side(before[:0], BINARY)
     assert rows.divergence(none, none)[""] == Number(None, None, 0, "no rows")
 
