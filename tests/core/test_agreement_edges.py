@@ -100,3 +100,10 @@ def test_two_repeats_have_an_interval_around_their_mean() -> None:
     assert skewed is not None
     reach = stats.t.ppf(0.75, 2) * np.std([0.0, 1.0, 5.0], ddof=1) / 3**0.5
     assert (skewed.low, skewed.high, skewed.level) == (pytest.approx(2 - reach), pytest.approx(2 + reach), 0.5)
+
+
+def test_a_contribution_of_nothing_has_no_sign() -> None:
+    models = LocalModels(np.array([[0.0, -0.0]]), np.zeros(1), np.zeros((1, 1, 2)), np.zeros((1, 1)), np.ones((1, 1)))
+    found = agreement.contributions(models, np.array([[3.0, 3.0]]))
+    assert found.tolist() == [[0.0, 0.0]]
+    assert not np.signbit(found).any()

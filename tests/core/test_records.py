@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from qaudit.core.__about__ import SPEC
 from qaudit.core.records import Claims, Explainer, Feature, Quantizer, Setting, Subject
 
 
@@ -24,3 +27,8 @@ def test_what_a_record_does_not_need() -> None:
     assert (Feature("x").kind, Feature("x").takes_missing) == (None, None)
     subject = Subject("binary", ("x",), ("a", "b"), ())
     assert (subject.calibration, subject.training) == (False, False)
+
+
+def test_every_number_of_the_contract_has_plugins_that_are_kept() -> None:
+    fossils = Path(__file__).parent.parent / "fossils"
+    assert {folder.name for folder in fossils.glob("spec_*")} == {f"spec_{number}" for number in range(1, SPEC + 1)}
