@@ -34,6 +34,8 @@ def facts(values: list[float], codes: list[int], **parts: object) -> int:
 def test_half_a_step_beyond_the_end_is_no_saturation() -> None:
     assert facts([3.5, -3.5], [3, -3]) == 0
     assert facts([3.5 + 4e-10, -3.5 - 4e-10], [3, -3]) == 0  # rounding of the step itself
+    edge = 3 + 0.5 * (1 + 1e-9)
+    assert facts([edge, -edge], [3, -3]) == 0
     assert facts([3.5 + 6e-10, -3.5], [3, -3]) == 1
     assert facts([3.5, -3.5 - 6e-10], [3, -3]) == 1
     assert facts([9.0, -9.0], [2, -2]) == 0  # not at the end: an error, no saturation
