@@ -11,7 +11,6 @@ import pytest
 
 from qaudit.core.evidence import (
     ABOUT,
-    FORMAT,
     PAGES,
     Assessment,
     Evidence,
@@ -59,8 +58,7 @@ def test_every_measure_is_shown_in_one_section_and_others_among_the_evidence() -
     assert section_of("nobody lists this") == "evidence"
 
 
-def test_the_format_and_what_is_usual() -> None:
-    assert FORMAT == 1
+def test_what_is_usual() -> None:
     assert Finding("QA-1", "s", (), "precision").severity == "note"
     limit = Limit("l", "flips", {}, None, 1.0, None, None, "why")
     assert (limit.title, limit.todo) == ("", "")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qaudit.core.program import Dense, Program, Quantized, Trees
+from qaudit.core.program import Program, Quantized
+from qaudit.core.steps import Dense, Trees
 
 
 def whole(*values: int) -> np.ndarray:
@@ -130,13 +131,15 @@ def test_layers_on_their_edges() -> None:
     assert first(weight=np.ones((4, 3)), bias=np.zeros(4)) == ["step 1: weight: shape (1, 2), expected (outputs, 4)"]
 
 
-def test_trees_after_a_layer_count_its_outputs() -> None:
-    layer = Dense(np.ones((2, 1)), np.zeros(2))
-    assert Program(("x",), (layer, TREES), "identity", "binary", ("no", "yes")).problems() == []
-    narrow = replace(layer, weight=np.ones((1, 1)), bias=np.zeros(1))
-    assert Program(("x",), (narrow, TREES), "identity", "binary", ("no", "yes")).problems() == [
-        "step 1: feature: expected 0 to 0 in inner nodes"
+def test_trees_are_the_first_step_and_layers_count_their_outputs() -> None:
+    layer = Dense(np.ones((1, 2)), np.zeros(1))
+    assert Program(("x", "y"), (TREES, layer), "logistic", "binary", ("no", "yes")).problems() == []
+    wide = replace(layer, weight=np.ones((1, 3)))
+    assert Program(("x", "y"), (TREES, wide), "logistic", "binary", ("no", "yes")).problems() == [
+        "step 1: weight: shape (1, 3), expected (outputs, 2)"
     ]
+    behind = Program(("x",), (replace(layer, weight=np.ones((1, 1))), TREES), "identity", "binary", ("no", "yes")).problems()
+    assert behind == ["step 1: trees behind another step; their parameters bear the names of the model's inputs"]
 
 
 def test_parameters_of_two_outputs_and_their_replacement() -> None:

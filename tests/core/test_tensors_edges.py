@@ -9,7 +9,8 @@ import pytest
 
 from qaudit.core.contract import FARTHEST, contract_problems
 from qaudit.core.measures.tensors import law_text, saturated, tensor_facts
-from qaudit.core.program import Dense, Program, Quantized, Trees
+from qaudit.core.program import Program, Quantized
+from qaudit.core.steps import Dense, Trees
 from qaudit.core.tensor import Grid, QType, QuantizedTensor
 
 STUMP = Trees(

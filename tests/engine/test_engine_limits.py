@@ -11,7 +11,8 @@ import numexpr
 import numpy as np
 import pytest
 
-from qaudit.core.program import Dense, Program, Quantized, Trees
+from qaudit.core.program import Program, Quantized
+from qaudit.core.steps import Dense, Trees
 from qaudit.core.tensor import Grid, QType, QuantizedTensor
 from qaudit.engine import dense, formula, links, sweep, trees
 
