@@ -18,15 +18,15 @@ from qaudit.inputs.option import REGISTER
 @click.argument("name")
 @click.argument("model", type=click.Path())
 @options_of(REGISTER, required=("holdout",))
-def register(name: str, model: str, **given: Any) -> None:
+def register(name: str, model: str, **options: Any) -> None:
     """Put a model file and its rows into the registry as the next version of NAME."""
     import qaudit.pipeline.commands as commands
     from qaudit.inputs.audit_toml import table_of, validated
 
-    if not given["target"]:
+    if not options["target"]:
         raise Refused("--target COLUMN: missing; the column that the model predicts is wanted")
-    settings = validated(table_of({**values_of(REGISTER, given), "model": model}), "command line")
-    click.echo(commands.register(name, settings, given["parent"]))
+    settings = validated(table_of({**values_of(REGISTER, options), "model": model}), "command line")
+    click.echo(commands.register(name, settings, options["parent"]))
 
 
 @click.command()

@@ -61,11 +61,11 @@ def _type(each: Declared) -> Any:
     return each.bare if each.bare in (int, float) else str
 
 
-def values_of(surface: Surface, given: Mapping[str, Any]) -> dict[str, Any]:
+def values_of(surface: Surface, options: Mapping[str, Any]) -> dict[str, Any]:
     """What click found, by option and as audit.toml has it; None where nothing was given. Raises Refused."""
     from qaudit.inputs.audit_toml import author_texts
 
-    values = {each.name: _value(each, given[each.name]) for each in OPTIONS if each.on(surface) and each.on(TOML)}
+    values = {each.name: _value(each, options[each.name]) for each in OPTIONS if each.on(surface) and each.on(TOML)}
     if values.get("author"):
         values["author"] = author_texts(values["author"], Path("--author"))
     return values

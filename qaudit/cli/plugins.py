@@ -91,20 +91,20 @@ def check(plugin: str, sample: str | None, as_json: bool) -> None:
 def listed_in(audit: Path) -> dict[str, list[str]]:
     """The plugin names that an audit.toml lists, by kind. Raises Refused where it cannot be read."""
     try:
-        given = tomllib.loads(audit.read_text("utf-8"))
+        table = tomllib.loads(audit.read_text("utf-8"))
     except OSError as error:
         raise Refused(f"--audit {audit}: {error.strerror}") from error
     except ValueError as error:
         raise Refused(f"--audit {audit}: not TOML ({error})") from error
-    found: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     for kind in ("quantizer", "explainer"):
-        parts = given.get(f"{kind}s")
+        parts = table.get(f"{kind}s")
         if isinstance(parts, list):
-            found[kind] = [str(part.get("name")) for part in parts if isinstance(part, dict)]
-    report = given.get("report")
+            names[kind] = [str(part.get("name")) for part in parts if isinstance(part, dict)]
+    report = table.get("report")
     if isinstance(report, dict) and isinstance(report.get("frameworks"), list):
-        found["framework"] = [str(name) for name in report["frameworks"]]
-    return found
+        names["framework"] = [str(name) for name in report["frameworks"]]
+    return names
 
 
 def _summary(verdict: Any) -> str:

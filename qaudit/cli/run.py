@@ -21,7 +21,7 @@ IN_PROCESS = ("quantize", "explain")
 @click.argument("target_", metavar="NAME[@V] | AUDIT.toml | MODEL HOLDOUT")
 @click.argument("holdout", required=False, type=click.Path())
 @options_of(RUN)
-def run(target_: str, holdout: str | None, **given: Any) -> None:
+def run(target_: str, holdout: str | None, **options: Any) -> None:
     """Audit a model and write report.json, report.html, report.pdf and their seal.
 
     Exit code 0: no limit exceeded; 1: a limit exceeded; 2: refused, or sealed with a failed plugin or without its PDF.
@@ -31,19 +31,19 @@ def run(target_: str, holdout: str | None, **given: Any) -> None:
     from qaudit.pipeline.progress import Reporter
     from qaudit.sandbox.runner import Debugging
 
-    settings = settings_of(target_, holdout, table_of(values_of(RUN, given)))
-    how = Debugging(IN_PROCESS if given["in_process"] else (), Path(given["keep"]) if given["keep"] else None)
-    if given["in_process"]:
+    settings = settings_of(target_, holdout, table_of(values_of(RUN, options)))
+    how = Debugging(IN_PROCESS if options["in_process"] else (), Path(options["keep"]) if options["keep"] else None)
+    if options["in_process"]:
         click.echo("qaudit: --in-process: plugins run in this process, without limits; nothing is sealed", err=True)
-    output = Path(given["output"]) if given["output"] else None
+    output = Path(options["output"]) if options["output"] else None
     # a unit that is to be kept must run
-    results: Results = given["results"] or ("fresh" if given["keep"] else "use")
-    reporter = Reporter(quiet=given["quiet"])
+    results: Results = options["results"] or ("fresh" if options["keep"] else "use")
+    reporter = Reporter(quiet=options["quiet"])
     done = auditing.run(settings, output=output, reporter=reporter, results=results, debugging=how)
     for path in done.written:
         click.echo(str(path))
     for line in done.notes:
         click.echo(printable(f"qaudit: {line}"), err=True)
-    if given["timings"]:
+    if options["timings"]:
         click.echo((done.folder / "timings.json").read_text("utf-8").strip(), err=True)
     sys.exit(done.exit_code)

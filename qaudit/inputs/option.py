@@ -176,8 +176,8 @@ class Declared:
     def usual(self) -> str:
         """What holds if nothing is given, in words; "" where there is nothing to say."""
         values = self.default if isinstance(self.default, tuple) else (self.default,)
-        said = [str(value) for value in values if value is not None and value is not False and value != {}]
-        return self.option.usual or ",".join(said)
+        texts = [str(value) for value in values if value is not None and value is not False and value != {}]
+        return self.option.usual or ",".join(texts)
 
     @property
     def explained(self) -> str:
@@ -188,8 +188,8 @@ class Declared:
     @property
     def explained_in_python(self) -> str:
         """The help of a keyword."""
-        said = "; ".join(text for text in (self.option.help, self.option.in_python) if text)
-        return f"{said} [{self.usual}]" if self.usual else said
+        text = "; ".join(text for text in (self.option.help, self.option.in_python) if text)
+        return f"{text} [{self.usual}]" if self.usual else text
 
 
 def declared(holder: Any, section: str = "") -> Iterator[Declared]:

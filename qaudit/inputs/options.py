@@ -20,7 +20,7 @@ Format = Literal["html", "pdf"]
 Results = Literal["use", "fresh", "none"]
 
 _NOT_OF_A_MODEL = absent("an option of audits, not of registered models", REGISTER, PY_REGISTER)
-_ONLY_HERE = absent("said of a single call", TOML) | _NOT_OF_A_MODEL
+_ONLY_HERE = absent("an option of a single call", TOML) | _NOT_OF_A_MODEL
 _FOR_AUTHORS = _ONLY_HERE | absent("a help for authors of plugins, who work on the command line", PY_AUDIT)
 _ROWS_IN_MEMORY = absent("rows come from a file there, see train", TOML, RUN, REGISTER)
 
@@ -258,7 +258,7 @@ class Settings(Part):
 
 @dataclass(frozen=True, slots=True)
 class CallPart(Part):
-    """What a single call is told besides; audit.toml does not hold it."""
+    """Options of a single call; audit.toml does not hold them."""
 
     parent: str | None = option(
         None,

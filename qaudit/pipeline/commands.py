@@ -46,8 +46,8 @@ def register(name: str, settings: Settings, parent: str | None = None) -> str:
 def card_options(settings: Settings) -> Json:
     """What the settings say of a model, as its card keeps it: by name of the option, without what was not given."""
     table = as_table(settings)
-    said = {each.name: table[each.section][each.key] for each in REGISTERED}
-    return {name: value for name, value in said.items() if value not in (None, "", [], {})}
+    options = {each.name: table[each.section][each.key] for each in REGISTERED}
+    return {name: value for name, value in options.items() if value not in (None, "", [], {})}
 
 
 def opened_model(model: Path, trust: Collection[str], scratch: Path) -> Opened:

@@ -90,25 +90,25 @@ def load_request(settings: Settings, scratch: Path) -> LoadRequest:
         raise Refused("[subject] has registered and model; one of them is wanted")
     else:
         base = registered_request(models.resolve(subject.registered), scratch)
-    said = {
-        **_said(settings),
+    changes = {
+        **_stated(settings),
         "types": {**base.types, **settings.data.types},
         "trust": tuple(sorted({*base.trust, *subject.trust})),
         "seed": settings.run.seed,
         "workdir": scratch / "copy",
     }
-    return dataclasses.replace(base, **said)
+    return dataclasses.replace(base, **changes)
 
 
-def _said(settings: Settings) -> dict[str, Any]:
+def _stated(settings: Settings) -> dict[str, Any]:
     """What the settings say of the model and its rows, by field of LoadRequest. An empty value says nothing."""
-    said: dict[str, Any] = {}
+    stated: dict[str, Any] = {}
     for each in _OF_THE_MODEL:
         value = getattr(getattr(settings, each.section), each.key)
         if value in (None, (), {}) or (each.option.path and not value) or each.name in ("registered", "model"):
             continue
-        said[_FIELDS.get(each.name, each.name)] = Path(value) if each.option.path else value
-    return said
+        stated[_FIELDS.get(each.name, each.name)] = Path(value) if each.option.path else value
+    return stated
 
 
 def _from_files(settings: Settings) -> LoadRequest:

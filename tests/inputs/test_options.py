@@ -299,6 +299,8 @@ def test_refused_at_the_command_line(words: list[str], said: str) -> None:
     [
         ({"in_process": True}, "audit: unknown option 'in_process': a help for authors of plugins, who work on the command line"),
         ({"template": {}}, "audit: template: dict found, the path of the folder of a template is wanted"),
+        ({"output": 3}, "audit: output: int found, the path of a folder is wanted"),
+        ({"plugins": 3}, "audit: plugins: int found, the path of a plugin file is wanted"),
         ({"plugins": [3]}, "audit: plugins: int found, the path of a plugin file is wanted"),
         ({"cutoff": "half"}, "command line: [subject] cutoff: 'half' found, wanted: a valid number"),
     ],
