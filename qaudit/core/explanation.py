@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.tensor import Floats
+
+Quantity = Literal["prediction_change", "loss_change"]
+ExplanationName = Literal["importance", "local_models", "attributions", "tree"]
+"""What report.json calls a kind of explanation; `qaudit.core.catalogue.explanations` says what the host does with each."""
+EXPLANATION_NAMES: tuple[ExplanationName, ...] = get_args(ExplanationName)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,7 +21,7 @@ class Importance:
     """Global importance: values (repeats, d), columns in the order of the context's names."""
 
     values: Floats
-    of: Literal["prediction_change", "loss_change"]
+    of: Quantity
 
 
 @dataclass(frozen=True, slots=True, eq=False)

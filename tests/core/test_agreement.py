@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from qaudit.core.catalogue.explanations import contributions
 from qaudit.core.explanation import Attributions, LocalModels
 from qaudit.core.measures import agreement
 from qaudit.core.table import Table
@@ -99,9 +100,9 @@ def test_contributions_of_numbers_are_the_coefficient_times_the_distance_from_th
     rows, background = table(n=[3.0, 1.0]), table(n=[1.0, 2.0])
     models = LocalModels(np.array([[2.0], [2.0]]), np.zeros(2), np.zeros((2, 1, 1)), np.zeros((2, 1)), np.ones((2, 1)))
     design = agreement.mean_design(rows, background)
-    assert agreement.contributions(models, design).tolist() == [[3.0], [-1.0]]
+    assert contributions(models, design).tolist() == [[3.0], [-1.0]]
     given_values = Attributions(np.array([[7.0], [8.0]]), np.zeros(2))
-    assert agreement.contributions(given_values, design).tolist() == [[7.0], [8.0]]
+    assert contributions(given_values, design).tolist() == [[7.0], [8.0]]
 
 
 def test_reasons_look_toward_the_decision_and_regression_at_size():

@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from qaudit.core.catalogue.explanation_kind import DistanceInputs
+from qaudit.core.catalogue.explanations import ATTRIBUTIONS, IMPORTANCE, TREE, distances_of
 from qaudit.core.decision import Decision
 from qaudit.core.explanation import Attributions, Importance, TreeModel
 from qaudit.core.table import Table
 from qaudit.pipeline.stages import drift, reasons
 
-SCENE = drift.Scene(Table({"x": np.arange(10.0)}), np.zeros((2, 2)), False)
+INPUTS = DistanceInputs(Table({"x": np.arange(10.0)}), np.zeros((2, 2)), False)
+DIRECTION, LENGTH = ATTRIBUTIONS.distances
+DECISION = TREE.distances[0]
 
 
 def importance(*values):
@@ -29,38 +33,42 @@ def stump(threshold):
     )
 
 
+def distances(a, b):
+    return {distance.name: distance.between(a, b, INPUTS) for distance in distances_of(a, INPUTS.regression)}
+
+
 def test_distances_are_the_named_ones_and_the_first_decides():
-    found = drift.distances(importance(3, 2, 1), importance(3, 1, 2), SCENE)
+    found = distances(importance(3, 2, 1), importance(3, 1, 2))
     assert list(found) == ["size", "rank"]
     assert found == {"size": pytest.approx(2 / 3), "rank": pytest.approx(2 / 3)}
-    assert drift.distances(stump(1.5), stump(4.5), SCENE) == {"decision": pytest.approx(0.3)}
+    assert distances(stump(1.5), stump(4.5)) == {"decision": pytest.approx(0.3)}
     a, b = Attributions(np.eye(2), np.zeros(2)), Attributions(np.array([[1.0, 0.0], [1.0, 0.0]]), np.zeros(2))
-    assert drift.distances(a, b, SCENE) == {"direction": 0.5, "length": pytest.approx(2**0.5 / 2)}
-    assert drift.distances(a, stump(1.0), SCENE) == {}
-    assert drift.distances(importance(1, 1), importance(1, 2), SCENE)["rank"] is None
+    assert distances(a, b) == {"direction": 0.5, "length": pytest.approx(2**0.5 / 2)}
+    assert drift.drifts([a], [stump(1.0)], INPUTS) == []
+    assert distances(importance(1, 1), importance(1, 2))["rank"] is None
 
 
 def test_floor_is_the_distance_of_the_first_draw_to_the_others():
     draws = [importance(4, 0), importance(4, 2), importance(4, 4)]
-    size = drift.drifts(draws, [importance(4, 1)], SCENE)[0]
+    size = drift.drifts(draws, [importance(4, 1)], INPUTS)[0]
     assert size.value == 0.5
     assert size.floor == (1.0, 2.0)
     assert not size.above
     assert not size.deterministic
-    alone = drift.drifts(draws[:1], [importance(4, 1)], SCENE)[0]
+    alone = drift.drifts(draws[:1], [importance(4, 1)], INPUTS)[0]
     assert (alone.floor, alone.mean, alone.deterministic, alone.above) == ((), 0.0, True, True)
 
 
 def test_repeats_are_paired_one_by_one():
     reference = Importance(np.array([[1.0, 0.0], [3.0, 0.0]]), "loss_change")
     judged = Importance(np.array([[2.0, 0.0], [2.0, 0.0]]), "loss_change")
-    found = drift.drifts(drift.single_repeats(reference), drift.single_repeats(judged), SCENE)[0]
+    found = drift.drifts(IMPORTANCE.repeats(reference), IMPORTANCE.repeats(judged), INPUTS)[0]
     assert found.value == 0.5
     assert found.floor == (1.0,)
 
 
 def test_evidence_says_why_a_drift_is_not_assessed_and_gives_no_ratio_to_a_floor_of_zero():
-    found = drift.drifts([importance(1, 1)], [importance(1, 2)], SCENE)
+    found = drift.drifts([importance(1, 1)], [importance(1, 2)], INPUTS)
     rows = {(row.measure, row.about["value_of"]): row for row in drift.evidence(found, {"candidate": "c", "explainer": "e"}, "e")}
     assert rows["drift", "loss_change rank"].value is None
     assert rows["drift", "loss_change rank"].reason
@@ -80,14 +88,14 @@ def test_evidence_says_why_a_drift_is_not_assessed_and_gives_no_ratio_to_a_floor
     ],
 )
 def test_verdicts(value, floor, changed, unusable, expected):
-    one = drift.Drift("direction", "", value, floor, not any(floor))
+    one = drift.Drift(DIRECTION, "", value, floor, not any(floor))
     assert drift.verdict([one], changed, unusable) == expected
 
 
 def test_trees_that_differ_from_rerun_to_rerun_are_unusable():
-    assert drift.unusable([drift.Drift("decision", "", 0.1, (0.3, 0.2), False)])
-    assert not drift.unusable([drift.Drift("decision", "", 0.1, (0.1, 0.2), False)])
-    assert not drift.unusable([drift.Drift("length", "", 0.1, (0.9,), False)])
+    assert drift.unusable([drift.Drift(DECISION, "", 0.1, (0.3, 0.2), False)])
+    assert not drift.unusable([drift.Drift(DECISION, "", 0.1, (0.1, 0.2), False)])
+    assert not drift.unusable([drift.Drift(LENGTH, "", 0.1, (0.9,), False)])
 
 
 def test_the_explained_output_and_the_direction_of_reasons():

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from qaudit.core.explanation import Attributions, Importance, LocalModels, TreeModel
-from qaudit.sandbox.pack_explanation import complaint, pack_explanation, unpack_explanation
+from qaudit.core.explanation_contract import contract_problem
+from qaudit.sandbox.pack_explanation import pack_explanation, unpack_explanation
 
 IMPORTANCE = Importance(np.array([[0.5, 0.25]]), "loss_change")
 ATTRIBUTIONS = Attributions(np.ones((3, 2)), np.zeros(3))
@@ -34,7 +35,7 @@ def test_an_explanation_comes_back_as_it_went(explanation):
     for field in dataclasses.fields(explanation):
         one, other = getattr(back, field.name), getattr(explanation, field.name)
         assert np.array_equal(one, other) if isinstance(other, np.ndarray) else one == other
-    assert complaint(back, rows=3, names=2, outputs=2) is None
+    assert contract_problem(back, rows=3, names=2, outputs=2) is None
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_an_explanation_comes_back_as_it_went(explanation):
     [
         (IMPORTANCE, {"values": np.zeros((1, 3))}, "shape (1, 3), expected (repeats, 2)"),
         (IMPORTANCE, {"values": np.array([[0.0, np.nan]])}, "not finite at [0, 1]"),
-        (IMPORTANCE, {"of": "joy"}, "expected (repeats, 2)"),
+        (IMPORTANCE, {"of": "joy"}, "of is 'joy', expected prediction_change or loss_change"),
         (ATTRIBUTIONS, {"base": np.zeros(2)}, "attributions.base has shape (2,), expected (3,)"),
         (LOCAL, {"answers": np.ones((3, 5))}, "local_models.answers has shape (3, 5)"),
         (LOCAL, {"weights": np.zeros((3, 4))}, "nor all zero"),
@@ -56,7 +57,7 @@ def test_an_explanation_comes_back_as_it_went(explanation):
 )
 def test_what_breaks_the_contract_is_told_in_one_line(explanation, changed, told):
     wrong = dataclasses.replace(explanation, **changed)
-    assert told in (complaint(wrong, rows=3, names=2, outputs=2) or "nothing")
+    assert told in (contract_problem(wrong, rows=3, names=2, outputs=2) or "nothing")
 
 
 def test_what_is_no_explanation_is_refused():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from qaudit.core.evidence import Interval
-from qaudit.core.explanation import Attributions, LocalModels
+from qaudit.core.explanation import LocalModels
 from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
 
@@ -137,8 +137,3 @@ def mean_interval(values: Floats, level: float = 0.95) -> Interval | None:
     mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / float(np.sqrt(len(values)))
     reach = float(stats.t.ppf(0.5 + level / 2.0, len(values) - 1)) * error
     return Interval(mean - reach, mean + reach, level, "student t over repeats")
-
-
-def contributions(explanation: LocalModels | Attributions, design: Floats) -> Floats:
-    """What each column adds to the explained output, against the background (n, d): -coef x mean design, or the attribution."""
-    return np.asarray(-explanation.coef * design + 0.0) if isinstance(explanation, LocalModels) else explanation.values

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue.explanations import contributions, kind_of
 from qaudit.core.evidence import Evidence, Skipped
-from qaudit.core.explanation import Attributions, Explanation, Importance, LocalModels, TreeModel
+from qaudit.core.explanation import Explanation
 from qaudit.core.json_values import Json
-from qaudit.core.measures import agreement
 from qaudit.core.plugin_settings import Chosen
 from qaudit.core.records import Decline
 from qaudit.core.tensor import Floats
-from qaudit.pipeline.stages import drift, explain_entries, reasons
-from qaudit.pipeline.stages.explain_inputs import ExplainInputs, Sizes, ground
-from qaudit.pipeline.stages.explain_units import Plan, RunMany, call, describe, planned, with_refits
+from qaudit.pipeline.stages import drift, explain_kinds
+from qaudit.pipeline.stages.explain_cases import ReasonChanges, reason_changes, shown_cases
+from qaudit.pipeline.stages.explain_inputs import REFERENCE, ExplainInputs, Sizes, ground
+from qaudit.pipeline.stages.explain_units import SWEPT, Plan, RunMany, call, describe, planned, with_refits
 from qaudit.pipeline.types import Candidate, Explained, LoadedSubject, Progress
 from qaudit.sandbox.answers import MALFORMED, ExplainerAnswer, alike, broken, explainer_answer
 from qaudit.sandbox.job import Failure, Outcome, PluginRef
@@ -26,7 +27,6 @@ from qaudit.sandbox.runner import Call, keep_unit
 Refits = Callable[[Candidate | None, NDArray[np.int64]], Mapping[str, Sequence[Floats]]]
 """Column -> one prediction (n, k) a repeat of the model trained without it, on those holdout rows, quantized as the candidate is
 (None: not at all). Raises Decline where the model cannot be trained again."""
-REFERENCE = explain_entries.REFERENCE
 
 
 @dataclass(slots=True)
@@ -51,13 +51,17 @@ class _Results:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Explained:
+class _Part:
     """One explanation of one explainer: the reference's draws (seed, then the floor's), and the variants' by candidate id."""
 
     plan: Plan
     draws: tuple[Explanation, ...]
     variants: Mapping[str, Explanation]
-    ground: ExplainInputs
+    inputs: ExplainInputs
+
+    def contributed(self, found: Explanation) -> Floats | None:
+        """Contributions (n, d) of what explains row by row; None of anything else."""
+        return contributions(found, self.inputs.design)
 
 
 def explain(
@@ -108,7 +112,7 @@ def explain(
             book.fail(plan.plugin, failure, f"explaining {who}")
     for plan in plans:
         if REFERENCE in answers[plan.name]:
-            _tell(plan, answers[plan.name], here, judged.id if judged else None, book)
+            _add_explainer(plan, answers[plan.name], here, judged.id if judged else None, book)
             progress(f"explain: {plan.name}")
     return _explained(book)
 
@@ -179,125 +183,77 @@ def _broken(asked: Call, outcome: Outcome, error: Exception) -> Failure:
     return Failure("broken contract", "explain", reason, "plugin")
 
 
-def _tell(plan: Plan, answers: Mapping[str, ExplainerAnswer], here: ExplainInputs, judged: str | None, book: _Results) -> None:
+def _add_explainer(
+    plan: Plan, answers: Mapping[str, ExplainerAnswer], inputs: ExplainInputs, judged: str | None, book: _Results
+) -> None:
     """Evidence and entries of one explainer."""
     reference = answers[REFERENCE]
     about = {"candidate": REFERENCE, "explainer": plan.name}
-    explained = len(here.whole) if "target" in plan.needs else len(here.sample)
     for who, answer in answers.items():
         book.raw[(plan.name, who)] = answer.runs[0]
-        rows = len(here.unseen) if isinstance(answer.runs[0][0], TreeModel) else explained
-        topic = _topic(answer.runs[0][0])
+        kind = kind_of(answer.runs[0][0])
+        explained = inputs.whole if "target" in plan.needs else inputs.sample
+        rows = len(inputs.unseen if kind.cost_rows == "unseen" else explained)
         cost = answer.cost[0] / max(rows, 1)
-        book.evidence.append(Evidence("explain_cost", cost, "rows", None, rows, about | {"candidate": who}, plan.name, topic))
+        book.evidence.append(
+            Evidence("explain_cost", cost, "rows", None, rows, about | {"candidate": who}, plan.name, kind.topic)
+        )
     for place, first in enumerate(reference.runs[0]):
         floor = [run[place] for run in reference.runs[1 : 1 + len(plan.floor_seeds)] if place < len(run)]
         others = {who: answer.runs[0][place] for who, answer in answers.items() if place < len(answer.runs[0])}
-        _tell_part(_Explained(plan, (first, *floor), others, here), judged, book)
-    book.evidence += explain_entries.sweep_evidence(plan, reference, here, about)
+        _add_part(_Part(plan, (first, *floor), others, inputs), judged, book)
+    swept = reference.runs[len(reference.runs) - len(plan.sweep) :]
+    for settings, run in zip(plan.sweep, swept, strict=True):
+        where = {**about, "value_of": f"{SWEPT}={settings[SWEPT]}"}
+        for found in run:
+            book.evidence += explain_kinds.sweep_evidence(found, inputs, where, plan.name)
 
 
-def _topic(explanation: Explanation) -> str:
-    if isinstance(explanation, TreeModel):
-        return explain_entries.TREE
-    return explain_entries.GLOBAL if isinstance(explanation, Importance) else explain_entries.LOCAL
-
-
-def _tell_part(part: _Explained, judged: str | None, book: _Results) -> None:
+def _add_part(part: _Part, judged: str | None, book: _Results) -> None:
     """One explanation: evidence and entry of the reference, then of each variant with its drift."""
-    cases, order = _cases(part, judged)
+    contributed = {who: made for who, found in part.variants.items() if (made := part.contributed(found)) is not None}
+    cases = shown_cases(contributed, part.inputs, judged)
     for who, found in part.variants.items():
         about = {"candidate": who, "explainer": part.plan.name}
-        book.evidence += _evidence(found, part, about)
-        made = _entry(found, part, who, cases, order)
-        made |= {"drift": [], "verdict": None}
+        book.evidence += explain_kinds.evidence(found, part.inputs, about, part.plan.name)
+        entry = _head(part, who) | explain_kinds.entry(found, part.inputs, who, cases)
+        change: Json = {"drift": [], "verdict": None}
         if who != REFERENCE:
-            drifts = drift.drifts(*_draws(part, found), part.ground.scene())
-            rows = drift.evidence(drifts, about, part.plan.name)
-            if isinstance(found, Importance) and isinstance(part.draws[0], Importance):
-                rows += explain_entries.rank_evidence(part.draws[0], found, about, part.plan.name)
-            if isinstance(found, TreeModel) and isinstance(part.draws[0], TreeModel):
-                rows += explain_entries.tree_drift_evidence(part.draws[0], found, part.ground, about, part.plan.name)
-            changed, unusable, more = _reasons(part, who, about)
-            book.evidence += rows + more
-            made |= {
-                "drift": drift.entries(drifts),
-                "verdict": drift.verdict(drifts, changed, unusable or drift.unusable(drifts)),
-            }
-        book.explanations.append(made)
+            change = _change(part, who, found, book)
+        book.explanations.append(entry | change)
 
 
-def _draws(part: _Explained, found: Explanation) -> tuple[Sequence[Explanation], Sequence[Explanation]]:
+def _change(part: _Part, who: str, found: Explanation, book: _Results) -> Json:
+    """What became of the reference's explanation in a variant: its evidence, and the end of its entry."""
+    about = {"candidate": who, "explainer": part.plan.name}
+    drifts = drift.drifts(*_draws(part, found), part.inputs.distance_inputs())
+    book.evidence += drift.evidence(drifts, about, part.plan.name)
+    book.evidence += explain_kinds.drift_evidence(part.draws[0], found, part.inputs, about, part.plan.name)
+    changes = ReasonChanges()
+    if (variant := part.contributed(found)) is not None:
+        draws = [made for each in part.draws if (made := part.contributed(each)) is not None]
+        changes = reason_changes(draws, variant, part.inputs, about, part.plan.name)
+    book.evidence += changes.evidence
+    verdict = drift.verdict(drifts, changes.changed, changes.unusable or drift.unusable(drifts))
+    return {"drift": drift.entries(drifts), "verdict": verdict}
+
+
+def _draws(part: _Part, found: Explanation) -> tuple[Sequence[Explanation], Sequence[Explanation]]:
     """Draws of the reference and of a variant: by seed, or single repeats."""
     if part.plan.by_repeats:
-        return drift.single_repeats(part.draws[0]), drift.single_repeats(found)
+        reference = part.draws[0]
+        return kind_of(reference).repeats(reference), kind_of(found).repeats(found)
     return part.draws, [found]
 
 
-def _evidence(found: Explanation, part: _Explained, about: Mapping[str, str]) -> list[Evidence]:
-    if isinstance(found, Importance):
-        return explain_entries.importance_evidence(found, part.ground.table.names, about, part.plan.name)
-    if isinstance(found, TreeModel):
-        return explain_entries.tree_evidence(found, part.ground, about, part.plan.name)
-    if isinstance(found, LocalModels):
-        return explain_entries.local_evidence(found, about, part.plan.name, part.ground.counted)
-    return []
-
-
-def _entry(
-    found: Explanation, part: _Explained, who: str, cases: Sequence[tuple[int, str]], order: Mapping[int, Sequence[int]]
-) -> Json:
-    plan = part.plan
-    head = {
-        "explainer": plan.name,
-        "settings": dict(plan.settings),
+def _head(part: _Part, who: str) -> Json:
+    """The part of an entry that is the same for all kinds."""
+    return {
+        "explainer": part.plan.name,
+        "settings": dict(part.plan.settings),
         "candidate": who,
-        "seed": plan.seed,
-        "floor_seeds": list(plan.floor_seeds) if who == REFERENCE else [],
-        "background": part.ground.background_from,
-        "background_rows": part.ground.background.rows,
+        "seed": part.plan.seed,
+        "floor_seeds": list(part.plan.floor_seeds) if who == REFERENCE else [],
+        "background": part.inputs.background_from,
+        "background_rows": part.inputs.background.rows,
     }
-    if isinstance(found, Importance):
-        return head | explain_entries.importance_entry(found, part.ground.table.names)
-    if isinstance(found, TreeModel):
-        return head | explain_entries.tree_entry(found, part.ground, who)
-    return head | explain_entries.local_entry(found, part.ground, who, cases, order)
-
-
-def _contributions(part: _Explained, found: Explanation) -> Floats | None:
-    if isinstance(found, LocalModels | Attributions):
-        return agreement.contributions(found, part.ground.design)
-    return None
-
-
-def _cases(part: _Explained, judged: str | None) -> tuple[list[tuple[int, str]], dict[int, list[int]]]:
-    """The rows shown of a local explanation, the same for every variant, and the columns of each."""
-    first, here = _contributions(part, part.draws[0]), part.ground
-    if first is None:
-        return [], {}
-    several = [made for each in part.variants.values() if (made := _contributions(part, each)) is not None]
-    second = _contributions(part, part.variants[judged]) if judged and judged in part.variants else None
-    if judged is None or second is None:
-        score = here.sampled(REFERENCE)[np.arange(len(here.sample)), here.output[here.sample]]
-        nothing = np.zeros(len(score), dtype=bool)
-        cases = reasons.chosen_cases(score, nothing, score, nothing, here.counted)[:1]
-        return cases, explain_entries.case_columns(several, cases)
-    flipped = here.flipped(judged)
-    changed = reasons.changes(first, second, here.signs(REFERENCE), here.counted & ~flipped)
-    moved = agreement.cosine_distance(first, second)
-    cases = reasons.chosen_cases(here.score_change(judged), flipped, moved, changed, here.counted)
-    return cases, explain_entries.case_columns(several, cases)
-
-
-def _reasons(part: _Explained, who: str, about: Mapping[str, str]) -> tuple[bool, bool, list[Evidence]]:
-    """Whether a top reason changed on a drawn row that kept its decision, whether the explainer is unusable, and the evidence."""
-    first, second = _contributions(part, part.draws[0]), _contributions(part, part.variants[who])
-    if first is None or second is None:
-        return False, False, []
-    signs = part.ground.signs(REFERENCE)
-    kept = part.ground.counted & ~part.ground.flipped(who)
-    changed = reasons.changes(first, second, signs, kept)
-    again = [made for each in part.draws[1:] if (made := _contributions(part, each)) is not None]
-    floors = [reasons.changes(first, each, signs, kept) for each in again]
-    rows = reasons.rate_evidence(changed, floors, kept, about, part.plan.name)
-    return bool(changed.any()), reasons.unusable(floors, kept), rows

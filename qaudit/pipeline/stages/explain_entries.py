@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue import explanations as catalogue
+from qaudit.core.catalogue.explanations import ATTRIBUTIONS, IMPORTANCE, LOCAL_MODELS, contributions
 from qaudit.core.evidence import Evidence, Interval
-from qaudit.core.explanation import Attributions, Importance, LocalModels, TreeModel
+from qaudit.core.explanation import Attributions, ExplanationName, Importance, LocalModels, TreeModel
 from qaudit.core.inference.intervals import clopper_pearson
 from qaudit.core.json_values import Json
 from qaudit.core.measures import agreement, surrogate
 from qaudit.core.tensor import Floats
-from qaudit.pipeline.stages.explain_inputs import ExplainInputs
-from qaudit.pipeline.stages.explain_units import SWEPT, Plan
-from qaudit.sandbox.answers import ExplainerAnswer
+from qaudit.pipeline.stages.explain_cases import Cases
+from qaudit.pipeline.stages.explain_inputs import REFERENCE, ExplainInputs
 
-SHOWN = 10
-"""Columns of a case, by the largest contribution of any explained variant."""
-TREE, LOCAL, GLOBAL, DRIFT = "explain.surrogate_tree", "explain.local", "explain.importance", "explain.drift"
-REFERENCE = "reference"
+GLOBAL, LOCAL, TREE = IMPORTANCE.topic, LOCAL_MODELS.topic, catalogue.TREE.topic
+DRIFT = "explain.drift"
 COUNTS = ("leaves", "depth", "added_parameters")
 
 
@@ -113,21 +112,15 @@ def tree_drift_evidence(
     return rows
 
 
-def sweep_evidence(plan: Plan, told: ExplainerAnswer, ground: ExplainInputs, about: Mapping[str, str]) -> list[Evidence]:
-    """The trade-off of size against fidelity over the depths: `sweep_fidelity`, `sweep_leaves`, `sweep_added_parameters` ..."""
-    rows: list[Evidence] = []
-    runs = told.runs[len(told.runs) - len(plan.sweep) :] if plan.sweep else ()
-    for settings, run in zip(plan.sweep, runs, strict=True):
-        for tree in (part for part in run if isinstance(part, TreeModel)):
-            where = {**about, "value_of": f"{SWEPT}={settings[SWEPT]}"}
-            value, span, n, _ = fidelity(tree, ground, about["candidate"])
-            if value is None:
-                continue
-            unit = "R2" if ground.subject.decision.output == "regression" else "share"
-            rows.append(Evidence("sweep_fidelity", value, unit, span, n, where, plan.name, TREE))
-            size = surrogate.size(tree)
-            rows += [Evidence(f"sweep_{name}", float(size[name]), "count", None, None, where, plan.name, TREE) for name in COUNTS]
-    return rows
+def tree_sweep_evidence(tree: TreeModel, ground: ExplainInputs, about: Mapping[str, str], by: str) -> list[Evidence]:
+    """Size against fidelity at one depth: `sweep_fidelity`, `sweep_leaves`, `sweep_depth`, `sweep_added_parameters`."""
+    value, span, n, _ = fidelity(tree, ground, about["candidate"])
+    if value is None:
+        return []
+    unit = "R2" if ground.subject.decision.output == "regression" else "share"
+    size = surrogate.size(tree)
+    counts = [Evidence(f"sweep_{name}", float(size[name]), "count", None, None, about, by, TREE) for name in COUNTS]
+    return [Evidence("sweep_fidelity", value, unit, span, n, about, by, TREE), *counts]
 
 
 def tree_entry(tree: TreeModel, ground: ExplainInputs, candidate: str) -> Json:
@@ -174,24 +167,35 @@ def _label(
 
 def local_evidence(found: LocalModels, about: Mapping[str, str], by: str, counted: NDArray[np.bool_]) -> list[Evidence]:
     """`local_r2`: the median weighted R2 of the drawn rows, with the 5 and 95 per cent quantiles."""
+    low, middle, high = _r2_quantiles(found, counted)
+    rows = int(np.count_nonzero(counted))
+    return [Evidence("local_r2", middle, "R2", Interval(low, high, 0.9, "quantiles over rows"), rows, about, by, LOCAL)]
+
+
+def _r2_quantiles(found: LocalModels, counted: NDArray[np.bool_]) -> tuple[float, float, float]:
     r2 = agreement.weighted_r2(found)[counted]
     low, middle, high = (float(np.quantile(r2, q)) for q in (0.05, 0.5, 0.95))
-    return [Evidence("local_r2", middle, "R2", Interval(low, high, 0.9, "quantiles over rows"), len(r2), about, by, LOCAL)]
+    return low, middle, high
 
 
-def local_entry(
-    found: LocalModels | Attributions,
-    ground: ExplainInputs,
-    candidate: str,
-    cases: Sequence[tuple[int, str]],
-    order: Mapping[int, Sequence[int]],
-) -> Json:
-    """cases by rule, each with its columns in `order[place]`; the fit of local models."""
-    contributed = agreement.contributions(found, ground.design)
+def local_models_entry(found: LocalModels, ground: ExplainInputs, candidate: str, cases: Cases) -> Json:
+    """cases, and the fit of the models to their own samples."""
+    low, middle, high = _r2_quantiles(found, ground.counted)
+    shown = _cases_entry(LOCAL_MODELS.name, contributions(found, ground.design), ground, candidate, cases)
+    return shown | {"r2": {"median": middle, "low": low, "high": high}}
+
+
+def attributions_entry(found: Attributions, ground: ExplainInputs, candidate: str, cases: Cases) -> Json:
+    """cases alone."""
+    return _cases_entry(ATTRIBUTIONS.name, contributions(found, ground.design), ground, candidate, cases)
+
+
+def _cases_entry(kind: ExplanationName, contributed: Floats | None, ground: ExplainInputs, candidate: str, cases: Cases) -> Json:
+    assert contributed is not None
     predictions = ground.sampled(candidate)
     decided = ground.subject.decision(predictions)
     shown = []
-    for place, why in cases:
+    for place, why in cases.rows:
         number = int(ground.sample[place])
         columns = [
             {
@@ -199,7 +203,7 @@ def local_entry(
                 "value": _value(ground.table.columns[ground.table.names[j]][number]),
                 "contribution": float(contributed[place, j]),
             }
-            for j in order[place]
+            for j in cases.columns[place]
         ]
         decision = (
             None
@@ -208,20 +212,7 @@ def local_entry(
         )
         prediction = float(predictions[place, ground.output[number]])
         shown.append({"row": number, "why": why, "decision": decision, "prediction": prediction, "features": columns})
-    entry: Json = {"kind": "attributions", "cases": shown}
-    if isinstance(found, LocalModels):
-        low, middle, high = (float(np.quantile(agreement.weighted_r2(found)[ground.counted], q)) for q in (0.05, 0.5, 0.95))
-        entry |= {"kind": "local_models", "r2": {"median": middle, "low": low, "high": high}}
-    return entry
-
-
-def case_columns(several: Sequence[Floats], cases: Sequence[tuple[int, str]]) -> dict[int, list[int]]:
-    """For each case the columns shown: the largest contribution of any variant first, ties in column order."""
-    found = {}
-    for place, _ in cases:
-        reach = np.max([np.abs(each[place]) for each in several], axis=0)
-        found[place] = agreement.order(reach)[:SHOWN].tolist()
-    return found
+    return {"kind": kind, "cases": shown}
 
 
 def _value(value: Any) -> Any:

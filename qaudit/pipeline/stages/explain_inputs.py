@@ -8,15 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue.explanation_kind import DistanceInputs
 from qaudit.core.measures.agreement import mean_design
 from qaudit.core.plugin_settings import derived_seed
 from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
 from qaudit.engine.sweep import predict
-from qaudit.pipeline.stages.drift import Scene
 from qaudit.pipeline.stages.explain_units import Rows
 from qaudit.pipeline.stages.reasons import explained_output, toward
 from qaudit.pipeline.types import Candidate, LoadedSubject
+
+REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,9 @@ class ExplainInputs:
         taken = target[numbers] if target is not None else None
         return Rows(numbers, self.table.take(numbers), self.output[numbers], taken, self.background)
 
-    def scene(self) -> Scene:
+    def distance_inputs(self) -> DistanceInputs:
         """What distances between explanations need."""
-        return Scene(self.table.take(self.unseen), self.design, self.subject.decision.output == "regression")
+        return DistanceInputs(self.table.take(self.unseen), self.design, self.subject.decision.output == "regression")
 
     def sampled(self, candidate: str) -> Floats:
         """Predictions of a variant on the sample."""
@@ -66,7 +68,7 @@ class ExplainInputs:
 
     def flipped(self, candidate: str) -> NDArray[np.bool_]:
         """Sampled rows whose decision differs from the reference's; none for regression."""
-        before, after = (self.subject.decision(self.sampled(each)) for each in ("reference", candidate))
+        before, after = (self.subject.decision(self.sampled(each)) for each in (REFERENCE, candidate))
         if before is None or after is None:
             return np.zeros(len(self.sample), dtype=bool)
         return np.asarray(before != after)
@@ -74,7 +76,7 @@ class ExplainInputs:
     def score_change(self, candidate: str) -> Floats:
         """|change of the explained output| on the sample."""
         place = np.arange(len(self.sample)), self.output[self.sample]
-        return np.asarray(np.abs(self.sampled(candidate)[place] - self.sampled("reference")[place]))
+        return np.asarray(np.abs(self.sampled(candidate)[place] - self.sampled(REFERENCE)[place]))
 
     def signs(self, candidate: str) -> Floats | None:
         """Whether the explained output speaks for a variant's decision on the sample."""
@@ -87,7 +89,7 @@ def ground(
     """Draw rows and background and predict with every variant. Draws depend on the seed and the number of rows alone."""
     encoded = subject.encoded.get("holdout")
     reference = subject.native["holdout"] if subject.program is None or encoded is None else predict(subject.program, encoded)
-    predictions = {"reference": reference}
+    predictions = {REFERENCE: reference}
     for each in variants:
         assert encoded is not None
         predictions[each.id] = predict(each.quantized, encoded)
@@ -135,7 +137,7 @@ def _background(subject: LoadedSubject, table: Table, most: int, seed: int) -> t
 
 def _worst_flip(subject: LoadedSubject, predictions: Mapping[str, Floats], judged: str, output: NDArray[np.int64]) -> int | None:
     """The flipped holdout row of the largest change of the explained output, if any."""
-    before, after = predictions["reference"], predictions[judged]
+    before, after = predictions[REFERENCE], predictions[judged]
     was, became = subject.decision(before), subject.decision(after)
     if was is None or became is None or not (was != became).any():
         return None

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.decision import Decision
+from qaudit.core.explanation_contract import contract_problem
 from qaudit.core.json_values import Json
 from qaudit.core.records import Context, Decline, Explainer, Loaded
 from qaudit.core.table import Table
@@ -18,7 +19,7 @@ from qaudit.engine.sweep import predict as run_program
 from qaudit.errors import Refused
 from qaudit.sandbox.ipc import BrokenAnswer
 from qaudit.sandbox.job import Job
-from qaudit.sandbox.pack_explanation import complaint, pack_explanation, unpack_explanation
+from qaudit.sandbox.pack_explanation import pack_explanation, unpack_explanation
 from qaudit.sandbox.pack_program import unpack_program, unpack_quantized
 from qaudit.sandbox.pack_table import unpack_table
 from qaudit.sandbox.subject_model import frame, open_model
@@ -103,7 +104,7 @@ def checked(found: Any, context: Context, prefix: str) -> tuple[list[Json], dict
             raise BrokenAnswer(str(error)) from error
         # Lists have become arrays here; the host sees what is checked.
         given = unpack_explanation(text, more, f"{prefix}.{place}")
-        wrong = complaint(given, rows=len(context.output), names=len(context.names), outputs=outputs)
+        wrong = contract_problem(given, rows=len(context.output), names=len(context.names), outputs=outputs)
         if wrong is not None:
             raise BrokenAnswer(wrong)
         packed.append(text)

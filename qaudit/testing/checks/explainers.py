@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue.explanations import kind_of
 from qaudit.core.decision import Decision
-from qaudit.core.explanation import Attributions, Explanation, Importance, LocalModels, TreeModel
-from qaudit.core.measures.surrogate import apply_tree
+from qaudit.core.explanation import Explanation
 from qaudit.core.records import Context, Decline, Explainer, Value
 from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
@@ -151,18 +151,7 @@ def _flat(values: NDArray[Any]) -> NDArray[Any]:
 
 def sizes(said: Said, part: Explanation) -> Floats:
     """How much each column matters to one explanation (d,)."""
-    names = said.context.names
-    if isinstance(part, Importance):
-        return np.asarray(np.abs(part.values).mean(axis=0))
-    if isinstance(part, Attributions):
-        return np.asarray(np.abs(part.values).mean(axis=0))
-    if isinstance(part, LocalModels):
-        return np.asarray((np.abs(part.coef) * part.design.std(axis=1)).mean(axis=0))
-    found, inner = np.zeros(len(names)), part.left >= 0
-    np.add.at(found, part.feature[inner], 1.0)
-    if inner[0]:
-        found[part.feature[0]] += len(part.left)
-    return found
+    return kind_of(part).column_sizes(part, len(said.context.names))
 
 
 def works(bench: ExplainerTrial) -> list[str]:
@@ -200,12 +189,10 @@ def no_reasons(bench: ExplainerTrial) -> list[str]:
     said = bench.explain(constant, bench.columns())
     found = [said.wrong] if said.wrong else []
     for part in said.parts:
-        if isinstance(part, TreeModel):
-            if float(np.ptp(part.value, axis=0).max()) > 1e-9:
-                found.append("the tree of a constant model tells rows apart")
-        elif float(sizes(said, part).max()) > 1e-6:
-            name = said.context.names[int(np.argmax(sizes(said, part)))]
-            found.append(f"a constant model: {type(part).__name__} gives {name!r} {sizes(said, part).max():.3g}, expected 0")
+        size = sizes(said, part)
+        if float(size.max()) > 1e-6:
+            name = said.context.names[int(np.argmax(size))]
+            found.append(f"a constant model: {type(part).__name__} gives {name!r} {size.max():.3g}, expected 0")
     return found
 
 
@@ -231,15 +218,10 @@ def any_order(bench: ExplainerTrial) -> list[str]:
 
 
 def _equal(one: Explanation, two: Explanation, first: Said, said: Said) -> bool:
-    if isinstance(one, TreeModel) and isinstance(two, TreeModel):
-        rows = Table(dict(first.context.rows)).columns
-        answers = [tree.value[apply_tree(tree, rows, each.context.names)] for tree, each in ((one, first), (two, said))]
-        return np.allclose(answers[0], answers[1], atol=1e-9)
-    if isinstance(one, LocalModels) and isinstance(two, LocalModels):
-        return np.allclose(one.coef, two.coef[:, ::-1], rtol=1e-6, atol=1e-8)
-    if isinstance(one, Importance | Attributions) and isinstance(two, Importance | Attributions):
-        return np.allclose(one.values, two.values[:, ::-1], rtol=1e-6, atol=1e-9)
-    return False
+    """Whether two explanations say the same of the same rows, whose columns came in another order."""
+    kind, names = kind_of(one), list(said.context.names)
+    order = np.array([names.index(name) for name in first.context.names])
+    return kind is kind_of(two) and kind.same(one, two, order, Table(dict(first.context.rows)))
 
 
 def fingerprint(bench: ExplainerTrial) -> str:
