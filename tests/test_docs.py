@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from types import ModuleType
 from typing import get_args
 
 import pytest
+from reports import golden, typed
 
 from qaudit.cli import plugins
 from qaudit.cli.main import main
@@ -141,8 +141,7 @@ def test_the_template_page_is_a_template_and_lists_what_there_is(tmp_path: Path)
     folder.mkdir()
     for name, language in (("template.html.j2", "jinja"), ("template.css", "css")):
         (folder / name).write_text(snippets(ROOT / "docs" / "write-a-template.md", language)[0], encoding="utf-8")
-    golden = json.loads((ROOT / "tests" / "golden" / "report.json").read_text(encoding="utf-8"))
-    assert "Memo to the committee" in page(golden, custom_template=asdict(read_custom_template(folder)))
+    assert "Memo to the committee" in page(typed(golden()), custom_template=asdict(read_custom_template(folder)))
     words = set(re.findall(r"[a-z0-9-]+", text))
     assert {*ELEMENTS, *FILTERS, *SECTIONS} - {"d", "result"} <= words
     pattern = r"(margin|padding|border)(-(top|right|bottom|left))?(-(color|style|width))?|(min|max)-(width|height)"

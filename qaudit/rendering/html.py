@@ -20,6 +20,7 @@ from qaudit.rendering.numbers import whole as whole_number
 from qaudit.rendering.pages.record import TO_DO
 from qaudit.rendering.text import harmless, visible
 from qaudit.rendering.view import build
+from qaudit.report.model import Report
 
 LANGUAGES = ("en",)
 LONGEST_PRINT = 20_000
@@ -64,9 +65,7 @@ def words(text: str, **values: Any) -> str:
     return text % values if values else text
 
 
-def page(
-    report: Mapping[str, Any], *, pdf: bool = False, lang: str = "en", custom_template: Mapping[str, Any] | None = None
-) -> str:
+def page(report: Report, *, pdf: bool = False, lang: str = "en", custom_template: Mapping[str, Any] | None = None) -> str:
     """The whole report as HTML: for the screen, or as the source of the PDF. Refuses a language that has no catalogue.
 
     `custom_template` (name, digest, files) lays out everything after page one. Raises CustomTemplateError.
@@ -81,7 +80,7 @@ def page(
     environment.filters["short"] = lambda digest: visible(str(digest).removeprefix("sha256:")[:16], 16)
     environment.globals["_"] = words
     view = build(report, lang)
-    layout = lay_out(custom_template, report, view, pdf) if custom_template else DEFAULT
+    layout = lay_out(custom_template, report.plain(), view, pdf) if custom_template else DEFAULT
     sheets = _styles(pdf)
     if custom_template:
         sheets.append(("", (folder / "custom_template.css").read_text(encoding="utf-8") + layout.sheet))

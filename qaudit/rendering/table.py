@@ -1,17 +1,15 @@
-"""Reading report.json: the evidence table by measure and by what a row is about, and the names measures have in print."""
+"""Reading a report: the evidence table by measure and by what a row is about, and the names measures have in print."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 from qaudit.rendering.numbers import NONE, column, one, span
 from qaudit.rendering.text import visible
-
-Row = Mapping[str, Any]
+from qaudit.report.model import Candidate, Limit, Report, Row
 
 MEASURES: dict[str, tuple[str, str]] = {
     "accuracy": ("Accuracy", "high"),
@@ -101,30 +99,34 @@ def title(measure: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceTable:
-    """report.json with ways to look rows up."""
+    """A report with ways to look rows of its evidence up."""
 
-    report: Mapping[str, Any]
+    report: Report
+    _by_measure: dict[str, list[Row]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for row in self.evidence:
+            self._by_measure.setdefault(row.measure, []).append(row)
 
     @property
     def judged(self) -> str | None:
         """The id of the judged candidate."""
-        found = self.report.get("judged")
-        return None if found is None else str(found)
+        return self.report.judged
 
     @property
-    def evidence(self) -> Sequence[Row]:
-        """The whole table."""
-        found: Sequence[Row] = self.report.get("evidence") or ()
-        return found
+    def judged_candidate(self) -> Candidate | None:
+        """The judged candidate; None where none is judged."""
+        return next((each for each in self.report.candidates if each.id == self.judged), None)
 
-    def rows(self, measure: str | Iterable[str], **about: str | None) -> list[Row]:
+    @property
+    def evidence(self) -> tuple[Row, ...]:
+        """The whole table."""
+        return self.report.evidence
+
+    def rows(self, measure: str, **about: str | None) -> list[Row]:
         """Rows of a measure. A key given as None must be absent; a key not given may be anything."""
-        names = {measure} if isinstance(measure, str) else set(measure)
-        return [
-            row
-            for row in self.evidence
-            if row["measure"] in names and all((row.get("about") or {}).get(key) == value for key, value in about.items())
-        ]
+        found = self._by_measure.get(measure, ())
+        return [row for row in found if all(row.about.get(key) == value for key, value in about.items())]
 
     def whole(self, measure: str, candidate: str | None) -> Row | None:
         """The row over all holdout rows of a candidate: about nothing but the candidate, or it against the reference."""
@@ -133,56 +135,56 @@ class EvidenceTable:
         found = [
             row
             for row in self.rows(measure, candidate=candidate)
-            if set(row["about"]) <= {"candidate", "against"} and row["about"].get("against") in (None, "reference")
+            if set(row.about) <= {"candidate", "against"} and row.about.get("against") in (None, "reference")
         ]
-        return min(found, key=lambda row: len(row["about"]), default=None)
+        return min(found, key=lambda row: len(row.about), default=None)
 
     def at(self, index: int | None) -> Row | None:
-        """Row number `index` of the table."""
-        return self.evidence[index] if index is not None and 0 <= index < len(self.evidence) else None
+        """Row number `index` of the table; None for None."""
+        return None if index is None else self.evidence[index]
 
 
 def interval(row: Row | None) -> tuple[float | None, float | None]:
     """The ends of a row's interval."""
-    found = (row or {}).get("interval") or {}
-    return found.get("low"), found.get("high")
+    return (None, None) if row is None or row.interval is None else (row.interval.low, row.interval.high)
 
 
 def value(row: Row | None) -> float | None:
     """The value of a row."""
-    found = (row or {}).get("value")
-    return None if found is None else float(found)
+    return None if row is None else row.value
 
 
 def shown(row: Row | None) -> str:
     """Value with its unit, or a dash."""
-    return NONE if row is None else one(value(row), row.get("unit", ""), signed(row))
+    return NONE if row is None else one(row.value, row.unit, signed(row))
 
 
 def shown_span(row: Row | None) -> str:
     """Interval of a row as "a to b"."""
-    return span(*interval(row), (row or {}).get("unit", ""), signed(row or {}))
+    return NONE if row is None else span(*interval(row), row.unit, signed(row))
 
 
-def judged_number(limit: Row, row: Row | None) -> float | None:
+def unit_of(rows: Iterable[Row | None]) -> str:
+    """The unit of rows of one measure; empty where there is no row."""
+    return next((row.unit for row in rows if row is not None), "")
+
+
+def judged_number(limit: Limit, row: Row | None) -> float | None:
     """The number a limit is held against: the value, or the interval end that `use` names."""
     low, high = interval(row)
-    end = {"lower": low, "upper": high}.get(limit.get("use") or "")
-    return value(row) if end is None else float(end)
+    end = {"lower": low, "upper": high}.get(limit.use or "")
+    return value(row) if end is None else end
 
 
-def signed(row: Row) -> bool:
+def signed(of: Row | Limit) -> bool:
     """Whether a measure is a change, printed with its sign."""
-    return str(row.get("measure", "")).endswith("_change")
+    return of.measure.endswith("_change")
 
 
-def limit_text(limit: Row, unit: str) -> str:
+def limit_text(limit: Limit, unit: str) -> str:
     """ "at most 1.00%", "at least 0.90" or both."""
-    parts = []
-    for word, key in (("at least", "at_least"), ("at most", "at_most")):
-        if limit.get(key) is not None:
-            parts.append(f"{word} {one(float(limit[key]), unit, signed(limit))}")
-    return " and ".join(parts) or NONE
+    ends = (("at least", limit.at_least), ("at most", limit.at_most))
+    return " and ".join(f"{word} {one(end, unit, signed(limit))}" for word, end in ends if end is not None) or NONE
 
 
 def where_text(about: Mapping[str, str]) -> str:
@@ -210,15 +212,13 @@ def bin_edges(text: str) -> tuple[float, float] | None:
 
 def same_decimals(rows: Sequence[Row | None], sign: bool = False) -> list[str]:
     """Values of rows of one measure, decimals aligned."""
-    unit = next((row.get("unit", "") for row in rows if row), "")
-    return column([value(row) for row in rows], unit, sign)
+    return column([value(row) for row in rows], unit_of(rows), sign)
 
 
 def spans(rows: Sequence[Row | None]) -> list[str]:
     """Intervals of rows of one measure as "a to b", decimals aligned down the column."""
-    unit = next((row.get("unit", "") for row in rows if row), "")
     ends = [interval(row) for row in rows]
-    cells = column([end for pair in ends for end in pair], unit)
+    cells = column([end for pair in ends for end in pair], unit_of(rows))
     return [
         NONE if low is None or high is None else f"{a} to {b}"
         for (low, high), a, b in zip(ends, cells[::2], cells[1::2], strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -121,6 +121,11 @@ def spoken(name: object, longest: int = 60) -> str:
     """A plugin or a kind of value in plain words: "drop_column" -> "Drop column"."""
     text = str(name)[: 4 * longest].replace("_", " ").strip()
     return visible(text[:1].upper() + text[1:] if text else name, longest)
+
+
+def settings_text(settings: Mapping[str, object]) -> str:
+    """Settings of a plugin in alphabetical order: "depth 4, repeats 5"."""
+    return ", ".join(f"{visible(key.replace('_', ' '), 30)} {visible(value, 30)}" for key, value in sorted(settings.items()))
 
 
 def prose(text: object, longest: int = 1200) -> list[str]:

@@ -1,10 +1,8 @@
-"""report.json -> what the templates print. Every name is made visible here; the templates escape."""
+"""A report -> what the templates print. Every name is made visible here; the templates escape."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 from babel.dates import format_date
 
@@ -13,6 +11,8 @@ from qaudit.rendering.numbers import capped
 from qaudit.rendering.pages import drift, explanations, page_one, precision, record
 from qaudit.rendering.table import SECTIONS, VERDICTS, EvidenceTable, worst
 from qaudit.rendering.text import look_alikes, sentence, visible
+from qaudit.report.inputs import Subject
+from qaudit.report.model import Finding, Report
 
 MOST_RULES, MOST_FINDINGS, LONGEST_NAME, MOST_LISTED = 100, 60, 4_000, 40
 STAGE_OF = {
@@ -25,25 +25,23 @@ STAGE_OF = {
 }
 
 
-def build(report: Mapping[str, Any], lang: str = "en") -> Json:
+def build(report: Report, lang: str = "en") -> Json:
     """The view model of the report."""
     with look_alikes(named(report)) as groups:
         return _build(report, lang, groups)
 
 
-def named(report: Mapping[str, Any]) -> list[str]:
+def named(report: Report) -> list[str]:
     """Names that stand side by side on the pages: features, columns, groups, classes, plugins."""
-    subject, data = report.get("subject") or {}, report.get("data") or {}
-    names = [row.get("name") for row in [*(subject.get("features") or ()), *(data.get("columns") or ())]]
-    names += [*(subject.get("classes") or ()), *(data.get("groups") or ())]
-    names += [row.get("name") for row in report.get("plugins") or ()]
-    names += [row["about"]["group"] for row in report.get("evidence") or () if "group" in (row.get("about") or {})]
-    return sorted({str(name)[:LONGEST_NAME] for name in names if name is not None})
+    names = [*(each.name for each in report.subject.features), *(each.name for each in report.data.columns)]
+    names += [*(each.name for each in report.plugins), *report.subject.classes, *report.data.groups]
+    names += [row.about["group"] for row in report.evidence if "group" in row.about]
+    return sorted({name[:LONGEST_NAME] for name in names})
 
 
-def _build(report: Mapping[str, Any], lang: str, groups: list[list[str]]) -> Json:
+def _build(report: Report, lang: str, groups: list[list[str]]) -> Json:
     facts = EvidenceTable(report)
-    audit, rules = report.get("audit") or {}, page_one.rules(facts)
+    audit, rules = report.audit, page_one.rules(facts)
     shown: Json = {
         "precision": precision.precision(facts),
         "importance": explanations.importance(facts),
@@ -60,12 +58,12 @@ def _build(report: Mapping[str, Any], lang: str, groups: list[list[str]]) -> Jso
     identity = page_one.identity(facts)
     view: Json = {
         **shown,
-        "audit_id": visible(audit.get("id", ""), 60),
-        "date": _day(audit.get("date"), lang),
-        "date_iso": f"{audit['date']}T00:00:00Z" if audit.get("date") else "",
-        "qaudit": visible(report.get("qaudit", ""), 30),
-        "title": f"Model audit report {visible(audit.get('id', ''), 60)}: {identity['name']}",
-        "author": visible((report.get("author") or {}).get("owner") or "qaudit", 80),
+        "audit_id": visible(audit.id, 60),
+        "date": _day(audit.date, lang),
+        "date_iso": f"{audit.date}T00:00:00Z",
+        "qaudit": visible(report.qaudit, 30),
+        "title": f"Model audit report {visible(audit.id, 60)}: {identity['name']}",
+        "author": visible(report.author.get("owner") or "qaudit", 80),
         "identity": identity,
         "headline": page_one.headline(facts),
         "key_numbers": page_one.key_numbers(facts),
@@ -79,18 +77,18 @@ def _build(report: Mapping[str, Any], lang: str, groups: list[list[str]]) -> Jso
         "open_rules": [rule for rule in kept if rule["verdict"] in ("outside", "undecided")],
         "counts": page_one.counts(facts),
         "legend": [(key, word, text) for key, (word, text) in VERDICTS.items()],
-        "findings": _findings(report)[:MOST_FINDINGS],
+        "findings": [_finding(each) for each in report.findings[:MOST_FINDINGS]],
         "main": _main(report),
-        "findings_left": capped(MOST_FINDINGS, len(report.get("findings") or ()), "findings"),
-        "candidates": len(report.get("candidates") or ()),
-        "skipped_count": len(report.get("skipped") or ()),
-        "classification": visible((report.get("author") or {}).get("classification") or "", 600),
-        "default_cutoff": _cutoff(report.get("subject") or {}),
+        "findings_left": capped(MOST_FINDINGS, len(report.findings), "findings"),
+        "candidates": len(report.candidates),
+        "skipped_count": len(report.skipped),
+        "classification": visible(report.author.get("classification") or "", 600),
+        "default_cutoff": _cutoff(report.subject),
         "sections": sections,
         "by": {section["anchor"]: section for section in sections},
     }
     digest = f" ({identity['policy_digest'].removeprefix('sha256:')[:12]})" if identity["policy_digest"] else ""
-    policy = f"policy {identity['policy']}" if report.get("policy") else identity["policy"]
+    policy = f"policy {identity['policy']}" if report.policy else identity["policy"]
     view["footer"] = f"{view['audit_id']}   {policy}{digest}"
     return view
 
@@ -101,33 +99,25 @@ def _kept(rules: list[Json]) -> list[Json]:
     return [rules[i] for i in sorted(order)]
 
 
-def _day(text: object, lang: str) -> str:
-    try:
-        return str(format_date(date.fromisoformat(str(text)), "d MMMM y" if lang == "en" else "long", locale=lang))
-    except ValueError:
-        return visible(text or "", 30)
+def _day(day: str, lang: str) -> str:
+    return str(format_date(date.fromisoformat(day), "d MMMM y" if lang == "en" else "long", locale=lang))
 
 
-def _findings(report: Mapping[str, Any]) -> list[Json]:
-    return [
-        {
-            "code": visible(f["code"], 24),
-            "statement": sentence(f["statement"]),
-            "section": f["section"],
-            "number": _number(f["section"]),
-        }
-        for f in report.get("findings") or ()
-        if f.get("section") in SECTIONS
-    ]
+def _finding(found: Finding) -> Json:
+    return {
+        "code": visible(found.code, 24),
+        "statement": sentence(found.statement),
+        "section": found.section,
+        "number": _number(found.section),
+    }
 
 
-def _main(report: Mapping[str, Any]) -> list[Json]:
+def _main(report: Report) -> list[Json]:
     """Findings for the first page: those to attend to first, one a section, at most five."""
-    found = [f for f in report.get("findings") or () if f.get("section") in SECTIONS]
-    by_section: dict[str, Mapping[str, Any]] = {}
-    for finding in sorted(found, key=lambda f: f.get("severity") != "attention"):
-        by_section.setdefault(finding["section"], finding)
-    return _findings({"findings": [by_section[anchor] for anchor in SECTIONS if anchor in by_section]})[:5]
+    by_section: dict[str, Finding] = {}
+    for finding in sorted(report.findings, key=lambda each: each.severity != "attention"):
+        by_section.setdefault(finding.section, finding)
+    return [_finding(by_section[anchor]) for anchor in SECTIONS if anchor in by_section][:5]
 
 
 def _number(anchor: str) -> int:
@@ -138,7 +128,7 @@ def _section(facts: EvidenceTable, anchor: str, rules: list[Json], shown: Json) 
     own = [rule for rule in rules if rule["section"] == anchor]
     pool = rules if anchor in ("result", "rules") else own
     verdict = worst(rule["verdict"] for rule in pool)
-    found = [sentence(f["statement"]) for f in facts.report.get("findings") or () if f.get("section") == anchor][:MOST_LISTED]
+    found = [sentence(each.statement) for each in facts.report.findings if each.section == anchor][:MOST_LISTED]
     counted = [
         f"{sum(r['verdict'] == v for r in own)} {word.lower()}"
         for v, (word, _) in VERDICTS.items()
@@ -177,8 +167,8 @@ def _why(facts: EvidenceTable, anchor: str) -> str:
     if anchor == "rules":
         return "no policy was given, so no limit is set."
     stages = STAGE_OF.get(anchor, ())
-    rows = [s for s in facts.report.get("skipped") or () if s["stage"] in stages]
-    reasons = "; ".join(f"{visible(s['by'], 60)}: {visible(s['reason'], 200)}" for s in rows[:4])
+    rows = [row for row in facts.report.skipped if row.stage in stages]
+    reasons = "; ".join(f"{visible(row.by, 60)}: {visible(row.reason, 200)}" for row in rows[:4])
     if anchor == "drift" and not facts.judged:
         return "no candidate is judged, so there is nothing to compare the reference with."
     if anchor == "frameworks":
@@ -186,10 +176,10 @@ def _why(facts: EvidenceTable, anchor: str) -> str:
     return reasons or "nothing was measured for this section in this run."
 
 
-def _cutoff(subject: Mapping[str, Any]) -> str:
-    if subject.get("cutoff") is None:
+def _cutoff(subject: Subject) -> str:
+    if subject.cutoff is None:
         return ""
-    if subject.get("cutoff_source") == "default":
-        return f"The cut-off {subject['cutoff']:g} is a default that nobody chose; decisions and flips depend on it."
-    positive = visible(subject.get("positive") or "", 40)
-    return f"Decisions use the declared cut-off {subject['cutoff']:g} for the class {positive}." if positive else ""
+    if subject.cutoff_source == "default":
+        return f"The cut-off {subject.cutoff:g} is a default that nobody chose; decisions and flips depend on it."
+    positive = visible(subject.positive or "", 40)
+    return f"Decisions use the declared cut-off {subject.cutoff:g} for the class {positive}." if positive else ""

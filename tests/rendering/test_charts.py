@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import pytest
 from markupsafe import Markup
@@ -12,6 +13,7 @@ from qaudit.rendering.charts.cases import Bar, case
 from qaudit.rendering.charts.rows import Dot, Pair, bullet, dots, drift, dumbbell, histogram
 from qaudit.rendering.charts.scatter import Point, frontier, scatter, upward
 from qaudit.rendering.charts.tree import leaves, question, tree
+from qaudit.report.explanations import Node
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVIL = '<script>&"\u202e客户' + "very_long_" * 20
@@ -114,26 +116,24 @@ def test_drift_rows_have_their_own_scale() -> None:
     assert at[2] < at[1]
 
 
-def deep(depth: int, nodes: list[dict[str, object]], classes: int) -> int:
+def node(**fields: Any) -> Node:
+    leaf = {"feature": None, "threshold": None, "categories": None, "missing_left": False, "left": -1, "right": -1}
+    return Node(**{**leaf, "rows": 1, "label": "class 0", "share": 0.7, "agreement": 0.75, **fields})
+
+
+def deep(depth: int, nodes: list[Node], classes: int) -> int:
     index = len(nodes)
-    nodes.append(
-        {"rows": 2**depth, "label": f"class {index % classes}", "share": 0.7, "agreement": 0.75, "left": -1, "right": -1}
-    )
+    nodes.append(node(rows=2**depth, label=f"class {index % classes}"))
     if depth:
-        nodes[index] |= {
-            "feature": EVIL if depth == 1 else f"f{depth}",
-            "threshold": 12345.678,
-            "categories": None,
-            "missing_left": True,
-        }
-        nodes[index]["left"] = deep(depth - 1, nodes, classes)
-        nodes[index]["right"] = deep(depth - 1, nodes, classes)
+        asked = {"feature": EVIL if depth == 1 else f"f{depth}", "threshold": 12345.678, "missing_left": True}
+        children = {"left": deep(depth - 1, nodes, classes), "right": deep(depth - 1, nodes, classes)}
+        nodes[index] = node(rows=2**depth, label=f"class {index % classes}", **asked, **children)
     return index
 
 
 @pytest.mark.parametrize(("depth", "classes"), [(1, 2), (4, 26), (0, 2)])
 def test_trees(depth: int, classes: int) -> None:
-    nodes: list[dict[str, object]] = []
+    nodes: list[Node] = []
     deep(depth, nodes, classes)
     assert len(leaves(nodes)) == 2**depth
     root = checked(tree(nodes, [f"class {i}" for i in range(classes)], "t"))
@@ -141,9 +141,6 @@ def test_trees(depth: int, classes: int) -> None:
 
 
 def test_questions() -> None:
-    assert (
-        question({"feature": "income", "threshold": 32700.0, "categories": None, "missing_left": True}, True)
-        == "income ≤ 32.7k *"
-    )
-    many = {"feature": "state", "categories": ["a", "b", "c", "d", "e"], "threshold": None}
+    assert question(node(feature="income", threshold=32700.0, missing_left=True), True) == "income ≤ 32.7k *"
+    many = node(feature="state", categories=("a", "b", "c", "d", "e"))
     assert question(many) == "state is a, b, c or 2 more"

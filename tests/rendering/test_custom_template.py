@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 import tinyhtml5
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reports import golden, typed
 
 from qaudit.errors import Refused
 from qaudit.rendering.custom_template.layout import linked
@@ -25,15 +25,9 @@ from qaudit.rendering.custom_template.styles import HOLDER, scoped
 from qaudit.rendering.html import page
 from qaudit.rendering.table import SECTIONS
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "report.json"
 MEMO = Path(__file__).parent.parent.parent / "examples" / "third_party_template" / "memo"
 FREE = [anchor for anchor in SECTIONS if anchor != "result"]
 EVERY = "".join(f'<{PLACE} name="{anchor}"></{PLACE}>' for anchor in FREE)
-
-
-def golden() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    return found
 
 
 def custom_template(template: str, sheet: str = "") -> dict[str, Any]:
@@ -41,7 +35,7 @@ def custom_template(template: str, sheet: str = "") -> dict[str, Any]:
 
 
 def laid(template: str, sheet: str = "", pdf: bool = False) -> str:
-    return page(golden(), custom_template=custom_template(template, sheet), pdf=pdf)
+    return page(typed(golden()), custom_template=custom_template(template, sheet), pdf=pdf)
 
 
 def first_page(text: str) -> str:
@@ -64,7 +58,7 @@ def test_page_one_is_that_of_a_report_without_a_template(pdf: bool) -> None:
         '<div class="custom-template-body">' + EVERY.join(["</div>", "<p>after"])
     )
     sheet = "div, section, p { display: none; color: #fff } * { width: 0; height: 0; margin: 0 } .first { display: none }"
-    ours, theirs = page(golden(), pdf=pdf), laid(nasty, sheet, pdf)
+    ours, theirs = page(typed(golden()), pdf=pdf), laid(nasty, sheet, pdf)
     assert first_page(theirs) == first_page(ours)
     assert told(theirs).startswith(
         "What follows this page is laid out by the template acme (abababababababab), which is not part of"
@@ -308,7 +302,7 @@ def test_names_stay_text(name: str) -> None:
 
 
 def test_the_template_sees_a_copy_of_plain_values() -> None:
-    report = golden()
+    report = typed(golden())
     before = copy.deepcopy(report)
     page(report, custom_template=custom_template("{% set x = report.subject %}<p>{{ x.name }}</p>"))
     assert report == before
@@ -368,7 +362,7 @@ def test_folders_that_are_no_template_are_refused_in_one_line(tmp_path: Path) ->
 
 
 def test_the_example_makes_a_whole_page() -> None:
-    text = page(golden(), custom_template=asdict(read_custom_template(MEMO)))
+    text = page(typed(golden()), custom_template=asdict(read_custom_template(MEMO)))
     assert "Memo to the model risk committee" in text
     assert first_page(text).count("<section") == 1
     assert all(f'<section id="{anchor}"' in text for anchor in ("rules", "precision", "drift", "evidence", "signoff"))

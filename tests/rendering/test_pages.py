@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
-import json
 import os
 import re
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from reports import GOLDEN, golden, smallest, typed
 
 from qaudit.errors import Refused
 from qaudit.rendering.assets import templates
@@ -23,29 +23,11 @@ from qaudit.rendering.html import page
 from qaudit.rendering.pages.candidates import short_names
 from qaudit.rendering.pages.page_one import key_numbers
 from qaudit.rendering.table import SECTIONS, VERDICTS, EvidenceTable, title
+from qaudit.report.field_types import ANCHORS
+from qaudit.report.model import Candidate
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "report.json"
 BANNED = ("compliant", "certified", "guaranteed", "safe", "approved")
 RENDERING = Path(sys.modules[page.__module__].__file__ or "").parent
-
-
-def golden() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    return found
-
-
-def empty() -> dict[str, Any]:
-    """The least a report can hold."""
-    audit = {"id": "x", "date": "2026-01-31", "seed": 0}
-    return {
-        "format": 1,
-        "qaudit": "0",
-        "audit": audit,
-        "subject": {"name": "m"},
-        "judged": None,
-        "policy": None,
-        "previous": None,
-    }
 
 
 class Seen(HTMLParser):
@@ -95,7 +77,7 @@ def seen(text: str) -> Seen:
 
 @pytest.fixture(scope="module")
 def full() -> str:
-    return page(golden())
+    return page(typed(golden()))
 
 
 def test_every_section_every_rule_every_link(full: str) -> None:
@@ -127,6 +109,10 @@ def test_no_network_no_style_attribute_hashes_match(full: str) -> None:
     assert full.index("Content-Security-Policy") < full.index("<style")
 
 
+def test_the_sections_of_the_pages_are_those_of_the_report() -> None:
+    assert tuple(SECTIONS) == ANCHORS
+
+
 def test_small_and_readable_without_a_script(full: str) -> None:
     assert len(full.encode()) < 1_000_000
     words = " ".join(seen(full).text[""])
@@ -153,7 +139,7 @@ def test_names_are_escaped_and_shown() -> None:
             entry["rows"][0]["feature"] = evil
         if entry["kind"] == "tree":
             entry["nodes"][0]["feature"] = entry["rules"][0] = evil
-    text = page(report)
+    text = page(typed(report))
     assert "<script>alert" not in text
     assert "\u202e" not in text
     assert "&lt;U+202E&gt;" in text
@@ -162,7 +148,7 @@ def test_names_are_escaped_and_shown() -> None:
 
 @pytest.mark.parametrize("pdf", [False, True])
 def test_nothing_measured_is_said_aloud(pdf: bool) -> None:
-    text = " ".join(page(empty(), pdf=pdf).split())
+    text = " ".join(page(typed(smallest()), pdf=pdf).split())
     assert set(SECTIONS) <= set(seen(text).ids)
     assert "No policy: no limit set" in text
     assert text.count("Not assessed:</b>") >= 6
@@ -175,7 +161,7 @@ def test_each_verdict_has_a_word_and_no_overall_verdict() -> None:
     report = golden()
     for found in report["assessments"]:
         found["verdict"] = "within"
-    assert "None of 8 limits exceeded in policy retail-credit 1.3" in page(report)
+    assert "None of 8 limits exceeded in policy retail-credit 1.3" in page(typed(report))
 
 
 def test_banned_words_are_absent_from_our_own_text() -> None:
@@ -195,17 +181,17 @@ def test_forty_features_are_capped_and_said() -> None:
                 {"feature": f"f{i}", "values": [1.0], "mean": 1 / (i + 1), "low": None, "high": None, "rank": i + 1}
                 for i in range(40)
             ]
-    assert "15 of 40 features, all in report.json." in page(report)
+    assert "15 of 40 features, all in report.json." in page(typed(report))
 
 
 def test_unknown_language_is_refused() -> None:
     with pytest.raises(Refused, match="lang: 'xx'"):
-        page(golden(), lang="xx")
+        page(typed(golden()), lang="xx")
 
 
 def test_same_bytes_under_another_hash_seed_and_time_zone(full: str) -> None:
-    code = "import json,hashlib,sys;from qaudit.rendering.html import page;"
-    code += "print(hashlib.sha256(page(json.load(open(sys.argv[1],encoding='utf-8'))).encode()).hexdigest())"
+    code = "import hashlib,sys;from qaudit.rendering.html import page;from qaudit.report.reading import parse_report;"
+    code += "print(hashlib.sha256(page(parse_report(open(sys.argv[1],'rb').read())).encode()).hexdigest())"
     environment = {**os.environ, "PYTHONHASHSEED": "99", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
     out = subprocess.run([sys.executable, "-c", code, str(GOLDEN)], env=environment, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == hashlib.sha256(full.encode()).hexdigest()
@@ -217,27 +203,27 @@ def test_a_limited_measure_is_never_shown_as_without_limit() -> None:
     limited = {a["limit"]["measure"] for a in report["assessments"] if a["evidence"] is not None}
     report["assessments"] = [{**a, "verdict": "within"} if a["evidence"] is not None else a for a in report["assessments"]]
     names = {title(measure) for measure in limited}
-    for number in key_numbers(EvidenceTable(report)):
+    for number in key_numbers(EvidenceTable(typed(report))):
         if number["name"].split(",")[0] in names:
             assert number["verdict"] == "within"
 
 
 def test_values_of_cases_are_printed_only_where_they_stand_in_the_report() -> None:
     report = golden()
-    assert "they may be personal data" in page(report)
-    assert "the author asked for it" not in page(report)
+    assert "they may be personal data" in page(typed(report))
+    assert "the author asked for it" not in page(typed(report))
     for entry in report["explanations"]:
         for case in entry.get("cases") or ():
             case["features"][0]["value"] = "retired"
             case["features"][1]["value"] = 52.25
-    text = page(report)
+    text = page(typed(report))
     assert ">retired</text>" in text
     assert ">52.25</text>" in text
     assert "the author asked for it" in text
 
 
 def words_of(report: dict[str, Any]) -> str:
-    return " ".join(" ".join(seen(page(report)).text[""]).split())
+    return " ".join(" ".join(seen(page(typed(report))).text[""]).split())
 
 
 def test_page_one_spells_out_what_is_compared() -> None:
@@ -262,7 +248,7 @@ def test_without_a_judged_candidate_no_empty_columns_are_printed() -> None:
 def test_readers_meet_plain_words_not_internal_names() -> None:
     report = golden()
     report["findings"] = []
-    text = page(report)
+    text = page(typed(report))
     body = text[text.index('id="precision"') : text.index('id="evidence"')]
     shown = " ".join("".join(re.findall(r">([^<]*)<", body)).split())
     for internal in ("drop_column", "loss_change", "surrogate_tree", "local_surrogate"):
@@ -271,13 +257,14 @@ def test_readers_meet_plain_words_not_internal_names() -> None:
 
 
 def test_candidates_are_named_by_what_varies() -> None:
-    rows = [
-        {"id": "a(bits=4,axis='x')", "by": "a_b", "settings": {"bits": 4, "axis": "x"}},
-        {"id": "a(bits=8,axis='x')", "by": "a_b", "settings": {"bits": 8, "axis": "x"}},
-        {"id": "c()", "by": "c", "settings": {}},
-    ]
+    def candidate(id: str, by: str, **settings: int | str) -> Candidate:
+        rest: dict[str, Any] = {"formulas": {}, "effective_bits": 4.0, "size_bytes": 1, "explained": False, "tensors": ()}
+        return Candidate(id=id, by=by, settings=dict(settings), **rest)
+
+    rows = [candidate("a(bits=4,axis='x')", "a_b", bits=4, axis="x"), candidate("a(bits=8,axis='x')", "a_b", bits=8, axis="x")]
+    rows.append(candidate("c()", "c"))
     assert short_names(rows, rows) == ["A b: bits 4", "A b: bits 8", "c()"]
-    twins = [{**rows[0], "settings": {"bits": 4}}, {**rows[1], "settings": {"bits": 4}}]
+    twins = [candidate(row.id, row.by, bits=4) for row in rows[:2]]
     assert short_names(twins, twins) == ["a(bits=4,axis='x')", "a(bits=8,axis='x')"]
 
 

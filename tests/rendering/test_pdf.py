@@ -18,6 +18,7 @@ from types import SimpleNamespace
 import numpy as np
 import pypdf
 import pytest
+from reports import GOLDEN, typed
 
 from qaudit.core.evidence import canonical_json
 from qaudit.rendering.custom_template.source import read_custom_template
@@ -28,7 +29,6 @@ from qaudit.sandbox.tasks import render
 from qaudit.seal.pdf_attachment import attached
 
 validation = pytest.importorskip("page")
-GOLDEN = Path(__file__).parent.parent / "golden" / "report.json"
 MEMO = Path(__file__).parent.parent.parent / "examples" / "third_party_template" / "memo"
 FONTS = Path(__file__).parent.parent.parent / "report_templates" / "fonts"
 CODE = """
@@ -36,8 +36,10 @@ import hashlib, json, sys
 from qaudit.core.evidence import canonical_json
 from qaudit.rendering.html import page
 from qaudit.rendering.pdf import make_pdf
-r = json.load(open(sys.argv[1], encoding="utf-8"))
-print(hashlib.sha256(make_pdf(page(r, pdf=True), canonical_json(r).encode(), r["audit"]["date"]).data).hexdigest())
+from qaudit.report.reading import parse_report
+content = open(sys.argv[1], "rb").read()
+html, plain = page(parse_report(content), pdf=True), json.loads(content)
+print(hashlib.sha256(make_pdf(html, canonical_json(plain).encode(), plain["audit"]["date"]).data).hexdigest())
 """
 
 
@@ -49,7 +51,7 @@ def latin() -> str:
 @pytest.fixture(scope="module")
 def made() -> PdfFile:
     report = json.loads(latin())
-    return make_pdf(page(report, pdf=True), canonical_json(report).encode("utf-8"), report["audit"]["date"])
+    return make_pdf(page(typed(report), pdf=True), canonical_json(report).encode("utf-8"), report["audit"]["date"])
 
 
 @pytest.mark.parametrize("profile", ["ua1", "3a"])
@@ -66,7 +68,7 @@ def test_standards(made: PdfFile, profile: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("profile", ["ua1", "3a"])
 def test_standards_with_a_template_of_others(profile: str, tmp_path: Path) -> None:
     report = json.loads(latin())
-    html = page(report, pdf=True, custom_template=asdict(read_custom_template(MEMO)))
+    html = page(typed(report), pdf=True, custom_template=asdict(read_custom_template(MEMO)))
     path = tmp_path / "report.pdf"
     path.write_bytes(make_pdf(html, canonical_json(report).encode("utf-8"), report["audit"]["date"]).data)
     said = str(validation.validate_pdf(path, profile=profile))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
 from qaudit.rendering.charts.svg import SIZE, Drawing
 from qaudit.rendering.numbers import compact, fixed, whole
 from qaudit.rendering.text import cut, visible, width
+from qaudit.report.explanations import Node
 
 WIDE = 1000.0
 TABLE = 300.0
@@ -29,47 +29,42 @@ class Leaf:
     node: int
     label: str
     share: float | None
-    rows: float | None
+    rows: int
     agreement: float | None
 
 
-def _children(node: Mapping[str, Any]) -> list[int]:
-    left, right = node.get("left", -1), node.get("right", -1)
-    return [] if left is None or left < 0 else [int(left), int(right)]
-
-
-def leaves(nodes: Sequence[Mapping[str, Any]]) -> list[Leaf]:
+def leaves(nodes: Sequence[Node]) -> list[Leaf]:
     """The leaves in the order in which they are drawn, from top to bottom (the yes branch is above)."""
     rows: list[Leaf] = []
     to_visit = [0] if nodes else []
     while to_visit:
         index = to_visit.pop()
         node = nodes[index]
-        if children := _children(node):
-            to_visit += [children[1], children[0]]
+        if node.children:
+            to_visit += reversed(node.children)
         else:
-            rows.append(Leaf(index, str(node.get("label")), node.get("share"), node.get("rows"), node.get("agreement")))
+            rows.append(Leaf(index, node.label, node.share, node.rows, node.agreement))
     return rows
 
 
-def question(node: Mapping[str, Any], missing: bool = False, room: float = 10_000) -> str:
+def question(node: Node, missing: bool = False, room: float = 10_000) -> str:
     """The condition of a split, for example "income ≤ 32.7k" or "purpose is car, home".
 
     With `missing`, a star marks a split that sends missing values to the left. Where the text is wider than `room`, the name is
     cut and never the threshold.
     """
-    if node.get("categories") is not None:
-        values = [visible(c, 24) for c in node["categories"]]
+    if node.categories is not None:
+        values = [visible(each, 24) for each in node.categories]
         condition = f" is {', '.join(values[:3])}" + (f" or {len(values) - 3} more" if len(values) > 3 else "")
         if room < 10_000 and width(condition, SIZE) > 0.7 * room:
             condition = f" in {len(values)} values" if len(values) > 1 else cut(condition, 0.7 * room, SIZE)
     else:
-        condition = f" ≤ {compact(float(node['threshold']))}"
-    condition += " *" if missing and node.get("missing_left") else ""
-    return cut(visible(node.get("feature"), 40), room - width(condition, SIZE), SIZE) + condition
+        condition = f" ≤ {compact(node.threshold or 0.0)}"
+    condition += " *" if missing and node.missing_left else ""
+    return cut(visible(node.feature, 40), room - width(condition, SIZE), SIZE) + condition
 
 
-def tree(nodes: Sequence[Mapping[str, Any]], classes: Sequence[str], title: str) -> Markup:
+def tree(nodes: Sequence[Node], classes: Sequence[str], title: str) -> Markup:
     """The chart of a whole tree. The caller checks that it has at most MOST leaves."""
     rows = leaves(nodes)
     step = max(17.0, min(26.0, 520 / max(len(rows), 1)))
@@ -78,7 +73,7 @@ def tree(nodes: Sequence[Mapping[str, Any]], classes: Sequence[str], title: str)
     spots = {leaf.node: top + step * (i + 0.5) for i, leaf in enumerate(rows)}
     depths: dict[int, int] = {}
     _place_nodes(nodes, 0, 0, spots, depths)
-    inner = [i for i in spots if _children(nodes[i])]
+    inner = [i for i in spots if nodes[i].children]
     deepest = max((depths[i] for i in inner), default=0) + 1
     edge = WIDE - TABLE
     gap = (edge - 8) / max(deepest, 1)
@@ -89,12 +84,10 @@ def tree(nodes: Sequence[Mapping[str, Any]], classes: Sequence[str], title: str)
     return draw.done()
 
 
-def _place_nodes(
-    nodes: Sequence[Mapping[str, Any]], index: int, depth: int, spots: dict[int, float], depths: dict[int, int]
-) -> float:
+def _place_nodes(nodes: Sequence[Node], index: int, depth: int, spots: dict[int, float], depths: dict[int, int]) -> float:
     """Set depth and height of every node; an inner node is halfway between its children. Returns the height of `index`."""
     depths[index] = depth
-    children = _children(nodes[index])
+    children = nodes[index].children
     if children:
         spots[index] = sum(_place_nodes(nodes, child, depth + 1, spots, depths) for child in children) / 2
     return spots[index]
@@ -102,20 +95,20 @@ def _place_nodes(
 
 def _bands(
     draw: Drawing,
-    nodes: Sequence[Mapping[str, Any]],
+    nodes: Sequence[Node],
     spots: Mapping[int, float],
     depths: Mapping[int, int],
     gap: float,
     edge: float,
 ) -> None:
-    total = float(nodes[0].get("rows") or 1) or 1.0
+    total = nodes[0].rows or 1
     for index in sorted(spots):
-        for child, word in zip(_children(nodes[index]), ("yes", "no"), strict=False):
-            leaf = not _children(nodes[child])
+        for child, word in zip(nodes[index].children, ("yes", "no"), strict=False):
+            leaf = not nodes[child].children
             x1, y1 = 2 + gap * depths[index] + min(gap - 20, 60), spots[index]
             x2, y2 = (edge if leaf else 2 + gap * depths[child]), spots[child]
             bend = min(gap * (depths[index] + 1), x2) + 2
-            thick = 1 + 11 * float(nodes[child].get("rows") or 0) / total
+            thick = 1 + 11 * nodes[child].rows / total
             middle = (x1 + bend) / 2
             curve = f"M{x1:.2f} {y1:.2f}C{middle:.2f} {y1:.2f} {middle:.2f} {y2:.2f} {bend:.2f} {y2:.2f}H{x2:.2f}"
             draw.path("band", curve, stroke_width=thick)
@@ -151,7 +144,7 @@ def _table(draw: Drawing, rows: Sequence[Leaf], classes: Sequence[str], edge: fl
         draw.text(edge + 52, mid, leaf.label, "t", weight="600", room=72)
         if leaf.share is not None:
             draw.text(edge + 152, mid, f"{fixed(100 * leaf.share, 0)}%", "tm", "end")
-        draw.text(edge + 190, mid, "–" if leaf.rows is None else whole(leaf.rows), "t", "end")
+        draw.text(edge + 190, mid, whole(leaf.rows), "t", "end")
         if leaf.agreement is not None:
             draw.rect("track", edge + 214, mid - 6, 48, 5)
             draw.rect("weak" if leaf.agreement < WEAK else "q", edge + 214, mid - 6, 48 * leaf.agreement, 5)

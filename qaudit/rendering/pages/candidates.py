@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from qaudit.core.json_values import Json
 from qaudit.rendering.charts.scatter import Point, scatter, upward
 from qaudit.rendering.numbers import NONE, capped, column, fixed, one, size
-from qaudit.rendering.table import EvidenceTable, Row, same_decimals, spans, title, value
-from qaudit.rendering.text import spoken, visible
+from qaudit.rendering.table import EvidenceTable, same_decimals, spans, title, unit_of, value
+from qaudit.rendering.text import settings_text, spoken, visible
+from qaudit.report.model import Candidate
 
 LOSSES = ("flip_rate", "mean_abs_error", "max_abs_error")
 MOST_CANDIDATES, MOST_POINTS = 40, 300
@@ -16,29 +17,22 @@ MOST_CANDIDATES, MOST_POINTS = 40, 300
 
 def sweep(facts: EvidenceTable) -> Json | None:
     """Bits against loss over all candidates: chart and table."""
-    candidates = list(facts.report.get("candidates") or ())
+    candidates = facts.report.candidates
     if not candidates:
         return None
-    measure = next((m for m in LOSSES if any(value(facts.whole(m, c["id"])) is not None for c in candidates)), None)
-    names = dict(zip([row["id"] for row in candidates], short_names(candidates, candidates), strict=True))
+    measure = next((m for m in LOSSES if any(value(facts.whole(m, c.id)) is not None for c in candidates)), None)
+    names = dict(zip([row.id for row in candidates], short_names(candidates, candidates), strict=True))
     points = []
     for row in candidates[:MOST_POINTS]:
-        loss = value(facts.whole(measure, row["id"])) if measure else None
-        if loss is not None and row.get("effective_bits") is not None:
-            points.append(
-                Point(
-                    visible(names[row["id"]], 70),
-                    spoken(row["by"], 40),
-                    float(row["effective_bits"]),
-                    loss,
-                    row["id"] == facts.judged,
-                )
-            )
+        loss = value(facts.whole(measure, row.id)) if measure else None
+        if loss is not None and row.effective_bits is not None:
+            name = visible(names[row.id], 70)
+            points.append(Point(name, spoken(row.by, 40), row.effective_bits, loss, row.id == facts.judged))
     # the judged candidate is in the table whatever its place
     kept = candidates[:MOST_CANDIDATES]
-    kept += [row for row in candidates[MOST_CANDIDATES:] if row["id"] == facts.judged]
+    kept += tuple(row for row in candidates[MOST_CANDIDATES:] if row.id == facts.judged)
     table = _candidates(facts, kept, measure)
-    unit = next((r.get("unit", "") for c in candidates if measure and (r := facts.whole(measure, c["id"]))), "")
+    unit = unit_of(facts.whole(measure, row.id) for row in candidates) if measure else ""
     second = _second(facts)
     out: Json = {
         "table": table,
@@ -63,36 +57,33 @@ def _second(facts: EvidenceTable) -> str | None:
     return next((m for m in names if facts.whole(m, facts.judged) or any(facts.rows(m))), None)
 
 
-def short_names(every: Sequence[Row], rows: Sequence[Row]) -> list[str]:
+def short_names(every: Sequence[Candidate], rows: Sequence[Candidate]) -> list[str]:
     """Each candidate by its quantizer and the settings that vary within it, "Affine: bits 4"; its id where two came out alike."""
     seen: dict[str, dict[str, set[str]]] = {}
     for row in every:
-        for key, text in (row.get("settings") or {}).items():
-            seen.setdefault(str(row.get("by")), {}).setdefault(str(key), set()).add(str(text))
+        for key, setting in row.settings.items():
+            seen.setdefault(row.by, {}).setdefault(key, set()).add(str(setting))
     found = []
     for row in rows:
-        varying = {k: v for k, v in sorted((row.get("settings") or {}).items()) if len(seen[str(row.get("by"))][str(k)]) > 1}
-        said = ", ".join(f"{visible(k.replace('_', ' '), 30)} {visible(v, 30)}" for k, v in varying.items())
-        found.append(f"{spoken(row.get('by') or row['id'], 40)}: {said}" if said else visible(row["id"], 110))
-    return [name if found.count(name) == 1 else visible(row["id"], 110) for name, row in zip(found, rows, strict=True)]
+        said = settings_text({key: setting for key, setting in row.settings.items() if len(seen[row.by][key]) > 1})
+        found.append(f"{spoken(row.by or row.id, 40)}: {said}" if said else visible(row.id, 110))
+    return [name if found.count(name) == 1 else visible(row.id, 110) for name, row in zip(found, rows, strict=True)]
 
 
-def _candidates(facts: EvidenceTable, candidates: Sequence[Row], measure: str | None) -> list[Json]:
+def _candidates(facts: EvidenceTable, candidates: Sequence[Candidate], measure: str | None) -> list[Json]:
     second = _second(facts)
-    names = short_names(list(facts.report.get("candidates") or ()), candidates)
-    losses = [facts.whole(measure, row["id"]) if measure else None for row in candidates]
-    others = [facts.whole(second, row["id"]) if second else None for row in candidates]
-    worst = [
-        min((t["sqnr_db"] for t in row.get("tensors") or () if t.get("sqnr_db") is not None), default=None) for row in candidates
-    ]
+    names = short_names(facts.report.candidates, candidates)
+    losses = [facts.whole(measure, row.id) if measure else None for row in candidates]
+    others = [facts.whole(second, row.id) if second else None for row in candidates]
+    worst = [min((t.sqnr_db for t in row.tensors if t.sqnr_db is not None), default=None) for row in candidates]
     cells = [same_decimals(losses), spans(losses), same_decimals(others, True), column(worst, "dB")]
     return [
         {
             "id": names[i],
-            "judged": row["id"] == facts.judged,
-            "bits": fixed(row.get("effective_bits"), 2),
-            "sort": row.get("effective_bits"),
-            "size": NONE if row.get("size_bytes") is None else size(row["size_bytes"]),
+            "judged": row.id == facts.judged,
+            "bits": fixed(row.effective_bits, 2),
+            "sort": row.effective_bits,
+            "size": NONE if row.size_bytes is None else size(row.size_bytes),
             "loss": cells[0][i],
             "loss_sort": value(losses[i]),
             "interval": cells[1][i],

@@ -8,90 +8,83 @@ from qaudit.core.json_values import Json
 from qaudit.rendering.charts.cases import Bar, case
 from qaudit.rendering.charts.rows import Dot, drift
 from qaudit.rendering.numbers import NONE, capped, compact, fixed, one, span
-from qaudit.rendering.pages.explanations import pairs, settings_text
-from qaudit.rendering.table import EvidenceTable, Row, interval, shown, shown_span, title, value
-from qaudit.rendering.text import spoken, visible
+from qaudit.rendering.pages.explanations import Compared, pairs
+from qaudit.rendering.table import EvidenceTable, interval, shown, shown_span, title, value
+from qaudit.rendering.text import settings_text, spoken, visible
+from qaudit.report.explanations import Attributions, Case, Fit, LocalModels
+from qaudit.report.model import Row
 
 MOST_DRIFTS, MOST_LOCAL = 40, 6
 
 
 def local(facts: EvidenceTable) -> list[Json]:
     """Cases of each local explainer, reference beside judged."""
-    out = []
-    for kind in ("local_models", "attributions"):
-        for before, after in pairs(facts, kind)[:MOST_LOCAL]:
-            entry: Row = after or before or {}
-            old = {c["row"]: c for c in (before or {}).get("cases") or ()}
-            new = {c["row"]: c for c in (after or {}).get("cases") or ()}
-            order = [c["row"] for c in entry.get("cases") or ()][:4]
-            bars = {row: _bars(old.get(row), new.get(row)) for row in order}
-            reach = max(
-                (abs(x) for found in bars.values() for b in found for x in (b.before, b.after) if x is not None), default=1.0
-            )
-            cases = [_case(chr(65 + i), row, old.get(row), new.get(row), bars[row], reach) for i, row in enumerate(order)]
-            r2 = entry.get("r2") or {}
-            out.append(
-                {
-                    "explainer": spoken(entry.get("explainer")),
-                    "settings": settings_text(entry),
-                    "cases": cases,
-                    "values": any(b.feature_value for found in bars.values() for b in found),
-                    "r2": span(r2.get("low"), r2.get("high")) if r2 else "",
-                    "r2_median": fixed(r2.get("median"), 2) if r2 else "",
-                }
-            )
-    return out
+    models = [_local(pair, pair.entry.r2) for pair in pairs(facts, LocalModels)[:MOST_LOCAL]]
+    return models + [_local(pair, None) for pair in pairs(facts, Attributions)[:MOST_LOCAL]]
 
 
-def _bars(before: Row | None, after: Row | None) -> list[Bar]:
-    old = {f["column"]: f.get("contribution") for f in (before or {}).get("features") or ()}
-    new = {f["column"]: f.get("contribution") for f in (after or {}).get("features") or ()}
-    names = sorted({**old, **new}, key=lambda n: (-max(abs(new.get(n) or 0), abs(old.get(n) or 0)), str(n)))
-    given = {f["column"]: f.get("value") for case in (before, after) for f in (case or {}).get("features") or ()}
-    shown_ones = any(v is not None for v in given.values())
-    return [Bar(visible(n, 60), old.get(n), new.get(n), _given(given.get(n)) if shown_ones else "") for n in names[:6]]
+def _local(pair: Compared[LocalModels] | Compared[Attributions], fit: Fit | None) -> Json:
+    old = {each.row: each for each in (pair.before.cases if pair.before else ())}
+    new = {each.row: each for each in (pair.after.cases if pair.after else ())}
+    shown_ones = [(each, old.get(each.row), new.get(each.row)) for each in pair.entry.cases[:4]]
+    bars = [_bars(before, after) for _, before, after in shown_ones]
+    reach = max((abs(x) for found in bars for b in found for x in (b.before, b.after) if x is not None), default=1.0)
+    return {
+        "explainer": spoken(pair.entry.explainer),
+        "settings": settings_text(pair.entry.settings),
+        "cases": [_case(chr(65 + i), *each, bars[i], reach) for i, each in enumerate(shown_ones)],
+        "values": any(b.feature_value for found in bars for b in found),
+        "r2": span(fit.low, fit.high) if fit else "",
+        "r2_median": fixed(fit.median, 2) if fit else "",
+    }
 
 
-def _given(found: object) -> str:
-    return NONE if found is None else compact(float(found)) if isinstance(found, int | float) else visible(found, 24)
+def _bars(before: Case | None, after: Case | None) -> list[Bar]:
+    old = {each.column: each.contribution for each in (before.features if before else ())}
+    new = {each.column: each.contribution for each in (after.features if after else ())}
+    names = sorted({**old, **new}, key=lambda name: (-max(abs(new.get(name, 0.0)), abs(old.get(name, 0.0))), name))
+    given = {each.column: each.value for found in (before, after) for each in (found.features if found else ())}
+    some = any(value is not None for value in given.values())
+    return [Bar(visible(name, 60), old.get(name), new.get(name), _given(given[name]) if some else "") for name in names[:6]]
 
 
-def _case(letter: str, row: object, before: Row | None, after: Row | None, bars: Sequence[Bar], reach: float) -> Json:
-    entry: Row = after or before or {}
+def _given(found: str | float | None) -> str:
+    return NONE if found is None else visible(found, 24) if isinstance(found, str) else compact(found)
+
+
+def _case(letter: str, entry: Case, before: Case | None, after: Case | None, bars: Sequence[Bar], reach: float) -> Json:
     turned = [b.name for b in bars if b.before is not None and b.after is not None and b.before * b.after < 0]
     say = "; ".join(
         f"{b.name}{' = ' + b.feature_value if b.feature_value else ''}: {one(b.before, '', True)} to {one(b.after, '', True)}"
         for b in bars
     )
-    head = f"{letter}  Row {row}: {visible(entry.get('why', ''), 40)}"
+    head = f"{letter}  Row {entry.row}: {visible(entry.why, 40)}"
+    foot = _foot(before, after) if before and after else _single_foot(entry)
     return {
         "head": head,
         "chart": case(bars, f"{head}. {say}", reach),
-        "foot": _foot(before, after) + (f"; sign turns: {', '.join(turned)}" if turned else ""),
+        "foot": foot + (f"; sign turns: {', '.join(turned)}" if turned else ""),
     }
 
 
-def _foot(before: Row | None, after: Row | None) -> str:
-    if not before or not after:
-        entry: Row = before or after or {}
-        return f"decision {visible(entry.get('decision', NONE), 40)}, score {_score(entry)}"
-    if before.get("decision") is None and after.get("decision") is None:
-        return f"prediction {_score(before)} → {_score(after)}"
-    same = before.get("decision") == after.get("decision")
-    said = f"both say {visible(after.get('decision'), 40)}"
-    changed = f"decision changed from {visible(before.get('decision'), 40)} to {visible(after.get('decision'), 40)}"
-    return f"{said if same else changed}; score {_score(before)} → {_score(after)}"
+def _single_foot(entry: Case) -> str:
+    score = fixed(entry.prediction, 4)
+    return f"prediction {score}" if entry.decision is None else f"decision {visible(entry.decision, 40)}, score {score}"
 
 
-def _score(entry: Row) -> str:
-    found = entry.get("prediction")
-    return fixed(float(found), 4) if isinstance(found, int | float) else NONE
+def _foot(before: Case, after: Case) -> str:
+    scores = f"{fixed(before.prediction, 4)} → {fixed(after.prediction, 4)}"
+    if before.decision is None and after.decision is None:
+        return f"prediction {scores}"
+    if before.decision == after.decision:
+        return f"both say {visible(after.decision, 40)}; score {scores}"
+    return f"decision changed from {visible(before.decision, 40)} to {visible(after.decision, 40)}; score {scores}"
 
 
 def drifts(facts: EvidenceTable) -> Json:
     """Drift of each explainer beside its floor; the share of rows whose top reason changed."""
-    rows = [r for r in facts.rows("drift", candidate=facts.judged) if "feature" not in r["about"] and "row" not in r["about"]]
-    table = [_drift(facts, r) for r in sorted(rows, key=lambda r: (r["measure"], str(sorted(r["about"].items()))))]
+    rows = [r for r in facts.rows("drift", candidate=facts.judged) if "feature" not in r.about and "row" not in r.about]
+    table = [_drift(facts, row) for row in sorted(rows, key=lambda row: str(sorted(row.about.items())))]
     left_out = capped(MOST_DRIFTS, len(table), "explanations")
     table = table[:MOST_DRIFTS]
     plot = [t for t in table if t["measure"] == "drift" and t["number"] is not None]
@@ -107,7 +100,7 @@ def drifts(facts: EvidenceTable) -> Json:
 
 
 def _key(row: Row) -> dict[str, str]:
-    return {k: v for k, v in row["about"].items() if k not in ("candidate", "against")}
+    return {k: v for k, v in row.about.items() if k not in ("candidate", "against")}
 
 
 def _spoken(row: Row) -> str:
@@ -127,11 +120,11 @@ def _drift(facts: EvidenceTable, row: Row) -> Json:
     top = high if high is not None else value(floor)
     number = value(row)
     return {
-        "measure": row["measure"],
-        "name": _spoken(row) or title(row["measure"]),
+        "measure": row.measure,
+        "name": _spoken(row) or title(row.measure),
         "what": _means(facts, row),
         "number": number,
-        "value": one(number, row.get("unit", "")),
+        "value": one(number, row.unit),
         "low": interval(row)[0],
         "high": interval(row)[1],
         "interval": shown_span(row),
@@ -139,27 +132,25 @@ def _drift(facts: EvidenceTable, row: Row) -> Json:
         "floor_span": shown_span(floor),
         "band": None if top is None else (low if low is not None else 0.0, top),
         "above": number is not None and top is not None and number > top,
-        "n": row.get("n"),
-        "reason": visible(row.get("reason") or (floor or {}).get("reason") or _unusable(facts, row), 160),
+        "n": row.n,
+        "reason": visible(row.reason or (floor.reason if floor else None) or _unusable(facts, row), 160),
     }
 
 
 def _unusable(facts: EvidenceTable, row: Row) -> str:
     """Said of an explainer whose reruns differ too much to carry a verdict."""
-    found = facts.report.get("explanations") or ()
-    same = [e for e in found if e.get("explainer") == row["about"].get("explainer") and e.get("verdict") == "unusable"]
-    return "its own reruns differ too much for a verdict" if same else ""
+    same = [entry for entry in facts.report.explanations if entry.explainer == row.about.get("explainer")]
+    unusable = any(entry.verdict == "unusable" for entry in same)
+    return "its own reruns differ too much for a verdict" if unusable else ""
 
 
 def _means(facts: EvidenceTable, row: Row) -> str:
     """What the distance is, in the words of the explanation's entry."""
-    about = row["about"]
-    for entry in facts.report.get("explanations") or ():
-        if entry.get("explainer") == about.get("explainer"):
-            for one_drift in entry.get("drift") or ():
-                if str(about.get("value_of", "")).endswith(str(one_drift.get("distance"))) and one_drift.get("means"):
-                    return visible(one_drift["means"], 90)
-    return title(row["measure"])
+    same = [entry for entry in facts.report.explanations if entry.explainer == row.about.get("explainer")]
+    of = row.about.get("value_of", "")
+    means = (each.means for entry in same for each in entry.drift if of.endswith(each.distance) and each.means)
+    found = next(means, None)
+    return title(row.measure) if found is None else visible(found, 90)
 
 
 def reasons(facts: EvidenceTable) -> list[Json]:
@@ -174,8 +165,8 @@ def reasons(facts: EvidenceTable) -> list[Json]:
                 "interval": shown_span(row),
                 "floor": shown(floor),
                 "floor_span": shown_span(floor),
-                "n": row.get("n"),
-                "reason": visible(row.get("reason") or "", 160),
+                "n": row.n,
+                "reason": visible(row.reason or "", 160),
             }
         )
     return out

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from qaudit.core.json_values import Json
 from qaudit.rendering.charts.rows import Pair, dumbbell
 from qaudit.rendering.charts.scatter import Point, scatter
-from qaudit.rendering.charts.tree import MOST, leaves, tree
+from qaudit.rendering.charts.tree import MOST, Leaf, leaves, tree
 from qaudit.rendering.numbers import NONE, capped, column, fixed, one, whole
-from qaudit.rendering.table import EvidenceTable, Row, shown, shown_span, title, value
-from qaudit.rendering.text import spoken, visible
+from qaudit.rendering.table import EvidenceTable, shown, shown_span, title, value
+from qaudit.rendering.text import settings_text, spoken, visible
+from qaudit.report.explanations import Explanation, FeatureImportance, Importance, Tree
+from qaudit.report.model import Row
 
+Features = dict[str, FeatureImportance]
+Kind = TypeVar("Kind", bound=Explanation)
 TOP, MOST_CHARTS, MOST_RULES = 15, 12, 40
 OF = {"prediction_change": "mean change of the prediction", "loss_change": "increase of the loss"}
 HOW = {
@@ -21,58 +26,69 @@ HOW = {
 }
 
 
-def entries(facts: EvidenceTable, kind: str) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Compared(Generic[Kind]):
+    """The explanations of reference and judged candidate; `entry` is the judged one, or that of the reference alone."""
+
+    before: Kind | None
+    after: Kind | None
+    entry: Kind
+
+
+def entries(facts: EvidenceTable, kind: type[Kind]) -> list[Kind]:
     """Explanations of a kind, in a fixed order."""
-    found = [e for e in facts.report.get("explanations") or () if e.get("kind") == kind]
-    return sorted(
-        found, key=lambda e: (str(e.get("explainer")), str(e.get("of")), str(sorted((e.get("settings") or {}).items())))
-    )
+    return sorted((entry for entry in facts.report.explanations if isinstance(entry, kind)), key=_made_by)
 
 
-def pairs(facts: EvidenceTable, kind: str) -> list[tuple[Row | None, Row | None]]:
-    """(reference, judged) of every explainer, settings and `of`."""
-    found: dict[tuple[str, str, str], dict[str, Row]] = {}
+def _made_by(entry: Explanation) -> tuple[str, str, str]:
+    """Explainer, what it measures and its settings: what the explanations of reference and judged candidate have in common."""
+    of = entry.of if isinstance(entry, Importance) else ""
+    return entry.explainer, of, str(sorted(entry.settings.items()))
+
+
+def pairs(facts: EvidenceTable, kind: type[Kind]) -> list[Compared[Kind]]:
+    """The explanations of reference and judged candidate by each explainer with its settings, where there is one of them."""
+    found: dict[tuple[str, str, str], dict[str, Kind]] = {}
     for entry in entries(facts, kind):
-        key = (str(entry.get("explainer")), str(entry.get("of")), str(sorted((entry.get("settings") or {}).items())))
-        found.setdefault(key, {})[str(entry.get("candidate"))] = entry
-    return [(by.get("reference"), by.get(facts.judged or "")) for by in found.values() if "reference" in by or facts.judged in by]
-
-
-def settings_text(entry: Row | None) -> str:
-    """ "repeats 5, depth 4"."""
-    found = (entry or {}).get("settings") or {}
-    return ", ".join(f"{visible(k.replace('_', ' '), 30)} {visible(v, 30)}" for k, v in sorted(found.items()))
+        found.setdefault(_made_by(entry), {})[entry.candidate] = entry
+    compared = []
+    for by in found.values():
+        before, after = by.get("reference"), by.get(facts.judged or "")
+        shown_one = after or before
+        if shown_one is not None:
+            compared.append(Compared(before, after, shown_one))
+    return compared
 
 
 def importance(facts: EvidenceTable) -> list[Json]:
     """A dumbbell chart an explainer and measure."""
-    return [_importance(before, after) for before, after in pairs(facts, "importance")[:MOST_CHARTS]]
+    return [_importance(pair) for pair in pairs(facts, Importance)[:MOST_CHARTS]]
 
 
-def _importance(before: Row | None, after: Row | None) -> Json:
-    entry: Row = after or before or {}
-    old = {r["feature"]: r for r in (before or {}).get("rows") or ()}
-    new = {r["feature"]: r for r in (after or {}).get("rows") or ()}
-    names = sorted({**old, **new}, key=lambda n: (-_of(old, new, n), str(n)))
+def _importance(pair: Compared[Importance]) -> Json:
+    entry = pair.entry
+    old = {row.feature: row for row in (pair.before.rows if pair.before else ())}
+    new = {row.feature: row for row in (pair.after.rows if pair.after else ())}
+    names = sorted({**old, **new}, key=lambda name: (-_largest(old, new, name), name))
     kept = names[:TOP]
     first, second = column([_mean(old, n) for n in kept]), column([_mean(new, n) for n in kept])
     data = []
     for index, name in enumerate(kept):
-        a, b = old.get(name, {}), new.get(name, {})
-        floor = (a["low"], a["high"]) if a.get("low") is not None and a.get("high") is not None else None
+        a, b = old.get(name), new.get(name)
+        floor = (a.low, a.high) if a and a.low is not None and a.high is not None else None
+        low, high = (b.low, b.high) if b else (None, None)
         cells = (first[index], second[index], _ranks(a, b), _moved(a, b)) if new else (first[index], _rank(a))
-        data.append(Pair(visible(name, 60), _mean(old, name), _mean(new, name), b.get("low"), b.get("high"), floor, cells))
-    moved = [n for n in names if _moved(old.get(n, {}), new.get(n, {}))]
+        data.append(Pair(visible(name, 60), _mean(old, name), _mean(new, name), low, high, floor, cells))
+    moved = [name for name in names if _moved(old.get(name), new.get(name))]
     finding = _finding(old, new, names, moved)
-    of, explainer = str(entry.get("of") or ""), str(entry.get("explainer"))
     say = "; ".join(f"{d.name} {a} to {b}" for d, a, b in zip(data, first, second, strict=True))
-    axis = OF.get(of, of.replace("_", " ")).capitalize()
+    axis = OF[entry.of].capitalize()
     return {
-        "explainer": spoken(explainer),
-        "subtitle": f"{axis} {HOW.get(explainer, '')}".strip(),
-        "settings": settings_text(entry),
-        "seeds": len(entry.get("floor_seeds") or ()),
-        "repeats": max((len(r.get("values") or ()) for r in entry.get("rows") or ()), default=0),
+        "explainer": spoken(entry.explainer),
+        "subtitle": f"{axis} {HOW.get(entry.explainer, '')}".strip(),
+        "settings": settings_text(entry.settings),
+        "seeds": len(entry.floor_seeds),
+        "repeats": max((len(row.values) for row in entry.rows), default=0),
         "finding": finding,
         "chart": dumbbell(
             data, f"{finding}. {say}", axis, ("Reference", "Judged", "Rank", "Move") if new else ("Reference", "Rank")
@@ -81,31 +97,29 @@ def _importance(before: Row | None, after: Row | None) -> Json:
     }
 
 
-def _of(old: dict[str, Row], new: dict[str, Row], name: str) -> float:
+def _largest(old: Features, new: Features, name: str) -> float:
     return max(_mean(old, name) or 0.0, _mean(new, name) or 0.0)
 
 
-def _mean(rows: dict[str, Row], name: str) -> float | None:
-    found = rows.get(name, {}).get("mean")
-    return None if found is None else float(found)
+def _mean(rows: Features, name: str) -> float | None:
+    return rows[name].mean if name in rows else None
 
 
-def _rank(row: Row) -> str:
-    return NONE if row.get("rank") is None else fixed(row["rank"], 0 if float(row["rank"]).is_integer() else 1)
+def _rank(row: FeatureImportance | None) -> str:
+    return NONE if row is None else fixed(row.rank, 0)
 
 
-def _ranks(a: Row, b: Row) -> str:
-    return _rank(b or a) if _rank(a) == _rank(b) or not a or not b else f"{_rank(a)} → {_rank(b)}"
+def _ranks(a: FeatureImportance | None, b: FeatureImportance | None) -> str:
+    return f"{_rank(a)} → {_rank(b)}" if a and b and a.rank != b.rank else _rank(b or a)
 
 
-def _moved(a: Row, b: Row) -> str:
-    if not a or not b or a.get("rank") is None or b.get("rank") is None or a["rank"] == b["rank"]:
+def _moved(a: FeatureImportance | None, b: FeatureImportance | None) -> str:
+    if a is None or b is None or a.rank == b.rank:
         return ""
-    step = abs(a["rank"] - b["rank"])
-    return f"{'▲' if b['rank'] < a['rank'] else '▼'} {fixed(step, 0 if float(step).is_integer() else 1)}"
+    return f"{'▲' if b.rank < a.rank else '▼'} {fixed(abs(a.rank - b.rank), 0)}"
 
 
-def _finding(old: dict[str, Row], new: dict[str, Row], names: Sequence[str], moved: Sequence[str]) -> str:
+def _finding(old: Features, new: Features, names: Sequence[str], moved: Sequence[str]) -> str:
     if not old or not new:
         return f"{visible(names[0], 40)} matters most" if names else "No feature was measured"
     if not moved:
@@ -115,8 +129,8 @@ def _finding(old: dict[str, Row], new: dict[str, Row], names: Sequence[str], mov
 
 def surrogate(facts: EvidenceTable) -> Json:
     """Trees of the judged candidate and of the reference, fidelity beside the base rate, size against fidelity."""
-    found = sorted(entries(facts, "tree"), key=lambda e: (e.get("candidate") != facts.judged, str(e.get("candidate"))))
-    trees = [_tree(facts, e) for e in found if e.get("candidate") in (facts.judged, "reference")]
+    found = sorted(entries(facts, Tree), key=lambda entry: (entry.candidate != facts.judged, entry.candidate))
+    trees = [_tree(facts, entry) for entry in found if entry.candidate in (facts.judged, "reference")]
     return {
         "trees": trees[:1],
         "trade": trade(facts),
@@ -126,40 +140,39 @@ def surrogate(facts: EvidenceTable) -> Json:
     }
 
 
-def _tree(facts: EvidenceTable, entry: Row) -> Json:
-    nodes = entry.get("nodes") or []
-    rows = leaves(nodes)
-    classes = [str(c)[:200] for c in entry.get("classes") or ()]
-    of = "the reference" if entry.get("candidate") == "reference" else "the judged model"
-    finding = f"A tree with {len(rows)} leaves and depth {entry.get('depth', NONE)} that imitates {of}"
-    chart = tree(nodes, classes, f"{finding}. {_say(rows)}") if 1 < len(rows) <= MOST else None
+def _tree(facts: EvidenceTable, entry: Tree) -> Json:
+    rows = leaves(entry.nodes)
+    classes = [name[:200] for name in entry.classes]
+    of = "the reference" if entry.candidate == "reference" else "the judged model"
+    finding = f"A tree with {len(rows)} leaves and depth {entry.depth} that imitates {of}"
+    chart = tree(entry.nodes, classes, f"{finding}. {_say(rows)}") if 1 < len(rows) <= MOST else None
     return {
         "of": of,
         "finding": finding,
         "chart": chart,
         "leaves": len(rows),
-        "settings": settings_text(entry),
-        "explainer": visible(entry.get("explainer")),
-        "rules": [visible(text, 300) for text in list(entry.get("rules") or ())[:MOST_RULES]],
-        "rules_left": capped(MOST_RULES, len(entry.get("rules") or ()), "rules"),
+        "settings": settings_text(entry.settings),
+        "explainer": visible(entry.explainer),
+        "rules": [visible(text, 300) for text in entry.rules[:MOST_RULES]],
+        "rules_left": capped(MOST_RULES, len(entry.rules), "rules"),
         "fidelity": shown(_about(facts, "fidelity", entry)),
         "fidelity_span": shown_span(_about(facts, "fidelity", entry)),
         "base": shown(_about(facts, "base_rate_fidelity", entry)),
     }
 
 
-def _say(rows: Sequence[Any]) -> str:
+def _say(rows: Sequence[Leaf]) -> str:
     return "; ".join(
-        f"leaf {i + 1} says {visible(r.label, 30)}, rows {NONE if r.rows is None else whole(r.rows)}"
+        f"leaf {i + 1} says {visible(r.label, 30)}, rows {whole(r.rows)}"
         + ("" if r.agreement is None else f", agrees on {fixed(100 * r.agreement, 0)}%")
         for i, r in enumerate(rows)
     )
 
 
-def _about(facts: EvidenceTable, measure: str, entry: Row) -> Row | None:
-    rows = facts.rows(measure, candidate=entry.get("candidate"))
-    same = [r for r in rows if r["about"].get("explainer") in (None, entry.get("explainer"))]
-    return min(same, key=lambda r: len(r["about"]), default=None)
+def _about(facts: EvidenceTable, measure: str, entry: Tree) -> Row | None:
+    rows = facts.rows(measure, candidate=entry.candidate)
+    same = [row for row in rows if row.about.get("explainer") in (None, entry.explainer)]
+    return min(same, key=lambda row: len(row.about), default=None)
 
 
 def numbers(facts: EvidenceTable) -> list[Json]:
@@ -168,10 +181,10 @@ def numbers(facts: EvidenceTable) -> list[Json]:
     for measure in ("fidelity", "base_rate_fidelity", "leaves", "depth", "added_nodes", "added_parameters"):
         cells = []
         for candidate in ("reference", facts.judged):
-            rows = [r for r in facts.rows(measure, candidate=candidate) if "tree" in str(r["about"].get("explainer", "tree"))]
-            cells.append(min(rows, key=lambda r: len(r["about"]), default=None))
+            rows = [row for row in facts.rows(measure, candidate=candidate) if "tree" in row.about.get("explainer", "tree")]
+            cells.append(min(rows, key=lambda row: len(row.about), default=None))
         if any(cells):
-            reason = next((r["reason"] for r in cells if r and r.get("reason")), "")
+            reason = next((row.reason for row in cells if row and row.reason), "")
             spans = [shown_span(c) for c in cells]
             out.append(
                 {"name": title(measure), "cells": [shown(c) for c in cells], "spans": spans, "reason": visible(reason, 160)}
@@ -187,8 +200,8 @@ def costs(facts: EvidenceTable) -> list[Json]:
     of = facts.judged if facts.rows("explain_cost", candidate=facts.judged) else "reference"
     out = []
     for row in facts.rows("explain_cost", candidate=of):
-        same = {"candidate": of, "explainer": row["about"].get("explainer")}
-        fits = [found for measure in FITS for found in facts.rows(measure, **same) if set(found["about"]) <= {*same, "against"}]
+        same = {"candidate": of, "explainer": row.about.get("explainer")}
+        fits = [found for measure in FITS for found in facts.rows(measure, **same) if set(found.about) <= {*same, "against"}]
         sizes = [next(iter(facts.rows(name, **same)), None) for name in ("added_nodes", "added_parameters")]
         out.append(
             {
@@ -196,7 +209,7 @@ def costs(facts: EvidenceTable) -> list[Json]:
                 "cost": one(value(row), "") if (value(row) or 0) % 1 else whole(value(row) or 0),
                 "sizes": [shown(size) for size in sizes],
                 "fit": shown(fits[0]) if fits else NONE,
-                "means": FITS[fits[0]["measure"]] if fits else "",
+                "means": FITS[fits[0].measure] if fits else "",
             }
         )
     return out
@@ -206,14 +219,14 @@ def trade(facts: EvidenceTable) -> Json | None:
     """Size of the explanation against its fidelity: a point a setting."""
     found = []
     for row in facts.rows("sweep_fidelity"):
-        twin = next((r for r in facts.rows("sweep_leaves") if r["about"] == row["about"]), None)
-        if value(row) is not None and value(twin) is not None:
+        twin = next((r for r in facts.rows("sweep_leaves") if r.about == row.about), None)
+        if row.value is not None and value(twin) is not None:
             found.append((row, twin))
     if len(found) < 2:
         return None
-    points = [Point(_point(row), _series(facts, row), float(value(twin) or 0), float(value(row) or 0)) for row, twin in found]
+    points = [Point(_point(row), _series(facts, row), value(twin) or 0.0, row.value or 0.0) for row, twin in found]
     best = max(points, key=lambda p: (p.y, -p.x, p.name))
-    unit = found[0][0].get("unit", "")
+    unit = found[0][0].unit
     finding = f"Highest fidelity {one(best.y, unit)} with {one(best.x, 'count')} leaves"
     say = "; ".join(f"{p.series} {p.name}: {one(p.x, 'count')} leaves, {one(p.y, unit)}" for p in points)
     return {
@@ -223,10 +236,10 @@ def trade(facts: EvidenceTable) -> Json | None:
 
 
 def _point(row: Row) -> str:
-    about = row["about"]
+    about = row.about
     return ", ".join(visible(about[k].replace("_", " "), 60) for k in ("explainer", "value_of", "repeat") if k in about) or NONE
 
 
 def _series(facts: EvidenceTable, row: Row) -> str:
-    found = row["about"].get("candidate")
+    found = row.about.get("candidate")
     return "judged" if found == facts.judged else "reference" if found == "reference" else visible(found, 40)

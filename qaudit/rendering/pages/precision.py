@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qaudit.core.json_values import Json
 from qaudit.rendering.charts.rows import Dot, dots, histogram
@@ -13,7 +13,6 @@ from qaudit.rendering.table import (
     CHANGES,
     METRICS,
     EvidenceTable,
-    Row,
     bin_edges,
     interval,
     same_decimals,
@@ -21,9 +20,11 @@ from qaudit.rendering.table import (
     shown_span,
     spans,
     title,
+    unit_of,
     value,
 )
 from qaudit.rendering.text import visible
+from qaudit.report.model import Row, Tensor
 
 MOST_TENSORS, MOST_GROUPS, MOST_FORMULAS = 30, 24, 20
 
@@ -41,13 +42,13 @@ def precision(facts: EvidenceTable) -> Json:
         "contributions": contributions(facts),
         "lowering": lowering(facts),
         "both": facts.judged is not None,
-        "integer": any(t.get("role") in ("input", "inputs") for t in (judged_row(facts) or {}).get("tensors") or ()),
+        "integer": any(tensor.role in ("input", "inputs") for tensor in judged_tensors(facts)),
     }
 
 
-def judged_row(facts: EvidenceTable) -> Row | None:
-    """The judged candidate's entry."""
-    return next((c for c in facts.report.get("candidates") or () if c["id"] == facts.judged), None)
+def judged_tensors(facts: EvidenceTable) -> tuple[Tensor, ...]:
+    """The quantized arrays of the judged candidate; none where none is judged."""
+    return facts.judged_candidate.tensors if facts.judged_candidate else ()
 
 
 def metrics(facts: EvidenceTable) -> list[Json]:
@@ -58,7 +59,7 @@ def metrics(facts: EvidenceTable) -> list[Json]:
         change = facts.whole(CHANGES.get(name, f"{name}_change"), facts.judged)
         if before is None and after is None and change is None:
             continue
-        unit = next((row.get("unit", "") for row in (after, before, change) if row), "")
+        unit = unit_of((after, before, change))
         levels, moved = [value(before), value(after)], [value(change), *interval(change)]
         if is_percent(unit):
             first, cells = column(levels, unit), column(moved, unit, True)
@@ -73,16 +74,16 @@ def metrics(facts: EvidenceTable) -> list[Json]:
                 "change": cells[0],
                 "interval": f"{cells[1]} to {cells[2]}" if moved[1] is not None else NONE,
                 "method": _method(change),
-                "n": (after or before or change or {}).get("n"),
-                "reason": visible(next((r["reason"] for r in (change, after, before) if r and r.get("reason")), ""), 160),
+                "n": next(row.n for row in (after, before, change) if row),
+                "reason": visible(next((row.reason for row in (change, after, before) if row and row.reason), ""), 160),
             }
         )
     return found
 
 
 def _method(row: Row | None) -> str:
-    found = (row or {}).get("interval")
-    return f"{fixed(100 * found['level'], 0)}% {visible(found['method'], 60)}" if found else ""
+    found = row.interval if row else None
+    return f"{fixed(100 * found.level, 0)}% {visible(found.method, 60)}" if found else ""
 
 
 def flips(facts: EvidenceTable) -> list[Json]:
@@ -101,8 +102,8 @@ def flips(facts: EvidenceTable) -> list[Json]:
     ):
         row = facts.whole(name, facts.judged)
         if row is not None:
-            reason = visible(row.get("reason") or "", 160)
-            item = {"name": title(name), "value": shown(row), "interval": shown_span(row), "n": row.get("n")}
+            reason = visible(row.reason or "", 160)
+            item = {"name": title(name), "value": shown(row), "interval": shown_span(row), "n": row.n}
             found.append({**item, "method": _method(row), "reason": reason})
     return found
 
@@ -116,17 +117,17 @@ def groups(facts: EvidenceTable) -> Json | None:
     kept = rows[:MOST_GROUPS]
     overall = facts.whole(measure, facts.judged)
     shown_rows = [*([overall] if overall else []), *kept]
-    names = ["All rows"] * bool(overall) + [visible(row["about"]["group"], 60) for row in kept]
-    verdicts = {a["evidence"]: a["verdict"] for a in facts.report.get("assessments") or () if a.get("evidence") is not None}
+    names = ["All rows"] * bool(overall) + [visible(row.about["group"], 60) for row in kept]
+    verdicts = {each.evidence: each.verdict for each in facts.report.assessments if each.evidence is not None}
     places = {id(row): index for index, row in enumerate(facts.evidence)}
     cells = same_decimals(shown_rows)
-    unit = kept[0].get("unit", "")
+    unit = kept[0].unit
     data = [
         Dot(
             name,
             value(row),
             *interval(row),
-            (cell, NONE if row.get("n") is None else whole(row["n"])),
+            (cell, NONE if row.n is None else whole(row.n)),
             _verdict(verdicts, places, row),
         )
         for name, row, cell in zip(names, shown_rows, cells, strict=True)
@@ -147,51 +148,49 @@ def groups(facts: EvidenceTable) -> Json | None:
             "name": d.name,
             "value": cell,
             "interval": cell_span,
-            "n": row.get("n"),
+            "n": row.n,
             "more": _group_more(facts, row),
-            "reason": visible(row.get("reason") or "", 120),
+            "reason": visible(row.reason or "", 120),
         }
         for d, row, cell, cell_span in zip(data, shown_rows, cells, spans(shown_rows), strict=True)
     ]
     return {"finding": finding, "chart": chart, "table": table, "measure": title(measure),
             "left_out": capped(len(kept), len(rows), "groups"),
-            "level": _method(next((r for r in shown_rows if r.get("interval")), None))}  # fmt: skip
+            "level": _method(next((row for row in shown_rows if row.interval), None))}  # fmt: skip
 
 
-def _verdict(verdicts: dict[int, str], places: dict[int, int], row: Row) -> str:
+def _verdict(verdicts: Mapping[int, str], places: dict[int, int], row: Row) -> str:
     return verdicts.get(places[id(row)], "no_limit")
 
 
 def _grouped(facts: EvidenceTable, measure: str) -> list[Row]:
-    rows = [r for r in facts.rows(measure, candidate=facts.judged) if "group" in r["about"]]
-    return [r for r in rows if set(r["about"]) <= {"candidate", "against", "group"}]
+    rows = [r for r in facts.rows(measure, candidate=facts.judged) if "group" in r.about]
+    return [r for r in rows if set(r.about) <= {"candidate", "against", "group"}]
 
 
 def _group_more(facts: EvidenceTable, row: Row) -> str:
-    group = (row.get("about") or {}).get("group")
-    found = [r for r in _grouped(facts, "accuracy_change") if r["about"]["group"] == group] if group else []
+    group = row.about.get("group")
+    found = [r for r in _grouped(facts, "accuracy_change") if r.about["group"] == group] if group else []
     found = found or ([whole_row] if not group and (whole_row := facts.whole("accuracy_change", facts.judged)) else [])
-    return one(value(found[0]), found[0].get("unit", ""), True) if found else NONE
+    return one(found[0].value, found[0].unit, True) if found else NONE
 
 
 def _limit(facts: EvidenceTable, measure: str) -> tuple[str, float] | None:
-    for found in facts.report.get("assessments") or ():
-        limit = found["limit"]
-        if limit["measure"] == measure and "group" in (limit.get("where") or {}):
-            if limit.get("at_most") is not None:
-                return "at most", float(limit["at_most"])
-            return "at least", float(limit["at_least"])
+    for limit in (each.limit for each in facts.report.assessments):
+        if limit.measure == measure and "group" in limit.where:
+            if limit.at_most is not None:
+                return "at most", limit.at_most
+            if limit.at_least is not None:
+                return "at least", limit.at_least
     return None
 
 
 def score_changes(facts: EvidenceTable) -> Json | None:
     """Histogram of the change of the score, rows in bins."""
     rows = [
-        r
-        for r in facts.rows("score_change_histogram", candidate=facts.judged)
-        if "bin" in r["about"] and "group" not in r["about"]
+        r for r in facts.rows("score_change_histogram", candidate=facts.judged) if "bin" in r.about and "group" not in r.about
     ]
-    ends = [(bin_edges(row["about"].get("range") or row["about"]["bin"]), value(row) or 0.0) for row in rows]
+    ends = [(bin_edges(row.about.get("range") or row.about["bin"]), value(row) or 0.0) for row in rows]
     found = sorted((edges, count) for edges, count in ends if edges)
     total = sum(count for _, count in found)
     if not found or total <= 0:
@@ -202,44 +201,48 @@ def score_changes(facts: EvidenceTable) -> Json | None:
         edges = [(b - wide if math.isinf(a) else a, a + wide if math.isinf(b) else b) for a, b in edges]
     most = max(range(len(shares)), key=lambda i: shares[i])
     finding = f"{one(shares[most], 'share')} of rows move by {span(*edges[most])}"
-    output = (facts.report.get("subject") or {}).get("output")
     axis = (
         "Judged minus reference, in the unit of the target"
-        if output == "regression"
+        if facts.report.subject.output == "regression"
         else "Judged minus reference, score of the decision"
     )
-    return {"finding": finding, "chart": histogram(edges, shares, f"{finding}; {len(edges)} bins", axis), "n": rows[0].get("n")}
+    return {"finding": finding, "chart": histogram(edges, shares, f"{finding}; {len(edges)} bins", axis), "n": rows[0].n}
 
 
 def tensors(facts: EvidenceTable) -> Json | None:
     """Every tensor of the judged candidate, the noisiest first."""
-    rows = list((judged_row(facts) or {}).get("tensors") or ())
+    rows = sorted(judged_tensors(facts), key=lambda t: (math.inf if t.sqnr_db is None else t.sqnr_db, t.parameter))
     if not rows:
         return None
-    rows.sort(key=lambda t: (math.inf if t.get("sqnr_db") is None else t["sqnr_db"], str(t.get("parameter"))))
     kept = rows[:MOST_TENSORS]
-    noise, error = column([t.get("sqnr_db") for t in kept], "dB"), column([t.get("max_abs_error") for t in kept])
+    noise, error = column([t.sqnr_db for t in kept], "dB"), column([t.max_abs_error for t in kept])
     table = [
         {
-            "parameter": visible(t.get("parameter"), 60),
-            "role": visible(t.get("role") or "", 24),
-            "bits": fixed(t.get("bits"), 2) if isinstance(t.get("bits"), float) and t["bits"] % 1 else visible(t.get("bits"), 12),
-            "shape": " × ".join(str(n) for n in t.get("shape") or ()) or "scalar",
+            "parameter": visible(t.parameter, 60),
+            "role": visible(t.role, 24),
+            "bits": visible(t.bits, 12),
+            "shape": " × ".join(str(n) for n in t.shape) or "scalar",
             "sqnr": noise[i],
             "error": error[i],
-            **{key: NONE if t.get(key) is None else whole(t[key]) for key in ("saturated", "zeros", "distinct")},
+            "saturated": _whole(t.saturated),
+            "zeros": _whole(t.zeros),
+            "distinct": _whole(t.distinct),
         }
         for i, t in enumerate(kept)
     ]
     return {"table": table, "left_out": capped(len(kept), len(rows), "tensors, the noisiest")}
 
 
+def _whole(count: int | None) -> str:
+    return NONE if count is None else whole(count)
+
+
 def formulas(facts: EvidenceTable) -> list[Json]:
     """The law that made the judged codes, as it was evaluated; equal texts are listed once."""
-    row = judged_row(facts) or {}
+    made_by = facts.judged_candidate.formulas if facts.judged_candidate else {}
     by_text: dict[str, list[str]] = {}
-    for name, text in sorted((row.get("formulas") or {}).items()):
-        by_text.setdefault(str(text)[:4000], []).append(visible(name, 50))
+    for name, text in sorted(made_by.items()):
+        by_text.setdefault(text[:4000], []).append(visible(name, 50))
     return [
         {"of": ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else ""), "lines": _lines(text)}
         for text, names in list(by_text.items())[:MOST_FORMULAS]
@@ -253,30 +256,32 @@ def _lines(text: str) -> list[str]:
 def contributions(facts: EvidenceTable) -> Json | None:
     """What each tensor or bucket contributes to the prediction on calibration rows."""
     rows = [r for r in facts.rows("contribution", candidate=facts.judged) if value(r) is not None]
-    rows.sort(key=lambda r: (-(value(r) or 0), str(r["about"])))
+    rows.sort(key=lambda r: (-(r.value or 0), str(r.about)))
     cells = same_decimals(rows[:12])
-    table = [{"name": _about(r), "value": cell, "n": r.get("n")} for r, cell in zip(rows[:12], cells, strict=True)]
+    table = [{"name": _about(r), "value": cell, "n": r.n} for r, cell in zip(rows[:12], cells, strict=True)]
     return {"table": table, "left_out": capped(len(table), len(rows), "parts, the largest")} if rows else None
 
 
 def _about(row: Row) -> str:
     order: Sequence[str] = ("parameter", "value_of", "range", "bin", "output")
-    return ", ".join(visible(row["about"][key], 70) for key in order if key in row["about"]) or NONE
+    return ", ".join(visible(row.about[key], 70) for key in order if key in row.about) or NONE
 
 
-def lowering(facts: EvidenceTable) -> Json | None:
+def lowering(facts: EvidenceTable) -> Json:
     """The proof that our reading of the model equals the model."""
-    found = (facts.report.get("subject") or {}).get("lowering")
-    if not found:
-        return None
-    rows = found.get("ambiguous_rows") or []
+    found = facts.report.subject.lowering
+    rows = found.ambiguous_rows
     return {
-        "proved": bool(found.get("proved")),
-        "statement": visible(found.get("statement") or "", 400),
-        "why_not": visible(found.get("why_not") or "", 400),
-        "rows": found.get("rows"),
-        "error": NONE if found.get("max_error") is None else f"{found['max_error']:.3g}".replace("-", "\u2212"),
-        "bound": NONE if found.get("bound") is None else f"{found['bound']:.3g}".replace("-", "\u2212"),
+        "proved": found.proved,
+        "statement": visible(found.statement, 400),
+        "why_not": visible(found.why_not or "", 400),
+        "rows": found.rows,
+        "error": _short(found.max_error),
+        "bound": _short(found.bound),
         "ambiguous": ", ".join(str(r) for r in rows[:20]) + (f" and {len(rows) - 20} more" if len(rows) > 20 else ""),
         "count": len(rows),
     }
+
+
+def _short(number: float | None) -> str:
+    return NONE if number is None else f"{number:.3g}".replace("-", "\u2212")

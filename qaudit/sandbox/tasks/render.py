@@ -48,17 +48,16 @@ def _rendered(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
         return {"skipped": [], "notes": [], "custom_template": ""}, {}
     content = np.asarray(job.arrays["report"], dtype=np.uint8).tobytes()
     try:
-        checked_report = parse_report(content)
+        report = parse_report(content)
     except Refused as error:
         raise Refused(f"{job.request.get('file', 'report.json')}: {error}") from None
-    report = checked_report.plain()
     if "html" in formats:
         arrays["html"] = _bytes(page(report, lang=lang, custom_template=template).encode("utf-8"))
     if "pdf" in formats:
         try:
             html = page(report, pdf=True, lang=lang, custom_template=template)
             # The attachment is the report as it was given, also where it is of an older format.
-            document = make_pdf(html, content.removesuffix(b"\n"), checked_report.audit.date)
+            document = make_pdf(html, content.removesuffix(b"\n"), report.audit.date)
             notes = list(document.glyphs)
             if document.refused:
                 # A page that loads something from outside shows more than this report, so it is refused.
