@@ -53,11 +53,11 @@ def make_pdf(html: str, attachment: bytes, day: str | None) -> PdfFile:
         fetcher = _fetcher(weasyprint, refused)
         document = weasyprint.HTML(string=html, url_fetcher=fetcher, base_url=None).render(pdf_variant=VARIANT)
         document.metadata.__class__ = _metadata_class(type(document.metadata))
-        found = weasyprint.Attachment(
+        attached = weasyprint.Attachment(
             string=attachment, name="report.json", description="Every number of the report, machine-readable",
             relationship="Data", created=stamp, modified=stamp,
         )  # fmt: skip
-        data = document.write_pdf(finisher=_finish, pdf_variant=VARIANT, attachments=[found])
+        data = document.write_pdf(finisher=_finish, pdf_variant=VARIANT, attachments=[attached])
     glyphs = tuple(sorted({line for line in lines if "notdef" in line or "glyph" in line.lower()}))
     return PdfFile(data, tuple(refused), glyphs)
 
@@ -204,10 +204,10 @@ def _set_scope(element: Any, scope: str) -> None:
     import pydyf
 
     entry = pydyf.Dictionary({"O": "/Table", "Scope": f"/{scope}"})
-    found = element.get("A")
-    if found is None:
+    attributes = element.get("A")
+    if attributes is None:
         element["A"] = pydyf.Array([entry])
-    elif isinstance(found, list):
-        found.append(entry)
-    elif isinstance(found, dict):
-        found["Scope"] = f"/{scope}"
+    elif isinstance(attributes, list):
+        attributes.append(entry)
+    elif isinstance(attributes, dict):
+        attributes["Scope"] = f"/{scope}"

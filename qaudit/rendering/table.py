@@ -125,19 +125,19 @@ class EvidenceTable:
 
     def rows(self, measure: str, **about: str | None) -> list[Row]:
         """Rows of a measure. A key given as None must be absent; a key not given may be anything."""
-        found = self._by_measure.get(measure, ())
-        return [row for row in found if all(row.about.get(key) == value for key, value in about.items())]
+        named = self._by_measure.get(measure, ())
+        return [row for row in named if all(row.about.get(key) == value for key, value in about.items())]
 
     def whole(self, measure: str, candidate: str | None) -> Row | None:
         """The row over all holdout rows of a candidate: about nothing but the candidate, or it against the reference."""
         if candidate is None:
             return None
-        found = [
+        over_all_rows = [
             row
             for row in self.rows(measure, candidate=candidate)
             if set(row.about) <= {"candidate", "against"} and row.about.get("against") in (None, "reference")
         ]
-        return min(found, key=lambda row: len(row.about), default=None)
+        return min(over_all_rows, key=lambda row: len(row.about), default=None)
 
     def at(self, index: int | None) -> Row | None:
         """Row number `index` of the table; None for None."""
@@ -206,8 +206,8 @@ NUMBER = re.compile(r"(?<![\d.])[-+]?(?:inf|\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)")
 
 def bin_edges(text: str) -> tuple[float, float] | None:
     """The two ends in the text of a bin: "0.01 to 0.02", "[0.01, 0.02)", "0.01..0.02"."""
-    found = [float(t) for t in NUMBER.findall(text.replace("..", " ").replace("\u2212", "-"))]
-    return (found[0], found[1]) if len(found) == 2 and found[0] <= found[1] and not math.isnan(found[0]) else None
+    ends = [float(t) for t in NUMBER.findall(text.replace("..", " ").replace("\u2212", "-"))]
+    return (ends[0], ends[1]) if len(ends) == 2 and ends[0] <= ends[1] and not math.isnan(ends[0]) else None
 
 
 def same_decimals(rows: Sequence[Row | None], sign: bool = False) -> list[str]:

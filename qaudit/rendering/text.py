@@ -48,7 +48,7 @@ def visible(text: object, longest: int = LONGEST) -> str:
     """
     whole = str(text)
     if whole in _ALIKE.get():
-        shown = "".join(_told(char) for char in whole[: 4 * longest])
+        shown = "".join(_told_apart(char) for char in whole[: 4 * longest])
     elif whole.isascii() and whole.isprintable():
         shown = whole[: 4 * longest]
     else:
@@ -75,7 +75,7 @@ def harmless(text: str, keep: str = "") -> str:
     return "".join(out)
 
 
-def _told(char: str) -> str:
+def _told_apart(char: str) -> str:
     return code(char) if char.isspace() or unseen(char) or folded(char) != char else char
 
 
@@ -87,10 +87,10 @@ def folded(text: str) -> str:
 
 def alike(names: Iterable[str]) -> list[list[str]]:
     """Groups of different names that look the same, sorted."""
-    found: dict[str, set[str]] = {}
+    by_shape: dict[str, set[str]] = {}
     for name in names:
-        found.setdefault(folded(name), set()).add(name)
-    return sorted(sorted(group) for group in found.values() if len(group) > 1)
+        by_shape.setdefault(folded(name), set()).add(name)
+    return sorted(sorted(group) for group in by_shape.values() if len(group) > 1)
 
 
 @contextmanager

@@ -103,12 +103,12 @@ def _day(day: str, lang: str) -> str:
     return str(format_date(date.fromisoformat(day), "d MMMM y" if lang == "en" else "long", locale=lang))
 
 
-def _finding(found: Finding) -> Json:
+def _finding(finding: Finding) -> Json:
     return {
-        "code": visible(found.code, 24),
-        "statement": sentence(found.statement),
-        "section": found.section,
-        "number": _number(found.section),
+        "code": visible(finding.code, 24),
+        "statement": sentence(finding.statement),
+        "section": finding.section,
+        "number": _number(finding.section),
     }
 
 
@@ -128,7 +128,7 @@ def _section(facts: EvidenceTable, anchor: str, rules: list[Json], shown: Json) 
     own = [rule for rule in rules if rule["section"] == anchor]
     pool = rules if anchor in ("result", "rules") else own
     verdict = worst(rule["verdict"] for rule in pool)
-    found = [sentence(each.statement) for each in facts.report.findings if each.section == anchor][:MOST_LISTED]
+    statements = [sentence(each.statement) for each in facts.report.findings if each.section == anchor][:MOST_LISTED]
     counted = [
         f"{sum(r['verdict'] == v for r in own)} {word.lower()}"
         for v, (word, _) in VERDICTS.items()
@@ -143,7 +143,7 @@ def _section(facts: EvidenceTable, anchor: str, rules: list[Json], shown: Json) 
         "name": SECTIONS[anchor],
         "verdict": verdict,
         "word": VERDICTS[verdict][0] if verdict else "",
-        "findings": found,
+        "findings": statements,
         "rules_text": text,
         "missing": "" if _has(anchor, shown, rules) else _why(facts, anchor),
     }

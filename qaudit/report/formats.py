@@ -43,11 +43,11 @@ UPGRADES: dict[int, Callable[[Json], Json]] = {1: from_1}
 
 def upgraded(report: Json) -> Json:
     """A report of any known format as one of today's; the argument may be changed. Raises Refused for an unknown number."""
-    found = report.get("format")
-    if not isinstance(found, int) or isinstance(found, bool) or not min(UPGRADES) <= found <= FORMAT:
-        raise Refused(f"format {repr(found)[:40]} found, this version of qaudit reads {min(UPGRADES)} to {FORMAT}")
-    for number in range(found, FORMAT):
-        report = UPGRADES[number](report)
+    number = report.get("format")
+    if not isinstance(number, int) or isinstance(number, bool) or not min(UPGRADES) <= number <= FORMAT:
+        raise Refused(f"format {repr(number)[:40]} found, this version of qaudit reads {min(UPGRADES)} to {FORMAT}")
+    for older in range(number, FORMAT):
+        report = UPGRADES[older](report)
     return report | {"format": FORMAT}
 
 

@@ -63,11 +63,11 @@ def short_names(every: Sequence[Candidate], rows: Sequence[Candidate]) -> list[s
     for row in every:
         for key, setting in row.settings.items():
             seen.setdefault(row.by, {}).setdefault(key, set()).add(str(setting))
-    found = []
+    names = []
     for row in rows:
         said = settings_text({key: setting for key, setting in row.settings.items() if len(seen[row.by][key]) > 1})
-        found.append(f"{spoken(row.by or row.id, 40)}: {said}" if said else visible(row.id, 110))
-    return [name if found.count(name) == 1 else visible(row.id, 110) for name, row in zip(found, rows, strict=True)]
+        names.append(f"{spoken(row.by or row.id, 40)}: {said}" if said else visible(row.id, 110))
+    return [name if names.count(name) == 1 else visible(row.id, 110) for name, row in zip(names, rows, strict=True)]
 
 
 def _candidates(facts: EvidenceTable, candidates: Sequence[Candidate], measure: str | None) -> list[Json]:

@@ -28,12 +28,12 @@ def _local(pair: Compared[LocalModels] | Compared[Attributions], fit: Fit | None
     new = {each.row: each for each in (pair.after.cases if pair.after else ())}
     shown_ones = [(each, old.get(each.row), new.get(each.row)) for each in pair.entry.cases[:4]]
     bars = [_bars(before, after) for _, before, after in shown_ones]
-    reach = max((abs(x) for found in bars for b in found for x in (b.before, b.after) if x is not None), default=1.0)
+    reach = max((abs(x) for case_bars in bars for b in case_bars for x in (b.before, b.after) if x is not None), default=1.0)
     return {
         "explainer": spoken(pair.entry.explainer),
         "settings": settings_text(pair.entry.settings),
         "cases": [_case(chr(65 + i), *each, bars[i], reach) for i, each in enumerate(shown_ones)],
-        "values": any(b.feature_value for found in bars for b in found),
+        "values": any(b.feature_value for case_bars in bars for b in case_bars),
         "r2": span(fit.low, fit.high) if fit else "",
         "r2_median": fixed(fit.median, 2) if fit else "",
     }
@@ -43,13 +43,13 @@ def _bars(before: Case | None, after: Case | None) -> list[Bar]:
     old = {each.column: each.contribution for each in (before.features if before else ())}
     new = {each.column: each.contribution for each in (after.features if after else ())}
     names = sorted({**old, **new}, key=lambda name: (-max(abs(new.get(name, 0.0)), abs(old.get(name, 0.0))), name))
-    given = {each.column: each.value for found in (before, after) for each in (found.features if found else ())}
-    some = any(value is not None for value in given.values())
-    return [Bar(visible(name, 60), old.get(name), new.get(name), _given(given[name]) if some else "") for name in names[:6]]
+    cells = {each.column: each.value for entry in (before, after) for each in (entry.features if entry else ())}
+    some = any(value is not None for value in cells.values())
+    return [Bar(visible(name, 60), old.get(name), new.get(name), _cell(cells[name]) if some else "") for name in names[:6]]
 
 
-def _given(found: str | float | None) -> str:
-    return NONE if found is None else visible(found, 24) if isinstance(found, str) else compact(found)
+def _cell(value: str | float | None) -> str:
+    return NONE if value is None else visible(value, 24) if isinstance(value, str) else compact(value)
 
 
 def _case(letter: str, entry: Case, before: Case | None, after: Case | None, bars: Sequence[Bar], reach: float) -> Json:
@@ -149,8 +149,8 @@ def _means(facts: EvidenceTable, row: Row) -> str:
     same = [entry for entry in facts.report.explanations if entry.explainer == row.about.get("explainer")]
     of = row.about.get("value_of", "")
     means = (each.means for entry in same for each in entry.drift if of.endswith(each.distance) and each.means)
-    found = next(means, None)
-    return title(row.measure) if found is None else visible(found, 90)
+    meaning = next(means, None)
+    return title(row.measure) if meaning is None else visible(meaning, 90)
 
 
 def reasons(facts: EvidenceTable) -> list[Json]:

@@ -48,11 +48,11 @@ def _made_by(entry: Explanation) -> tuple[str, str, str]:
 
 def pairs(facts: EvidenceTable, kind: type[Kind]) -> list[Compared[Kind]]:
     """The explanations of reference and judged candidate by each explainer with its settings, where there is one of them."""
-    found: dict[tuple[str, str, str], dict[str, Kind]] = {}
+    by_maker: dict[tuple[str, str, str], dict[str, Kind]] = {}
     for entry in entries(facts, kind):
-        found.setdefault(_made_by(entry), {})[entry.candidate] = entry
+        by_maker.setdefault(_made_by(entry), {})[entry.candidate] = entry
     compared = []
-    for by in found.values():
+    for by in by_maker.values():
         before, after = by.get("reference"), by.get(facts.judged or "")
         shown_one = after or before
         if shown_one is not None:
@@ -129,8 +129,8 @@ def _finding(old: Features, new: Features, names: Sequence[str], moved: Sequence
 
 def surrogate(facts: EvidenceTable) -> Json:
     """Trees of the judged candidate and of the reference, fidelity beside the base rate, size against fidelity."""
-    found = sorted(entries(facts, Tree), key=lambda entry: (entry.candidate != facts.judged, entry.candidate))
-    trees = [_tree(facts, entry) for entry in found if entry.candidate in (facts.judged, "reference")]
+    every_tree = sorted(entries(facts, Tree), key=lambda entry: (entry.candidate != facts.judged, entry.candidate))
+    trees = [_tree(facts, entry) for entry in every_tree if entry.candidate in (facts.judged, "reference")]
     return {
         "trees": trees[:1],
         "trade": trade(facts),
@@ -201,7 +201,8 @@ def costs(facts: EvidenceTable) -> list[Json]:
     out = []
     for row in facts.rows("explain_cost", candidate=of):
         same = {"candidate": of, "explainer": row.about.get("explainer")}
-        fits = [found for measure in FITS for found in facts.rows(measure, **same) if set(found.about) <= {*same, "against"}]
+        rows = [each for measure in FITS for each in facts.rows(measure, **same)]
+        fits = [each for each in rows if set(each.about) <= {*same, "against"}]
         sizes = [next(iter(facts.rows(name, **same)), None) for name in ("added_nodes", "added_parameters")]
         out.append(
             {
@@ -217,16 +218,16 @@ def costs(facts: EvidenceTable) -> list[Json]:
 
 def trade(facts: EvidenceTable) -> Json | None:
     """Size of the explanation against its fidelity: a point a setting."""
-    found = []
+    measured = []
     for row in facts.rows("sweep_fidelity"):
         twin = next((r for r in facts.rows("sweep_leaves") if r.about == row.about), None)
         if row.value is not None and value(twin) is not None:
-            found.append((row, twin))
-    if len(found) < 2:
+            measured.append((row, twin))
+    if len(measured) < 2:
         return None
-    points = [Point(_point(row), _series(facts, row), value(twin) or 0.0, row.value or 0.0) for row, twin in found]
+    points = [Point(_point(row), _series(facts, row), value(twin) or 0.0, row.value or 0.0) for row, twin in measured]
     best = max(points, key=lambda p: (p.y, -p.x, p.name))
-    unit = found[0][0].unit
+    unit = measured[0][0].unit
     finding = f"Highest fidelity {one(best.y, unit)} with {one(best.x, 'count')} leaves"
     say = "; ".join(f"{p.series} {p.name}: {one(p.x, 'count')} leaves, {one(p.y, unit)}" for p in points)
     return {
@@ -241,5 +242,5 @@ def _point(row: Row) -> str:
 
 
 def _series(facts: EvidenceTable, row: Row) -> str:
-    found = row.about.get("candidate")
-    return "judged" if found == facts.judged else "reference" if found == "reference" else visible(found, 40)
+    candidate = row.about.get("candidate")
+    return "judged" if candidate == facts.judged else "reference" if candidate == "reference" else visible(candidate, 40)

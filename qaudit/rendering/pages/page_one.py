@@ -30,12 +30,12 @@ from qaudit.report.model import Assessment, Limit, Row
 
 UNNAMED = "no policy"
 ENDS = {"lower": "lower end", "upper": "upper end"}
-_Held = tuple[Limit | None, str, Row]
+_Ranked = tuple[Limit | None, str, Row]
 
 
 def anchor(text: object) -> str:
     """The address of a rule on the page: letters, digits, dots and dashes stay, all else by number."""
-    return "rule-" + re.sub(r"[^A-Za-z0-9._-]", lambda found: f"_{ord(found.group()):x}", str(text)[:80])
+    return "rule-" + re.sub(r"[^A-Za-z0-9._-]", lambda char: f"_{ord(char.group()):x}", str(text)[:80])
 
 
 def rules(facts: EvidenceTable) -> list[Json]:
@@ -43,11 +43,11 @@ def rules(facts: EvidenceTable) -> list[Json]:
     return [_rule(facts, each) for each in facts.report.assessments]
 
 
-def _rule(facts: EvidenceTable, found: Assessment) -> Json:
-    limit, row = found.limit, facts.at(found.evidence)
+def _rule(facts: EvidenceTable, assessment: Assessment) -> Json:
+    limit, row = assessment.limit, facts.at(assessment.evidence)
     unit = row.unit if row else ""
     number = judged_number(limit, row)
-    verdict = found.verdict
+    verdict = assessment.verdict
     name = visible(limit.title or title(limit.measure))
     where = where_text(limit.where)
     text = limit_text(limit, unit)
@@ -67,10 +67,10 @@ def _rule(facts: EvidenceTable, found: Assessment) -> Json:
         "verdict": verdict,
         "word": VERDICTS[verdict][0],
         "rank": ORDER.index(verdict),
-        "section": found.section,
-        "number": list(SECTIONS).index(found.section),
+        "section": assessment.section,
+        "number": list(SECTIONS).index(assessment.section),
         "why": visible(limit.reason, 400),
-        "note": visible(found.reason, 300),
+        "note": visible(assessment.reason, 300),
     }
 
 
@@ -82,8 +82,8 @@ def _bullet(number: float | None, limit: Limit, verdict: str, text: str, wide: f
 
 def counts(facts: EvidenceTable) -> Json:
     """How many limits have each verdict, and all."""
-    found: list[str] = [each.verdict for each in facts.report.assessments]
-    return {"all": len(found), **{verdict: found.count(verdict) for verdict in ORDER}}
+    verdicts: list[str] = [each.verdict for each in facts.report.assessments]
+    return {"all": len(verdicts), **{verdict: verdicts.count(verdict) for verdict in ORDER}}
 
 
 def headline(facts: EvidenceTable) -> Json:
@@ -101,10 +101,10 @@ def headline(facts: EvidenceTable) -> Json:
 
 
 def _named(facts: EvidenceTable, verdict: str) -> str:
-    found = [rule for rule in rules(facts) if rule["verdict"] == verdict]
-    if not found:
+    of_verdict = [rule for rule in rules(facts) if rule["verdict"] == verdict]
+    if not of_verdict:
         return ""
-    names = [f"{rule['title']} ({rule['id']})" for rule in found]
+    names = [f"{rule['title']} ({rule['id']})" for rule in of_verdict]
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
     listed = ", ".join(names[:4]) if more or len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"
     return f"{VERDICTS[verdict][0]}: {listed}{more}."
@@ -112,20 +112,20 @@ def _named(facts: EvidenceTable, verdict: str) -> str:
 
 def _rest(number: Mapping[str, int]) -> str:
     words = {"near": "near the limit", "within": "within", "not_assessed": "not assessed", "no_limit": "with no limit"}
-    found = [f"{number[verdict]} {word}" for verdict, word in words.items() if number[verdict]]
-    return f"{', '.join(found)}." if found else ""
+    counted = [f"{number[verdict]} {word}" for verdict, word in words.items() if number[verdict]]
+    return f"{', '.join(counted)}." if counted else ""
 
 
 def key_numbers(facts: EvidenceTable) -> list[Json]:
     """Five numbers: limited measures first in choice, the worst verdict ahead; then others, in the order of KEYS."""
     chosen: dict[int, Json] = {}
     rows = [(each.limit, each.verdict, facts.at(each.evidence)) for each in facts.report.assessments]
-    held: list[_Held] = [(limit, verdict, row) for limit, verdict, row in rows if row is not None and row.value is not None]
+    limited_rows: list[_Ranked] = [(limit, verdict, row) for limit, verdict, row in rows if row and row.value is not None]
     seen: set[str] = set()
-    limited = {row.measure for _, _, row in held}
+    limited = {row.measure for _, _, row in limited_rows}
     whole = [row for key in KEYS if key not in limited and (row := facts.whole(key, facts.judged)) is not None]
-    plain: list[_Held] = [(None, "no_limit", row) for row in whole if row.value is not None]
-    ranked = sorted([*held, *plain], key=lambda item: (item[0] is None, ORDER.index(item[1]), _place(item[2])))
+    plain: list[_Ranked] = [(None, "no_limit", row) for row in whole if row.value is not None]
+    ranked = sorted([*limited_rows, *plain], key=lambda item: (item[0] is None, ORDER.index(item[1]), _place(item[2])))
     for limit, verdict, row in ranked:
         if row.measure not in seen and len(chosen) < 5:
             seen.add(row.measure)
@@ -157,11 +157,11 @@ def _key(limit: Limit | None, verdict: str, row: Row) -> Json:
 
 def themes(facts: EvidenceTable) -> list[Json]:
     """One icon a rule, by the section that shows it."""
-    found = rules(facts)
+    every_rule = rules(facts)
     return [
-        {"anchor": anchor, "name": name, "rules": [rule for rule in found if rule["section"] == anchor]}
+        {"anchor": anchor, "name": name, "rules": [rule for rule in every_rule if rule["section"] == anchor]}
         for anchor, name in SECTIONS.items()
-        if any(rule["section"] == anchor for rule in found)
+        if any(rule["section"] == anchor for rule in every_rule)
     ]
 
 
@@ -179,8 +179,8 @@ def steps(facts: EvidenceTable) -> list[Json]:
 
 def previous(facts: EvidenceTable) -> Json | None:
     """What changed since the earlier report: moved verdicts, how many kept theirs, changed inputs."""
-    found = facts.report.previous
-    if found is None:
+    earlier = facts.report.previous
+    if earlier is None:
         return None
     moved = [
         {
@@ -191,18 +191,21 @@ def previous(facts: EvidenceTable) -> Json | None:
             "before_word": VERDICTS[row.before][0],
             "after_word": VERDICTS[row.after][0],
         }
-        for row in found.moved
+        for row in earlier.moved
     ]
-    inputs = [visible(text, 160) for text in found.inputs]
-    return {"id": visible(found.id or NONE, 60), "moved": moved, "kept": found.kept, "inputs": inputs}
+    inputs = [visible(text, 160) for text in earlier.inputs]
+    return {"id": visible(earlier.id or NONE, 60), "moved": moved, "kept": earlier.kept, "inputs": inputs}
 
 
 def _judged(facts: EvidenceTable) -> Json:
     """The judged candidate in words: its quantizer, and its settings."""
-    found = facts.judged_candidate
-    if found is None or not found.by:
-        return {"judged_by": visible(facts.judged or "", 120), "judged_how": settings_text(found.settings) if found else ""}
-    return {"judged_by": spoken(found.by), "judged_how": settings_text(found.settings)}
+    candidate = facts.judged_candidate
+    if candidate is None or not candidate.by:
+        return {
+            "judged_by": visible(facts.judged or "", 120),
+            "judged_how": settings_text(candidate.settings) if candidate else "",
+        }
+    return {"judged_by": spoken(candidate.by), "judged_how": settings_text(candidate.settings)}
 
 
 def identity(facts: EvidenceTable) -> Json:

@@ -53,7 +53,7 @@ def judged_tensors(facts: EvidenceTable) -> tuple[Tensor, ...]:
 
 def metrics(facts: EvidenceTable) -> list[Json]:
     """Reference, judged, change with its interval: a row a metric; a value not measured is a dash, its reason beside it."""
-    found = []
+    lines = []
     for name in METRICS:
         before, after = facts.whole(name, "reference"), facts.whole(name, facts.judged)
         change = facts.whole(CHANGES.get(name, f"{name}_change"), facts.judged)
@@ -66,7 +66,7 @@ def metrics(facts: EvidenceTable) -> list[Json]:
         else:
             places = min(max(decimals(levels), decimals(moved)), decimals(levels) + 1) or decimals(moved)
             first, cells = [fixed(v, places) for v in levels], [fixed(v, places, True) for v in moved]
-        found.append(
+        lines.append(
             {
                 "name": title(name),
                 "before": first[0],
@@ -78,17 +78,17 @@ def metrics(facts: EvidenceTable) -> list[Json]:
                 "reason": visible(next((row.reason for row in (change, after, before) if row and row.reason), ""), 160),
             }
         )
-    return found
+    return lines
 
 
 def _method(row: Row | None) -> str:
-    found = row.interval if row else None
-    return f"{fixed(100 * found.level, 0)}% {visible(found.method, 60)}" if found else ""
+    interval_of_row = row.interval if row else None
+    return f"{fixed(100 * interval_of_row.level, 0)}% {visible(interval_of_row.method, 60)}" if interval_of_row else ""
 
 
 def flips(facts: EvidenceTable) -> list[Json]:
     """Counts and rates of changed decisions over all rows."""
-    found = []
+    lines = []
     for name in (
         "flip_rate",
         "flips",
@@ -104,8 +104,8 @@ def flips(facts: EvidenceTable) -> list[Json]:
         if row is not None:
             reason = visible(row.reason or "", 160)
             item = {"name": title(name), "value": shown(row), "interval": shown_span(row), "n": row.n}
-            found.append({**item, "method": _method(row), "reason": reason})
-    return found
+            lines.append({**item, "method": _method(row), "reason": reason})
+    return lines
 
 
 def groups(facts: EvidenceTable) -> Json | None:
@@ -170,9 +170,9 @@ def _grouped(facts: EvidenceTable, measure: str) -> list[Row]:
 
 def _group_more(facts: EvidenceTable, row: Row) -> str:
     group = row.about.get("group")
-    found = [r for r in _grouped(facts, "accuracy_change") if r.about["group"] == group] if group else []
-    found = found or ([whole_row] if not group and (whole_row := facts.whole("accuracy_change", facts.judged)) else [])
-    return one(found[0].value, found[0].unit, True) if found else NONE
+    same_group = [r for r in _grouped(facts, "accuracy_change") if r.about["group"] == group] if group else []
+    same_group = same_group or ([whole_row] if not group and (whole_row := facts.whole("accuracy_change", facts.judged)) else [])
+    return one(same_group[0].value, same_group[0].unit, True) if same_group else NONE
 
 
 def _limit(facts: EvidenceTable, measure: str) -> tuple[str, float] | None:
@@ -191,11 +191,11 @@ def score_changes(facts: EvidenceTable) -> Json | None:
         r for r in facts.rows("score_change_histogram", candidate=facts.judged) if "bin" in r.about and "group" not in r.about
     ]
     ends = [(bin_edges(row.about.get("range") or row.about["bin"]), value(row) or 0.0) for row in rows]
-    found = sorted((edges, count) for edges, count in ends if edges)
-    total = sum(count for _, count in found)
-    if not found or total <= 0:
+    bins = sorted((edges, count) for edges, count in ends if edges)
+    total = sum(count for _, count in bins)
+    if not bins or total <= 0:
         return None
-    edges, shares = [e for e, _ in found], [count / total for _, count in found]
+    edges, shares = [e for e, _ in bins], [count / total for _, count in bins]
     if any(math.isinf(x) for pair in edges for x in pair):
         wide = max((b - a for a, b in edges if math.isfinite(b - a)), default=1.0)
         edges = [(b - wide if math.isinf(a) else a, a + wide if math.isinf(b) else b) for a, b in edges]
@@ -269,15 +269,15 @@ def _about(row: Row) -> str:
 
 def lowering(facts: EvidenceTable) -> Json:
     """The proof that our reading of the model equals the model."""
-    found = facts.report.subject.lowering
-    rows = found.ambiguous_rows
+    proof = facts.report.subject.lowering
+    rows = proof.ambiguous_rows
     return {
-        "proved": found.proved,
-        "statement": visible(found.statement, 400),
-        "why_not": visible(found.why_not or "", 400),
-        "rows": found.rows,
-        "error": _short(found.max_error),
-        "bound": _short(found.bound),
+        "proved": proof.proved,
+        "statement": visible(proof.statement, 400),
+        "why_not": visible(proof.why_not or "", 400),
+        "rows": proof.rows,
+        "error": _short(proof.max_error),
+        "bound": _short(proof.bound),
         "ambiguous": ", ".join(str(r) for r in rows[:20]) + (f" and {len(rows) - 20} more" if len(rows) > 20 else ""),
         "count": len(rows),
     }

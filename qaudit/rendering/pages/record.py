@@ -28,33 +28,33 @@ LIMITS = (
 
 def statements(facts: EvidenceTable) -> list[Json]:
     """The author's texts, each printed once: label A1, A2, ..., the field it was given for, its paragraphs."""
-    found = sorted((key, text.strip()) for key, text in facts.report.author.items() if text.strip())[:MOST_TEXTS]
+    texts = sorted((key, text.strip()) for key, text in facts.report.author.items() if text.strip())[:MOST_TEXTS]
     return [
         {"label": f"A{i}", "anchor": f"author-{i}", "field": visible(key.replace(".", ": ").replace("_", " "), 60), "text": text,
          "words": " ".join(text.split()), "paragraphs": prose(text, 3000)}
-        for i, (key, text) in enumerate(found, 1)
+        for i, (key, text) in enumerate(texts, 1)
     ]  # fmt: skip
 
 
 def frameworks(facts: EvidenceTable) -> list[Json]:
     """Every framework: where evidence is, in the order of its items."""
     texts = statements(facts)
-    return [_framework(found, texts) for found in facts.report.frameworks[:MOST_LISTS]]
+    return [_framework(each, texts) for each in facts.report.frameworks[:MOST_LISTS]]
 
 
-def _framework(found: Framework, texts: list[Json]) -> Json:
+def _framework(framework: Framework, texts: list[Json]) -> Json:
     return {
-        "title": visible(found.title, 160),
-        "id": visible(found.id, 40),
-        "source": visible(found.source, 300),
-        "status": visible(found.status, 400),
-        "binding": found.binding,
-        "note": visible(found.scope_note, 500),
-        "dated": found.dated,
-        "counts": {"here": found.counts.here, "partial": found.counts.partial, "not_here": found.counts.not_here},
-        "items": [_item(item, texts) for item in found.items[:MOST_ITEMS]],
-        "all": len(found.items),
-        "left_out": capped(MOST_ITEMS, len(found.items), "items"),
+        "title": visible(framework.title, 160),
+        "id": visible(framework.id, 40),
+        "source": visible(framework.source, 300),
+        "status": visible(framework.status, 400),
+        "binding": framework.binding,
+        "note": visible(framework.scope_note, 500),
+        "dated": framework.dated,
+        "counts": {"here": framework.counts.here, "partial": framework.counts.partial, "not_here": framework.counts.not_here},
+        "items": [_item(item, texts) for item in framework.items[:MOST_ITEMS]],
+        "all": len(framework.items),
+        "left_out": capped(MOST_ITEMS, len(framework.items), "items"),
     }
 
 
@@ -120,10 +120,10 @@ def _column(row: Column) -> Json:
     return {**named, "missing": whole(row.missing), "distinct": whole(row.distinct), "numbers": cells, "top": top}
 
 
-def _target(found: ClassShare | TargetRange) -> Json:
-    if isinstance(found, ClassShare):
-        return {"name": visible(found.label, 40), "text": f"{whole(found.rows)} rows, {one(found.share, 'share')}"}
-    low, mean, high = column([found.low, found.mean, found.high])
+def _target(target: ClassShare | TargetRange) -> Json:
+    if isinstance(target, ClassShare):
+        return {"name": visible(target.label, 40), "text": f"{whole(target.rows)} rows, {one(target.share, 'share')}"}
+    low, mean, high = column([target.low, target.mean, target.high])
     return {"name": "Target", "text": f"{low} to {high}, mean {mean}"}
 
 
