@@ -44,9 +44,7 @@ def _build(report: Report, lang: str, groups: list[list[str]]) -> Json:
     audit, rules = report.audit, page_one.rules(facts)
     shown: Json = {
         "precision": precision.precision(facts),
-        "importance": explanations.importance(facts),
-        "surrogate": explanations.surrogate(facts),
-        "local": drift.local(facts),
+        **explanations.sections(facts),
         "drift": drift.drifts(facts),
         "frameworks": record.frameworks(facts),
         "statements": record.statements(facts),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never, get_args
 
 from pydantic import Field, model_validator
 
+from qaudit.core.explanation import EXPLANATION_NAMES, ExplanationName
 from qaudit.report.field_types import Count, Part, Settings, Share
 
 
@@ -59,6 +60,11 @@ class Explanation(Part):
     verdict: Literal["none", "unusable", "below floor", "above floor"] | None = None
     """Whether the explanation changed: the first distance decides; null for the reference."""
 
+    @property
+    def quantity(self) -> str:
+        """What is explained, where one explainer may explain several quantities."""
+        return ""
+
 
 class FeatureImportance(Part):
     """One column of an importance."""
@@ -86,6 +92,11 @@ class Importance(Explanation):
     """What changes where the column is taken away."""
     rows: tuple[FeatureImportance, ...]
     """The columns in rank order."""
+
+    @property
+    def quantity(self) -> str:
+        """What changes where the column is taken away."""
+        return self.of
 
 
 class Node(Part):
@@ -213,3 +224,22 @@ class LocalModels(Explanation):
 
 
 AnyExplanation = Annotated[Importance | Tree | Attributions | LocalModels, Field(discriminator="kind")]
+
+
+def entry_class(kind: ExplanationName) -> type[Explanation]:
+    """The class of a kind's entries."""
+    match kind:
+        case "importance":
+            return Importance
+        case "local_models":
+            return LocalModels
+        case "attributions":
+            return Attributions
+        case "tree":
+            return Tree
+        case _:
+            assert_never(kind)
+
+
+if any(entry_class(kind) not in get_args(get_args(AnyExplanation)[0]) for kind in EXPLANATION_NAMES):
+    raise TypeError("AnyExplanation lacks the entries of a kind of explanation")

@@ -176,3 +176,9 @@ def test_broken_tensors_are_refused() -> None:
     packed, parts = pack_quantized(Quantized(NETWORK, {}, {0: Grid(-1.0, 0, QType(8))}))
     with pytest.raises(ValueError, match="expected above 0"):
         unpack_quantized(packed, parts)
+
+
+def test_what_is_no_step_is_refused() -> None:
+    program = Program(("x",), ("a layer",), "identity", "regression")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="step 0: str, expected one of dense, trees"):
+        pack_program(program)

@@ -215,6 +215,14 @@ EXPLANATION_KINDS: dict[str, ExplanationKind[Any]] = by_name(
 )
 
 
+PRIMARY_DISTANCES = frozenset(
+    next(distance.name for distance in kind.distances if distance.task in ("any", task))
+    for kind in EXPLANATION_KINDS.values()
+    for task in ("classification", "regression")
+)
+"""Names of the distances that verdicts and findings go by; the others stand in the table of the report."""
+
+
 def kind_of(explanation: Explanation) -> ExplanationKind[Any]:
     """The catalogue record of an explanation."""
     match explanation:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from qaudit.core.evidence import Evidence
-from qaudit.core.explanation import Attributions, Explanation, Importance, LocalModels, TreeModel
+from qaudit.core.explanation import Attributions, Explanation, ExplanationName, Importance, LocalModels, TreeModel
 from qaudit.core.json_values import Json
 from qaudit.pipeline.stages import explain_entries
 from qaudit.pipeline.stages.explain_cases import Cases
@@ -69,3 +69,16 @@ def sweep_evidence(found: Explanation, inputs: ExplainInputs, about: Mapping[str
             return explain_entries.tree_sweep_evidence(found, inputs, about, by)
         case _:
             assert_never(found)
+
+
+def masked(entry: Json) -> Json:
+    """An entry without the input values of single rows, which may be personal data."""
+    kind: ExplanationName = entry["kind"]
+    match kind:
+        case "importance" | "tree":
+            return entry
+        case "local_models" | "attributions":
+            cases = [{**case, "features": [{**one, "value": None} for one in case["features"]]} for case in entry["cases"]]
+            return {**entry, "cases": cases}
+        case _:
+            assert_never(kind)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qaudit.core.catalogue.explanations import PRIMARY_DISTANCES
 from qaudit.core.evidence import Finding
 from qaudit.pipeline.stages.find_context import FindingContext
 from qaudit.pipeline.stages.find_text import distance, interval, number, percent, spoken
-
-PRIMARY = ("size", "direction", "decision", "value")
-"""The distance of an explanation that its finding speaks of; the others stand in the table."""
 
 
 def reasons(facts: FindingContext) -> Iterator[Finding]:
@@ -30,7 +28,7 @@ def reasons(facts: FindingContext) -> Iterator[Finding]:
 def drift(facts: FindingContext) -> Iterator[Finding]:
     for index in facts.rows("drift", facts.judged, "explainer", "value_of"):
         row = facts.evidence[index]
-        if row.value is None or row.about["value_of"].rpartition(" ")[2] not in PRIMARY:
+        if row.value is None or row.about["value_of"].rpartition(" ")[2] not in PRIMARY_DISTANCES:
             continue
         floor = facts.beside(index, "drift_floor")
         if floor is None:

@@ -12,6 +12,7 @@ from qaudit.core.json_values import Json
 from qaudit.errors import Refused
 from qaudit.inputs.policy import Policy
 from qaudit.pipeline.stages.assess import next_steps
+from qaudit.pipeline.stages.explain_kinds import masked
 from qaudit.pipeline.stages.previous import compare, with_previous
 from qaudit.pipeline.types import Candidate, Candidates, Explained, LoadedSubject, Measured
 from qaudit.report.formats import FORMAT
@@ -75,7 +76,7 @@ def assemble(
         "candidates": _candidates(candidates, explained),
         "judged": judged.id if judged else None,
         "evidence": evidence,
-        "explanations": explained.explanations if show_values else [_masked(entry) for entry in explained.explanations],
+        "explanations": explained.explanations if show_values else [masked(entry) for entry in explained.explanations],
         "findings": findings,
         "assessments": assessments,
         "skipped": sorted(set(skipped), key=_skip_key),
@@ -93,14 +94,6 @@ def assemble(
     if previous is None:
         return report
     return report.model_copy(update={"previous": compare(report, *previous), "evidence": with_previous(report, previous[0])})
-
-
-def _masked(entry: Json) -> Json:
-    """The entry of an explanation, its cases without the input values of their rows."""
-    if "cases" not in entry:
-        return entry
-    cases = [{**case, "features": [{**one, "value": None} for one in case["features"]]} for case in entry["cases"]]
-    return {**entry, "cases": cases}
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:

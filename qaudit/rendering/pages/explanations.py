@@ -1,23 +1,24 @@
-"""Sections 3 and 4: importance and the surrogate tree, reference beside judged."""
+"""Which section draws which kind of explanation; sections 3 and 4, importance and the surrogate tree, are drawn here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import assert_never
 
+from qaudit.core.explanation import EXPLANATION_NAMES
 from qaudit.core.json_values import Json
 from qaudit.rendering.charts.rows import Pair, dumbbell
 from qaudit.rendering.charts.scatter import Point, scatter
 from qaudit.rendering.charts.tree import MOST, Leaf, leaves, tree
 from qaudit.rendering.numbers import NONE, capped, column, fixed, one, whole
+from qaudit.rendering.pages.cases import attributions, local_models
+from qaudit.rendering.pages.compared import Compared, entries, pairs
 from qaudit.rendering.table import EvidenceTable, shown, shown_span, title, value
 from qaudit.rendering.text import settings_text, spoken, visible
-from qaudit.report.explanations import Explanation, FeatureImportance, Importance, Tree
+from qaudit.report.explanations import FeatureImportance, Importance, Tree
 from qaudit.report.model import Row
 
 Features = dict[str, FeatureImportance]
-Kind = TypeVar("Kind", bound=Explanation)
 TOP, MOST_CHARTS, MOST_RULES = 15, 12, 40
 OF = {"prediction_change": "mean change of the prediction", "loss_change": "increase of the loss"}
 HOW = {
@@ -26,38 +27,22 @@ HOW = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Compared(Generic[Kind]):
-    """The explanations of reference and judged candidate; `entry` is the judged one, or that of the reference alone."""
-
-    before: Kind | None
-    after: Kind | None
-    entry: Kind
-
-
-def entries(facts: EvidenceTable, kind: type[Kind]) -> list[Kind]:
-    """Explanations of a kind, in a fixed order."""
-    return sorted((entry for entry in facts.report.explanations if isinstance(entry, kind)), key=_made_by)
-
-
-def _made_by(entry: Explanation) -> tuple[str, str, str]:
-    """Explainer, what it measures and its settings: what the explanations of reference and judged candidate have in common."""
-    of = entry.of if isinstance(entry, Importance) else ""
-    return entry.explainer, of, str(sorted(entry.settings.items()))
-
-
-def pairs(facts: EvidenceTable, kind: type[Kind]) -> list[Compared[Kind]]:
-    """The explanations of reference and judged candidate by each explainer with its settings, where there is one of them."""
-    by_maker: dict[tuple[str, str, str], dict[str, Kind]] = {}
-    for entry in entries(facts, kind):
-        by_maker.setdefault(_made_by(entry), {})[entry.candidate] = entry
-    compared = []
-    for by in by_maker.values():
-        before, after = by.get("reference"), by.get(facts.judged or "")
-        shown_one = after or before
-        if shown_one is not None:
-            compared.append(Compared(before, after, shown_one))
-    return compared
+def sections(facts: EvidenceTable) -> Json:
+    """What the sections on explanations show, by anchor: every kind of explanation in one of them."""
+    shown_parts: Json = {"importance": [], "surrogate": {}, "local": []}
+    for kind in EXPLANATION_NAMES:
+        match kind:
+            case "importance":
+                shown_parts["importance"] += importance(facts)
+            case "local_models":
+                shown_parts["local"] += local_models(facts)
+            case "attributions":
+                shown_parts["local"] += attributions(facts)
+            case "tree":
+                shown_parts["surrogate"] = surrogate(facts)
+            case _:
+                assert_never(kind)
+    return shown_parts
 
 
 def importance(facts: EvidenceTable) -> list[Json]:
