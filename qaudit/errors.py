@@ -1,10 +1,15 @@
-"""What stops an audit: one clear line, exit code 2; and how such a line answers a name that is not known."""
+"""What stops an audit: one clear line, exit code 2; and what such a line says of an unknown name or of data that do not fit."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:  # help and lists of plugins do not wait for pydantic
+    from pydantic import ValidationError
+
+_KINDS = {"missing": "is missing", "extra_forbidden": "unknown key", "unexpected_keyword_argument": "unknown key"}
 _LISTED = 20
 """Known names that a message lists; a table may have thousands of columns."""
 
@@ -28,3 +33,15 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
 def unknown(what: str, name: str, known: Collection[str]) -> str:
     """The whole message: "unknown key 'limits'; did you mean 'limit'?"."""
     return f"unknown {what} {name!r}; {did_you_mean(name, known)}"
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first problem that pydantic found in data: its place, what is wrong or wanted, and the value found; cut where long."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])[:200]
+    kind, message = first["type"], first["msg"].removeprefix("Value error, ")[:300]
+    if kind in _KINDS:
+        return f"{place}: {_KINDS[kind]}"
+    if kind == "value_error":
+        return f"{place}: {message}" if place else message
+    return f"{place}: {message[:1].lower()}{message[1:]}, {repr(first['input'])[:60]} found"

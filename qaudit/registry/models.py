@@ -15,17 +15,61 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qaudit.core.evidence import canonical_json
-from qaudit.errors import Refused, did_you_mean, unknown
+from qaudit.errors import Refused, did_you_mean, first_problem, unknown
 from qaudit.inputs.data import read_bytes
-from qaudit.storage.durable_files import make_folder, write_bytes
+from qaudit.storage.durable_files import make_folder, write_bytes, write_json
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 ROLES = ("model", "holdout", "training", "calibration")
+
+
+class _File(BaseModel):
+    """A file of a registered model: the name it came with, the sha256 that its blob is named by, its size."""
+
+    model_config = ConfigDict(strict=True)
+    name: str
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    bytes: int
+
+    @property
+    def path(self) -> Path:
+        return home() / "blobs" / self.digest.removeprefix("sha256:")
+
+
+class _Card(BaseModel):
+    """The content of a card."""
+
+    model_config = ConfigDict(strict=True)
+    format: Literal[1]
+    name: str
+    version: int
+    parent: str | None
+    created: str
+    files: dict[str, _File]
+    options: dict[str, Any]
+
+    def content(self) -> str:
+        """What makes a version: two cards with the same content are one version."""
+        return canonical_json(self.model_dump(exclude={"version", "created"}))
+
+    def registered(self) -> Registered:
+        return Registered(
+            name=self.name,
+            version=self.version,
+            parent=self.parent,
+            created=self.created,
+            files={role: file.path for role, file in self.files.items()},
+            names={role: file.name for role, file in self.files.items()},
+            digests={role: file.digest for role, file in self.files.items()},
+            options=self.options,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +147,14 @@ def _make_folder(folder: Path) -> None:
         raise Refused(f"{folder}: the registry cannot be written ({error.strerror})") from error
 
 
-def _blob(data: bytes) -> tuple[Path, str]:
+def _blob(name: str, data: bytes) -> _File:
+    """Keep the bytes under their digest."""
     digest = hashlib.sha256(data).hexdigest()
-    path = home() / "blobs" / digest
-    if not (path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == digest):
-        _make_folder(path.parent)
-        write_bytes(path, data, 0o600)
-    return path, digest
+    file = _File(name=name, digest=f"sha256:{digest}", bytes=len(data))
+    if not (file.path.exists() and hashlib.sha256(file.path.read_bytes()).hexdigest() == digest):
+        _make_folder(file.path.parent)
+        write_bytes(file.path, data, 0o600)
+    return file
 
 
 def register(
@@ -128,25 +173,17 @@ def register(
     parent = resolve(parent).id if parent is not None else None
     contents = {role: (file.name, read_bytes(file)) if isinstance(file, Path) else file for role, file in sorted(files.items())}
     with _locked(home()):
-        content: dict[str, Any] = {"format": FORMAT, "name": name, "parent": parent, "options": dict(options), "files": {}}
-        for role, (shown, data) in contents.items():
-            _, digest = _blob(data)
-            content["files"][role] = {"name": shown, "digest": f"sha256:{digest}", "bytes": len(data)}
+        kept = {role: _blob(shown, data) for role, (shown, data) in contents.items()}
         found = _versions(name)
-        for version in found:
-            card = _card(name, version)
-            if _same(card, content):
-                return f"{name}@{version}"
         number = max(found, default=0) + 1
+        card = _Card(format=FORMAT, name=name, version=number, parent=parent, created=created, files=kept, options=dict(options))
+        for version in found:
+            if _card(name, version).content() == card.content():
+                return f"{name}@{version}"
         folder = home() / "models" / name
         _make_folder(folder)
-        card = content | {"version": number, "created": created}
-        write_bytes(folder / f"{number}.json", (canonical_json(card) + "\n").encode())
+        write_json(folder / f"{number}.json", card.model_dump())
     return f"{name}@{number}"
-
-
-def _same(card: Mapping[str, Any], content: Mapping[str, Any]) -> bool:
-    return canonical_json({key: card.get(key) for key in content}) == canonical_json(content)
 
 
 def _versions(name: str) -> list[int]:
@@ -157,14 +194,16 @@ def _versions(name: str) -> list[int]:
         raise Refused(f"{folder}: cannot be read ({error.strerror})") from error
 
 
-def _card(name: str, version: int) -> dict[str, Any]:
+def _card(name: str, version: int) -> _Card:
     path = home() / "models" / name / f"{version}.json"
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        card = _Card.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise Refused(f"{path}: not a card of format {FORMAT} for {name}@{version}: {first_problem(error)}") from error
+    except (OSError, ValueError, RecursionError) as error:
         raise Refused(f"{path}: the card of {name}@{version} cannot be read") from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT or card.get("version") != version:
-        raise Refused(f"{path}: not a card of format {FORMAT} for {name}@{version}")
+    if (card.name, card.version) != (name, version):
+        raise Refused(f"{path}: not a card for {name}@{version}: it is that of {card.name}@{card.version}")
     return card
 
 
@@ -179,36 +218,16 @@ def resolve(text: str) -> Registered:
     if version is not None and version not in found:
         raise Refused(f"{name} has no version {version}; there is {', '.join(str(each) for each in found)}")
     card = _card(name, version or found[-1])
-    for role, file in card["files"].items():
-        _intact(card, role, file["digest"])
-    return _registered(card)
+    for role in card.files:
+        _check_intact(card, role)
+    return card.registered()
 
 
-def _path(digest: str) -> Path:
-    text = digest.removeprefix("sha256:")
-    if not re.fullmatch(r"[0-9a-f]{64}", text):
-        raise Refused(f"registry: {digest[:80]!r} is no digest")
-    return home() / "blobs" / text
-
-
-def _intact(card: Mapping[str, Any], role: str, digest: str) -> None:
-    path = _path(digest)
-    data = read_bytes(path)
-    if hashlib.sha256(data).hexdigest() != path.name:
-        raise Refused(f"{path}: the {role} file of {card['name']}@{card['version']} is not the one that was registered")
-
-
-def _registered(card: Mapping[str, Any]) -> Registered:
-    return Registered(
-        name=card["name"],
-        version=int(card["version"]),
-        parent=card["parent"],
-        created=card["created"],
-        files={role: _path(file["digest"]) for role, file in card["files"].items()},
-        names={role: file["name"] for role, file in card["files"].items()},
-        digests={role: file["digest"] for role, file in card["files"].items()},
-        options=card["options"],
-    )
+def _check_intact(card: _Card, role: str) -> None:
+    """Raises Refused where the blob's bytes are not those that were registered."""
+    path = card.files[role].path
+    if hashlib.sha256(read_bytes(path)).hexdigest() != path.name:
+        raise Refused(f"{path}: the {role} file of {card.name}@{card.version} is not the one that was registered")
 
 
 def _names() -> list[str]:
@@ -218,4 +237,4 @@ def _names() -> list[str]:
 
 def models() -> list[Registered]:
     """Every registered version, by name and number. Digests are not recomputed here."""
-    return [_registered(_card(name, version)) for name in _names() for version in _versions(name)]
+    return [_card(name, version).registered() for name in _names() for version in _versions(name)]

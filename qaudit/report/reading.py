@@ -11,13 +11,12 @@ from pydantic import ValidationError
 
 from qaudit.core.evidence import canonical_json
 from qaudit.core.printable import printable
-from qaudit.errors import Refused
+from qaudit.errors import Refused, first_problem
 from qaudit.report.formats import upgraded
 from qaudit.report.model import Report
 
 LARGEST = 256 * 2**20
 """Bytes of a report.json; a report on 100 candidates of 100 tensors has 5 million."""
-_KINDS = {"missing": "is missing", "extra_forbidden": "unknown key", "unexpected_keyword_argument": "unknown key"}
 
 
 def report_bytes(path: Path) -> bytes:
@@ -55,7 +54,7 @@ def _checked(text: Callable[[], str]) -> Report:
     try:
         return Report.model_validate_json(text().encode("utf-8"))
     except ValidationError as error:
-        raise Refused(printable(_line(error))) from None
+        raise Refused(printable(first_problem(error))) from None
     except UnicodeEncodeError as error:
         half = ord(error.object[error.start])
         raise Refused(f"not a report.json: half a character (\\u{half:04x}) in a text") from None
@@ -63,15 +62,3 @@ def _checked(text: Callable[[], str]) -> Report:
         raise Refused("not a report.json: nested too deep") from None
     except ValueError:
         raise Refused("not a report.json: a number is not finite") from None
-
-
-def _line(error: ValidationError) -> str:
-    """The first error: place, what is wrong, what was found."""
-    first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"])[:200]
-    kind, message = first["type"], first["msg"].removeprefix("Value error, ")[:300]
-    if kind in _KINDS:
-        return f"{place}: {_KINDS[kind]}"
-    if kind == "value_error":
-        return f"{place}: {message}" if place else message
-    return f"{place}: {message[:1].lower()}{message[1:]}, {repr(first['input'])[:60]} found"

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qaudit.core.evidence import canonical_json
-from qaudit.errors import Refused
+from qaudit.errors import Refused, first_problem
 from qaudit.report.formats import upgraded
 from qaudit.seal.pdf_attachment import ForbiddenContent, UnknownLayout, attached
 
@@ -123,8 +123,7 @@ def read_seal(path: Path) -> tuple[Seal, list[str]]:
     try:
         seal = Seal.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise Unreadable(f"{NAME}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise Unreadable(f"{NAME}: {first_problem(error)}") from error
     if "report.json" not in seal.outputs:
         raise Unreadable(f"{NAME}: names no report.json")
     same = seal.check == checked(content) and raw == (canonical_json(content) + "\n").encode("utf-8", "surrogatepass")

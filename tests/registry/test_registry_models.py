@@ -1,5 +1,6 @@
 """Registered models: versions, digests, names; estimators and rows from Python as bytes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -183,3 +184,41 @@ def test_rows_keep_kinds(tmp_path):
 def test_rows_that_make_no_table_are_refused(X, y, said):
     with pytest.raises(Refused, match=said):
         save_rows(X, y, "y")
+
+
+def test_a_card_that_is_no_card_is_refused_in_one_line(home):
+    registry.register("credit", files(), {"target": "y"}, None, "2026-11-01")
+    path = home / "models" / "credit" / "1.json"
+    card = json.loads(path.read_text())
+    model = card["files"]["model"]
+    assert card == {
+        "format": 1,
+        "name": "credit",
+        "version": 1,
+        "parent": None,
+        "created": "2026-11-01",
+        "options": {"target": "y"},
+        "files": {
+            "holdout": {"name": "h.csv", "digest": registry.resolve("credit").digests["holdout"], "bytes": 8},
+            "model": {"name": "m.skops", "digest": registry.resolve("credit").digests["model"], "bytes": 5},
+        },
+    }
+    for changed, message in [
+        ({"format": 2}, "not a card of format 1 for credit@1: format: input should be 1, 2 found"),
+        ({"version": True}, "version: input should be a valid integer, True found"),
+        (
+        ({"files": {"model": model | {"digest": "sha256:../../x"}}}, "files.model.digest: string should match"),
+            "files.model.digest is 'sha256:../../x'; string should match",
+        ),
+        ({"files": {"model": {"name": "m"}}}, "files.model.digest: is missing"),
+        ({"name": "other"}, "not a card for credit@1: it is that of other@1"),
+    ]:
+        path.write_text(json.dumps(card | changed))
+        with pytest.raises(Refused) as refused:
+            registry.resolve("credit")
+        assert message in str(refused.value)
+        assert "\n" not in str(refused.value)
+    for text in ("{", "[]", "[" * 100_000):
+        path.write_text(text)
+        with pytest.raises(Refused, match="credit@1"):
+            registry.models()
