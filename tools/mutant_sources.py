@@ -1,7 +1,7 @@
 """Mutants of a Python file: each is the file with one small change, made on the syntax tree.
 
-Left alone are annotations, docstrings and all other strings (messages with them), decorators, imports, `__all__`, and what
-stands under `if TYPE_CHECKING`.
+Left alone are annotations, docstrings and all other strings (messages with them), decorators, imports, `__all__`, what stands under
+`if TYPE_CHECKING`, and `assert_never`, of which mypy proves that it is never reached.
 """
 
 from __future__ import annotations
@@ -174,6 +174,8 @@ def _left_alone(node: ast.AST) -> bool:
     if isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr):
         return True
     if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        return True
+    if isinstance(node, ast.Expr) and ast.unparse(node).startswith("assert_never("):
         return True
     if isinstance(node, ast.Assign | ast.AnnAssign):
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
