@@ -1,7 +1,7 @@
 """Mutants of a Python file: each is the file with one small change, made on the syntax tree.
 
-Left alone are annotations, docstrings and all other strings (messages with them), decorators, imports, `__all__`, what stands under
-`if TYPE_CHECKING`, and `assert_never`, of which mypy proves that it is never reached.
+Left alone are annotations, docstrings and all other strings (messages with them), decorators, imports, `__all__`, what stands
+under `if TYPE_CHECKING`, and `assert_never`, of which mypy proves that it is never reached.
 """
 
 from __future__ import annotations

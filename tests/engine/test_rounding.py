@@ -139,8 +139,8 @@ def test_exact_steps_leave_the_last_digits_of_the_link() -> None:
     assert prediction_bound(classes, rows).tolist() == [4 * ULP] * 3
     numbers = Program(("x",), (STUMP,), "identity", "regression")
     assert prediction_bound(numbers, rows).tolist() == [0.0] * 3
-    assert rounding.is_exact(STUMP) is True
-    assert rounding.is_exact(Dense(np.ones((1, 1)), np.zeros(1))) is False
+    assert rounding.is_exact(STUMP)
+    assert not rounding.is_exact(Dense(np.ones((1, 1)), np.zeros(1)))
 
 
 @pytest.mark.usefixtures("coarse")
