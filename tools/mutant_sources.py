@@ -173,9 +173,7 @@ def _sites(node: ast.AST, parents: tuple[ast.AST, ...], function: str) -> Iterat
 def _left_alone(node: ast.AST) -> bool:
     if isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr):
         return True
-    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-        return True
-    if isinstance(node, ast.Expr) and ast.unparse(node).startswith("assert_never("):
+    if isinstance(node, ast.If | ast.Expr) and _first_line(node).startswith(("if TYPE_CHECKING", "assert_never(")):
         return True
     if isinstance(node, ast.Assign | ast.AnnAssign):
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
