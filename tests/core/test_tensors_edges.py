@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qaudit.core.contract import FARTHEST, contract_problems
+from qaudit.core.contract import MAX_GROWTH, contract_problems
 from qaudit.core.measures.tensors import law_text, saturated, tensor_facts
 from qaudit.core.program import Program, Quantized
 from qaudit.core.steps import Dense, Trees
@@ -102,7 +102,7 @@ def quantized(weight: list[float], tensor: QuantizedTensor, name: str = "layer0.
 
 def test_values_far_beyond_their_parameter_are_refused() -> None:
     ten = 1e100
-    assert ten == FARTHEST
+    assert ten == MAX_GROWTH
     at_it = quantized([0.5, 0.25], QuantizedTensor(np.array([[1, 0]]), ten, QType(4)))
     assert contract_problems(at_it, NOTHING, True) == []
     above = quantized([0.5, 0.25], QuantizedTensor(np.array([[-1, 0]]), ten * 1.001, QType(4)))
