@@ -27,7 +27,7 @@ import mutant_runs
 from mutant_sources import Mutant, mutants
 
 MUTATED = ("core", "engine", "pipeline/stages/load_proof.py")
-NEAR = ("tests/core", "tests/engine", "tests/pipeline/test_load_proof.py")
+NEAR = ("tests/core", "tests/engine", "tests/pipeline/test_load_proof")
 FIRST_SECONDS = 3.0
 PASS_SECONDS = (90.0, 120.0)
 """What the tests of a first batch, and of the near and the far pass, may take on the unchanged tree."""
