@@ -206,10 +206,7 @@ def test_a_card_that_is_no_card_is_refused_in_one_line(home):
     for changed, message in [
         ({"format": 2}, "not a card of format 1 for credit@1: format: input should be 1, 2 found"),
         ({"version": True}, "version: input should be a valid integer, True found"),
-        (
-            ({"files": {"model": model | {"digest": "sha256:../../x"}}}, "files.model.digest: string should match"),
-            "files.model.digest is 'sha256:../../x'; string should match",
-        ),
+        ({"files": {"model": model | {"digest": "sha256:../../x"}}}, "files.model.digest: string should match"),
         ({"files": {"model": {"name": "m"}}}, "files.model.digest: is missing"),
         ({"name": "other"}, "not a card for credit@1: it is that of other@1"),
     ]:
