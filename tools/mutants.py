@@ -91,7 +91,7 @@ class Result:
 
 
 class Tests:
-    """Seconds and called functions of tests, by file; kept in build/mutants/tests.json while a file of tests is unchanged."""
+    """Seconds and called functions of tests, by file; kept in build/mutants/tests.json while tests and called files are."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
@@ -99,15 +99,21 @@ class Tests:
         self.files: dict[str, dict[str, Any]] = json.loads(self.path.read_text()) if self.path.exists() else {}
 
     def record(self, copy: mutant_runs.Copy, files: Sequence[str]) -> list[str]:
-        """Run the files that are new or changed on the unchanged tree. The names of tests that did not pass."""
+        """Run, on the unchanged tree, the files that changed or call what changed. The names of tests that did not pass."""
         for file in files:
             digest = self.project.digest([file])
-            if self.files.get(file, {}).get("digest") == digest:
+            if self._sources(file) == self.files.get(file, {}).get("sources") and self.files[file]["digest"] == digest:
                 continue
             say(f"recording {file}")
             self.files[file] = {**mutant_runs.record(copy, file, self.project.mutated), "digest": digest}
+            self.files[file]["sources"] = self._sources(file)
             self.path.write_text(json.dumps(self.files))
         return sorted(name for file in files for name in self.files[file]["bad"])
+
+    def _sources(self, file: str) -> str:
+        """Digest of the mutated files of which the tests of a file call anything, or which they import."""
+        called = {f for test in self.files.get(file, {"tests": {}})["tests"].values() for f in test["functions"]}
+        return self.project.digest({f"qaudit/{function.split('::')[0]}" for function in called})
 
     def chosen_files(self, mutant: Mutant, passes: Sequence[bool]) -> list[str]:
         """The files of all batches."""
