@@ -1,6 +1,6 @@
 # make audit   train, register and audit the example's mortgage model; the report is build/credit/report/report.html and report.pdf
 # make test    linter, types, fast tests, slow tests
-# make mutants mutation testing of core and engine, about two hours; goes on where it was broken off (docs/reliability.md)
+# make mutants mutation testing of core and engine, an hour or two; goes on where it was broken off (docs/reliability.md)
 # Each does its own set-up in .venv; PYTHON=python3.12 chooses an interpreter.
 
 BIN := .venv/bin
