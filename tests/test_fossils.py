@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 
 from qaudit.cli.main import main
 from qaudit.inputs.audit_toml import validated
+from qaudit.pipeline.rerun import rerun
 from qaudit.pipeline.run import run
 from qaudit.pipeline.stages.previous import compare, read_report
 from qaudit.pipeline.stages.seal import seal, verify
@@ -108,3 +110,9 @@ def test_plugins_of_contract_1_make_an_audit(tmp_path: Path, monkeypatch: pytest
     assert [each["id"] for each in done.report["candidates"]] == ["fossil_quantizer(bits=8)"]
     assert {each["explainer"] for each in done.report["explanations"]} == {"fossil_explainer"}
     assert [each["id"] for each in done.report["frameworks"]] == ["fossil_framework", "fossil_framework_code"]
+
+
+def test_a_sealed_folder_of_format_1_can_be_repeated_as_far_as_its_inputs_are_there() -> None:
+    status, lines = rerun(FOSSILS / "format_1" / "sealed")
+    assert status == "could not verify"
+    assert re.match(r"holdout: no file of sha256 [0-9a-f]{64} ", lines[0])
