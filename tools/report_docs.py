@@ -18,14 +18,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from qaudit.core import evidence
 from qaudit.report import explanations, inputs, model
 from qaudit.report.formats import FORMAT
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "qaudit" / "report" / "report.schema.json"
 PAGE = ROOT / "docs" / "report-format.md"
-MODULES = (model, inputs, explanations, evidence)
+MODULES = (model, inputs, explanations)
 INTRO = f"""# The format of report.json
 
 This is format {FORMAT}. `qaudit schema report` prints it as a JSON Schema. A report of an older format is read as well: `render`,
@@ -46,7 +45,7 @@ class Untitled(GenerateJsonSchema):
 
 
 def classes() -> dict[str, type]:
-    """The types by name; what is declared for the report wins over a value of core with the same name."""
+    """The types by name."""
     found: dict[str, type] = {}
     for module in MODULES:
         for name, value in vars(module).items():
@@ -79,6 +78,7 @@ def schema() -> JsonSchema:
     parts = {"Report": made, **made["$defs"]}
     for name, part in parts.items():
         docs = field_docs(classes()[name])
+        part["description"] = inspect.getdoc(classes()[name])
         for key, field in part["properties"].items():
             part["properties"][key] = {**field, "description": docs[key]}
     made["title"] = f"qaudit report.json, format {FORMAT}"

@@ -66,9 +66,15 @@ class Candidate(Part):
 
 
 @dataclass(config=STRICT, frozen=True)
+class Interval(core.Interval):
+    """An interval as report.json holds it."""
+
+
+@dataclass(config=STRICT, frozen=True)
 class Row(core.Evidence):
     """A row of evidence as report.json holds it."""
 
+    interval: Interval | None
     about: Mapping[About, str]
     topic: Topic
     previous: float | None = None
@@ -105,6 +111,11 @@ class Assessment(core.Assessment):
     limit: Limit
     evidence: Count | None
     section: Anchor
+
+
+@dataclass(config=STRICT, frozen=True)
+class Skipped(core.Skipped):
+    """What could not be done as report.json holds it."""
 
 
 class Item(Part):
@@ -251,7 +262,7 @@ class Report(Part):
     """What follows from the evidence, as sentences."""
     assessments: tuple[Assessment, ...]
     """The limits, each beside its evidence."""
-    skipped: tuple[core.Skipped, ...]
+    skipped: tuple[Skipped, ...]
     """What could not be done."""
     environment: Environment
     """Software and processor."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from qaudit.core.evidence import Skipped
 from qaudit.core.json_values import Json
 from qaudit.rendering.numbers import NONE, capped, column, compact, one, whole
 from qaudit.rendering.table import SECTIONS, EvidenceTable
 from qaudit.rendering.text import prose, visible
 from qaudit.report.inputs import ClassShare, Column, Plugin, Role, TargetRange
-from qaudit.report.model import Framework, Item
+from qaudit.report.model import Framework, Item, Skipped
 
 STATES = {"here": "Here", "partial": "Partial", "not_here": "Not here"}
 MOST_COLUMNS, MOST_ROWS, MOST_HASHES, MOST_PACKAGES = 40, 60, 60, 120
