@@ -175,3 +175,12 @@ def test_the_limits_of_the_credit_example(done: Done) -> None:
     assert any(column["missing"] for column in done.report["data"]["columns"] if column["name"] == "pirat")
     used = {feature["name"] for feature in done.report["subject"]["features"]}
     assert not used & {"insurance", "afam", "single"}
+
+
+def test_no_text_of_the_report_is_a_number_of_numpy(done: Done) -> None:
+    """A text made from an array's element once read `np.float64(-0.02)`, and the histogram's bins were lost on the page."""
+    text = (done.folder / "first" / "report.json").read_text(encoding="utf-8")
+    assert "np.float64(" not in text
+    ranges = [row["about"]["range"] for row in done.report["evidence"] if row["measure"] == "score_change_histogram"]
+    assert ranges
+    assert all(float(end) == float(end) for each in ranges for end in each.split(" to "))

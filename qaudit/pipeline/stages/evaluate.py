@@ -166,7 +166,8 @@ class _Work:
     def _histogram(self, moved: Floats, about: Mapping[str, str]) -> None:
         edges = change_edges(moved)
         for index, count in enumerate(histogram(moved, edges)):
-            where = {**about, "bin": str(index), "range": f"{edges[index]!r} to {edges[index + 1]!r}"}
+            low, high = float(edges[index]), float(edges[index + 1])
+            where = {**about, "bin": str(index), "range": f"{low!r} to {high!r}"}
             number = Number(float(count), None, len(moved))
             self.evidence.append(row("score_change_histogram", "rows", number, where, LOSS))
 
