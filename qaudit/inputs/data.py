@@ -56,14 +56,6 @@ class Source:
         """Number of rows."""
         return int(self.columns.num_rows)
 
-    def own_kind(self, name: str) -> Kind:
-        """The kind of a column by the types of the file itself; every column of a CSV file is text."""
-        kind = _value_type(self._column(name).type)
-        numeric = (
-            pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_boolean(kind)
-        )
-        return "number" if numeric else "text"
-
     def texts(self, name: str) -> NDArray[Any]:
         """The column (n,) as str, None where missing. Numbers and booleans are written as Python writes them."""
         column = self._column(name)

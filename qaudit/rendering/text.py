@@ -161,9 +161,3 @@ def cut(text: object, room: float, size: float, weight: str = "400") -> str:
     while shown and width(shown + "…", size, weight) > room:
         shown = shown[:-1]
     return shown.rstrip() + "…"
-
-
-def unknown_characters(text: str) -> list[str]:
-    """Characters of `text` that no shipped font holds, sorted."""
-    table = _advances("400")
-    return sorted({char for char in text if ord(char) not in table and char not in "\n\r\t"})

@@ -1,4 +1,4 @@
-"""A task that returns its input unchanged; the isolation tests and `qaudit plugins` use it."""
+"""The smallest task: it loads the plugins as every task does and returns its input unchanged."""
 
 from __future__ import annotations
 
