@@ -14,6 +14,7 @@ from typing import get_args
 
 import pytest
 from reports import golden, typed
+from test_architecture import ORDER
 
 from qaudit.cli import plugins
 from qaudit.cli.main import main
@@ -157,3 +158,30 @@ def test_the_glossary_is_alphabetical_and_has_every_verdict_and_kind_of_plugin()
     assert len(terms) == text.count("\n- ") > 50
     assert terms == sorted(set(terms))
     assert {verdict.replace("_", " ") for verdict in VERDICTS} | set(get_args(Kind)) <= set(terms)
+
+
+MADE_BY_READERS = {"pow2.py", "qaudit_swap.py", "repro.py"}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent != ROOT or page.name in ("README.md", "CONTRIBUTING.md")])
+def test_the_modules_that_a_page_names_exist(page: Path) -> None:
+    """A module is named by its path in the repository, in qaudit or in tests, or by the end of it."""
+    text = page.read_text(encoding="utf-8")
+    known = [f"/{file.relative_to(ROOT)}" for folder in TREES for file in (ROOT / folder).rglob("*.py")]
+    named = {name.removeprefix("./") for name in re.findall(r"[A-Za-z0-9_/.*-]*\w\.py\b", text)} - MADE_BY_READERS
+    assert [name for name in named if "*" not in name and not any(path.endswith(f"/{name}") for path in known)] == []
+
+
+TREES = ("qaudit", "plugins", "tests", "tools", "examples", "benchmarks")
+
+
+def test_the_house_is_drawn_as_it_stands() -> None:
+    """Every package and module at the top of qaudit, every package of the pipeline, and every folder of the repository."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawing = text.partition("## Where things are")[2].partition("## Arrows")[0]
+    top = {path.name + "/" * path.is_dir() for path in (ROOT / "qaudit").iterdir() if path.suffix == ".py" or path.is_dir()}
+    drawn = set(re.findall(r"^      ([a-z_]+(?:\.py|/)) ", drawing, re.MULTILINE))
+    assert drawn == top - {"__pycache__/", "__main__.py"}
+    assert set(re.findall(r"^    ([a-z_]+)/ ", drawing, re.MULTILINE)) == {*TREES, "report_templates"}
+    arrows = text.partition("## Arrows")[2].partition("## The border")[0]
+    assert {name.split(".")[0] for names in ORDER for name in names} - {"__main__"} <= set(re.findall(r"[a-z_]+", arrows))
