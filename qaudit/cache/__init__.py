@@ -1,1 +1,1 @@
-"""Files written whole or not at all, and answers of units that need not be made again."""
+"""Answers of units that need not be made again."""

@@ -42,8 +42,8 @@ _JOURNAL_DAYS = 30
 
 def home() -> Path:
     """$QAUDIT_HOME/store, else qaudit in the XDG cache folder. Raises Refused where there is no home folder."""
-    if given := os.environ.get("QAUDIT_HOME"):
-        return Path(given) / "store"
+    if folder := os.environ.get("QAUDIT_HOME"):
+        return Path(folder) / "store"
     cache = os.environ.get("XDG_CACHE_HOME")
     try:
         return (Path(cache) if cache else Path.home() / ".cache") / "qaudit"
@@ -61,10 +61,10 @@ class ResultCache:
         self.used: set[str] = set()
         try:
             _make_private(self.folder)
-            found = os.stat(folder)
+            status = os.stat(folder)
         except OSError as error:
             raise Refused(f"{folder}: {error.strerror}") from error
-        if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise Refused(f"{folder}: others may write to it")
 
     def get(self, key: str) -> Outcome | None:
@@ -122,12 +122,12 @@ class ResultCache:
         A temporary file of a killed writer and the folder of an entry of release 0.1 are listed too, so that both are removed in
         their turn.
         """
-        found = []
+        entries = []
         for path in self.folder.iterdir():
             with contextlib.suppress(OSError):
                 size = sum(each.lstat().st_size for each in ([path] if path.is_file() else path.iterdir()))
-                found.append((path.lstat().st_mtime, size, path))
-        return sorted(found)
+                entries.append((path.lstat().st_mtime, size, path))
+        return sorted(entries)
 
     def trim(self, cap: int = CAP) -> None:
         """Remove entries that were used longest ago until at most `cap` bytes are left; this run's own stay."""

@@ -96,8 +96,8 @@ class Registered:
 
 def home() -> Path:
     """$QAUDIT_HOME, else the XDG data folder."""
-    if given := os.environ.get("QAUDIT_HOME"):
-        return Path(given)
+    if folder := os.environ.get("QAUDIT_HOME"):
+        return Path(folder)
     data = os.environ.get("XDG_DATA_HOME")
     try:
         return (Path(data) if data else Path.home() / ".local" / "share") / "qaudit"
@@ -174,10 +174,10 @@ def register(
     contents = {role: (file.name, read_bytes(file)) if isinstance(file, Path) else file for role, file in sorted(files.items())}
     with _locked(home()):
         kept = {role: _blob(shown, data) for role, (shown, data) in contents.items()}
-        found = _versions(name)
-        number = max(found, default=0) + 1
+        versions = _versions(name)
+        number = max(versions, default=0) + 1
         card = _Card(format=FORMAT, name=name, version=number, parent=parent, created=created, files=kept, options=dict(options))
-        for version in found:
+        for version in versions:
             if _card(name, version).content() == card.content():
                 return f"{name}@{version}"
         folder = home() / "models" / name
@@ -208,16 +208,16 @@ def _card(name: str, version: int) -> _Card:
 
 
 def resolve(text: str) -> Registered:
-    """The registered model "name" (its newest version) or "name@version", every file held to its digest. Raises Refused."""
+    """The registered model "name" (its newest version) or "name@version", each file checked by its digest. Raises Refused."""
     name, version = parse(text)
-    found = _versions(name)
-    if not found:
+    versions = _versions(name)
+    if not versions:
         known = _names()
         hint = did_you_mean(name, known) if known else "nothing is registered yet"
         raise Refused(f"no registered model {name!r} (and no such file); {hint}")
-    if version is not None and version not in found:
-        raise Refused(f"{name} has no version {version}; there is {', '.join(str(each) for each in found)}")
-    card = _card(name, version or found[-1])
+    if version is not None and version not in versions:
+        raise Refused(f"{name} has no version {version}; there is {', '.join(str(each) for each in versions)}")
+    card = _card(name, version or versions[-1])
     for role in card.files:
         _check_intact(card, role)
     return card.registered()

@@ -1,1 +1,1 @@
-"""report.json: its schema."""
+"""report.json as types, its schema, and what makes an older report one of today."""
