@@ -1,4 +1,4 @@
-"""What explainers return: numbers only. The host computes fidelity, R2, spread and reasons from them."""
+"""The results that explainers return: numbers only, from which the host computes fidelity, R2, spread and top reasons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qaudit.core.tensor import Floats
 
 Quantity = Literal["prediction_change", "loss_change"]
 ExplanationName = Literal["importance", "local_models", "attributions", "tree"]
-"""What report.json calls a kind of explanation; `qaudit.core.catalogue.explanations` says what the host does with each."""
+"""The kinds of explanation as named in report.json; `qaudit.core.catalogue.explanations` describes how the host uses each."""
 EXPLANATION_NAMES: tuple[ExplanationName, ...] = get_args(ExplanationName)
 
 

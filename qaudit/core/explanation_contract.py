@@ -1,4 +1,4 @@
-"""What the host asks of an explanation before it believes it: finite numbers, the declared shapes, and the kind's own rules."""
+"""What the host checks before it uses an explanation: finite numbers, declared shapes, and the rules of its kind."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from qaudit.core.catalogue.explanations import kind_of
 from qaudit.core.explanation import Explanation
 
 LARGEST = 1e100
-"""Beyond it sums of squares overflow."""
+"""The largest allowed magnitude; sums of squares of larger values could overflow."""
 
 
 def contract_problem(explanation: Explanation, *, rows: int, names: int, outputs: int) -> str | None:
-    """What is wrong with an explanation of `rows` rows and `names` columns, in one line; None where it keeps the contract.
+    """One line about what is wrong with an explanation of `rows` rows and `names` columns; None where it keeps the contract.
 
     `outputs` is the width of a tree's values: the number of classes, or 1 for regression.
     """

@@ -1,4 +1,4 @@
-"""What a model is to us: a Program, data and not code."""
+"""A model as a Program: arrays and names that qaudit evaluates itself, without code of the model."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class Program:
         }
 
     def problems(self) -> list[str]:
-        """What keeps these arrays from being a program, one plain line each; [] where shapes and indices fit.
+        """Why the program cannot be evaluated, one line per problem; empty where all shapes and indices fit.
 
-        After this no index leads out of an array and no walk runs in a circle: children stand behind their parents.
+        Where it is empty, every index lies inside its array and every walk through a tree ends.
         """
-        found: list[str] = []
+        problems: list[str] = []
         width = self.width
         for layer, step in enumerate(self.steps):
             kind = kind_of(step)
             if layer and kind.first:
-                return [f"step {layer}: {kind.name} behind another step; their parameters bear the names of the model's inputs"]
+                return [f"step {layer}: {kind.name} behind another step; their parameters are named after the model's inputs"]
             if wrong := kind.problems(step, width):
                 return [f"step {layer}: {line}" for line in wrong]
             width = kind.outputs(step)
@@ -61,10 +61,10 @@ class Program:
         )
         expected = 1 if single else len(self.classes)
         if width != expected:
-            found.append(f"link {self.link}: {width} scores for {len(self.classes)} classes, expected {expected}")
+            problems.append(f"link {self.link}: {width} scores for {len(self.classes)} classes, expected {expected}")
         if self.output == "binary" and len(self.classes) != 2:
-            found.append(f"classes: {len(self.classes)}, expected 2 for binary")
-        return found
+            problems.append(f"classes: {len(self.classes)}, expected 2 for binary")
+        return problems
 
     def with_parameters(self, values: Mapping[str, Floats]) -> Program:
         """The same program with some parameters replaced; shapes must agree."""

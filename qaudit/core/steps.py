@@ -1,4 +1,4 @@
-"""The steps of a program: data and not code. `qaudit.core.catalogue.steps` says what the host does with each."""
+"""The steps of a program, as arrays; `qaudit.core.catalogue.steps` describes how the host checks and uses each."""
 
 from __future__ import annotations
 

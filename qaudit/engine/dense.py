@@ -30,8 +30,8 @@ from qaudit.core.steps import Activation, Dense
 from qaudit.core.tensor import Floats, Grid, QuantizedTensor
 
 INPUT_CODES = "minimum(maximum(round(x / scale) + zero, low), high)"
-"""The law of a layer's input codes, as the report prints it. `centred_codes` evaluates it in place with numpy, bit for bit the
-same: on blocks that fit the cache numexpr is several times slower at round and min (benchmarks/README.md)."""
+"""The formula of the input codes of a layer, as the report prints it. `centred_codes` computes the same bits in place with numpy,
+since numexpr is several times slower at round and min on blocks that fit into the cache (benchmarks/README.md)."""
 
 ACTIVATIONS: Mapping[Activation, Callable[[Floats], Floats]] = {
     "identity": lambda x: x,

@@ -1,12 +1,12 @@
-"""A formula is data: parsed and checked, evaluated by numexpr, recorded, printed. The only file that imports numexpr.
+"""Parses, checks, evaluates and records formulas that are given as text. The only file that imports numexpr.
 
 Everything is float64. Allowed are names, numbers, + - * /, unary minus, squares, comparisons inside where, and the functions of
-FUNCTIONS. With these numexpr (>= 2.13.1) and the numpy twin are bit-equal at every size, so arrays below SMALL elements take the
-twin: a fixed size, never a timing, chooses. exp, log and tanh differ in the last bit and are not allowed.
+FUNCTIONS. With these, numexpr (>= 2.13.1) and the same operations in numpy give equal bits at every size, so results below SMALL
+elements are computed by numpy; a fixed size decides, never a timing. exp, log and tanh differ in the last bit and are refused.
 
-Two habits of numexpr are kept out. It turns a division by a literal into a product with its reciprocal: numbers are passed as
-arrays, and a float literal as divisor is refused. And it evaluates a string: only text built here from a checked tree reaches it,
-with names of our own; a formula comes from code, never from a file.
+Two properties of numexpr need care. It turns a division by a literal into a product with its reciprocal; therefore numbers are
+passed as arrays, and a float literal as divisor is refused. It also evaluates strings as code; therefore it receives only text
+that was built here from a checked syntax tree, with generated names, and formulas come from code and never from a file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from qaudit.core.tensor import Floats
 
 SMALL = 32_768
-"""Results of fewer elements than this are made by the numpy twin."""
+"""Results of fewer elements than this are computed by numpy."""
 THREADS = 2
 """numexpr threads: fixed, and without effect on the result."""
 LONGEST = 2_000
@@ -52,7 +52,7 @@ FUNCTIONS: Mapping[str, tuple[str, int, Callable[..., Any]]] = {
     "max": ("maximum", 2, _maximum),
     "where": ("where", 3, np.where),
 }
-"""Name in a formula: name in numexpr, number of arguments, numpy twin. `round` is to nearest, ties to even."""
+"""Name in a formula: name in numexpr, number of arguments, the same in numpy. `round` is to nearest, ties to even."""
 
 _OPERATORS: Mapping[type[ast.AST], tuple[str, Callable[..., Any]]] = {
     ast.Add: ("+", np.add),
@@ -72,7 +72,7 @@ _texts: ContextVar[list[str] | None] = ContextVar("formulas", default=None)
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """A checked formula: its text with single spaces, its tree, its names sorted, and the text given to numexpr."""
+    """A checked formula: its text with single spaces, its syntax tree, its sorted names, its numbers, its text for numexpr."""
 
     text: str
     tree: ast.expr
@@ -114,13 +114,13 @@ def by_numexpr(parsed: Formula, values: Mapping[str, Floats]) -> Floats:
     """numexpr over whole arrays: threaded, no temporaries."""
     if numexpr.get_num_threads() != THREADS:
         numexpr.set_num_threads(THREADS)
-    given = {f"v{index}": values[name] for index, name in enumerate(parsed.names)}
-    given |= {f"c{index}": np.array(number) for index, number in enumerate(parsed.numbers)}
-    return np.asarray(numexpr.evaluate(parsed.machine, local_dict=given, global_dict={}), dtype=np.float64)
+    operands = {f"v{index}": values[name] for index, name in enumerate(parsed.names)}
+    operands |= {f"c{index}": np.array(number) for index, number in enumerate(parsed.numbers)}
+    return np.asarray(numexpr.evaluate(parsed.machine, local_dict=operands, global_dict={}), dtype=np.float64)
 
 
 def by_numpy(parsed: Formula, values: Mapping[str, Floats]) -> Floats:
-    """The twin: the same tree, operation by operation."""
+    """The same formula in numpy, operation by operation."""
     with np.errstate(all="ignore"):
         return np.array(_walk(parsed.tree, values), dtype=np.float64)
 

@@ -1,4 +1,4 @@
-"""From raw scores to predictions, each step as scikit-learn computes it. exp and expit are numpy's and scipy's at every size."""
+"""Turns raw scores into predictions as scikit-learn does. exp is that of numpy and expit that of scipy, at every size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def softmax(raw: Floats) -> Floats:
 
 
 def ovr(raw: Floats) -> Floats:
-    """One against the rest: (n, k) -> expit, divided by its sum; a row that is 0 everywhere is uniform."""
+    """One against the rest: (n, k) -> expit, divided by the sum of the row; a row of zeros becomes uniform."""
     if raw.shape[1] == 1:
         return logistic(raw)
     shares = expit(raw)

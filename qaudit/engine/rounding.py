@@ -1,4 +1,4 @@
-"""How far two correct float64 evaluations of a program may lie apart: what a proof of our reading allows on each row."""
+"""How far two correct float64 evaluations of a program may differ. The reading proof allows this difference on each row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qaudit.engine.trees import by_tree, gather, leaves_of, walk_of
 
 ROUNDOFF = 2.0**-53
 ULPS = 4 * 2.0**-52
-"""What the last digits of a link or an activation may differ by."""
+"""The largest difference between two correct evaluations of a link or an activation."""
 
 
 def gamma(terms: int) -> float:
@@ -22,7 +22,7 @@ def gamma(terms: int) -> float:
 
 
 def is_exact(step: Step) -> bool:
-    """Whether our evaluation of a step repeats the model's own bit for bit, so that raw scores must be equal."""
+    """Whether qaudit evaluates a step bit for bit as the model does, so that raw scores must be equal."""
     match step:
         case Dense():
             return False  # the order of a sum of products is the BLAS library's own
@@ -33,11 +33,11 @@ def is_exact(step: Step) -> bool:
 
 
 def prediction_bound(program: Program, encoded: Floats) -> Floats:
-    """For each row (n,), how far two correct evaluations may lie apart in the prediction.
+    """For each row (n,), how far the predictions of two correct evaluations may differ.
 
-    Exact steps alone leave the last digits of the link, and nothing for regression. Else each side rounds every layer by at most
-    gamma(in + 2) (|W| |x| + |b|) and passes on what it has (Higham 2002, 3.5); the activations and links have Lipschitz constants
-    of at most 1 and are themselves taken as exact to 4 units of 2^-52.
+    Where all steps are exact, only the last digits of the link may differ, and nothing for regression. Otherwise each evaluation
+    has a rounding error of at most gamma(in + 2) (|W| |x| + |b|) in every layer, which the following layers pass on (Higham 2002,
+    3.5). Activations and links have Lipschitz constants of at most 1; their own error is taken to be at most 4 units of 2^-52.
     """
     if all(is_exact(step) for step in program.steps):
         return np.full(len(encoded), 0.0 if program.output == "regression" else ULPS)

@@ -1,8 +1,8 @@
-"""Predictions of programs and of their quantized forms over fixed row blocks: memory is O(block), one pass serves all.
+"""Predictions of programs and of their quantized forms in row blocks of fixed height, so that memory does not grow with the rows.
 
-Work is shared only where it is exact: candidates with the reference's thresholds take the reference's leaves, candidates with
-one grid for the model's inputs take one set of codes. Blocks have a fixed height and BLAS has one thread, so a candidate's
-numbers do not depend on which others are swept with it.
+All candidates are evaluated in one pass. They share work only where this changes no bit: candidates with the thresholds
+of the reference use its leaves, and candidates with the same grid for the model's inputs use the same codes. Blocks have a fixed
+height and BLAS has one thread, so the predictions of a candidate do not depend on which others are evaluated with it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Consume = Callable[[slice, Mapping[str, Floats]], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Forest:
-    """Trees ready to walk. Two forests that share one Walk object share leaves."""
+    """A prepared tree step. Forests with the same Walk object lead each row to the same leaves."""
 
     step: Trees
     walk: Walk
@@ -45,7 +45,7 @@ PreparedStep = Layer | Forest
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedProgram:
-    """A model laid out for evaluation: dequantized, transposed, checked for overflow, once."""
+    """A model prepared for evaluation: dequantized, transposed and checked for overflow."""
 
     width: int
     steps: tuple[PreparedStep, ...]
@@ -53,8 +53,9 @@ class PreparedProgram:
     link_scale: float
 
 
-class _Shared:
-    """What one row block has computed from the model's inputs so far. Never used past the first step of a model."""
+class _BlockCache:
+    """Leaves and input codes of one row block, computed once for all models. They depend on the model's inputs, so that only the
+    first step of a model may use them."""
 
     def __init__(self, encoded: Floats) -> None:
         self.encoded = encoded
@@ -75,7 +76,7 @@ class _Shared:
 
 
 def prepare(model: Program | Quantized, walks: dict[bytes, Walk] | None = None) -> PreparedProgram:
-    """Lays a model out. `walks`: trees already laid out, by digest of structure and thresholds, for models that may share them.
+    """Prepares a model. `walks`: the trees that are prepared already, by digest of structure and thresholds, to be shared.
 
     Raises ValueError where an integer accumulator would overflow int64, and where a tensor does not fit its parameter.
     """
@@ -111,7 +112,7 @@ def _forest(
 
 
 def _walk(step: Trees, walks: dict[bytes, Walk]) -> Walk:
-    """The walk of these thresholds and this structure, laid out once whatever objects bring it."""
+    """The Walk of a step, made once for all steps of equal structure and thresholds."""
     digest = hashlib.sha256()
     for part in (step.roots, step.feature, step.left, step.right, step.missing_left, step.threshold):
         digest.update(np.ascontiguousarray(part).data)
@@ -122,17 +123,17 @@ def _walk(step: Trees, walks: dict[bytes, Walk]) -> Walk:
 
 
 @lru_cache(maxsize=4)
-def _kept(model: Program | Quantized) -> PreparedProgram:
-    """Models are frozen and hash by identity: an explainer that asks thousands of times lays its model out once."""
+def _prepared_once(model: Program | Quantized) -> PreparedProgram:
+    """Prepares a model once for thousands of predictions of an explainer. Models are frozen and are hashed by identity."""
     return prepare(model)
 
 
 def predict(model: Program | Quantized | PreparedProgram, encoded: Any, block: int = BLOCK) -> Floats:
     """Predictions (n, k) float64 of encoded rows (n, width). Raises ValueError where the width differs."""
-    prepared = model if isinstance(model, PreparedProgram) else _kept(model)
+    prepared = model if isinstance(model, PreparedProgram) else _prepared_once(model)
     rows = _rows(prepared, encoded)
     with _blas().limit(limits=1):
-        parts = [_evaluate(prepared, _Shared(rows[at])) for at in _blocks(len(rows), block)]
+        parts = [_evaluate(prepared, _BlockCache(rows[at])) for at in _blocks(len(rows), block)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
@@ -150,11 +151,11 @@ def sweep(reference: Program, candidates: Mapping[str, Quantized], encoded: Any,
     rows = _rows(models[REFERENCE], encoded)
     with _blas().limit(limits=1):
         for at in _blocks(len(rows), block):
-            shared = _Shared(rows[at])
+            shared = _BlockCache(rows[at])
             consume(at, {name: _evaluate(model, shared) for name, model in models.items()})
 
 
-def _evaluate(model: PreparedProgram, shared: _Shared) -> Floats:
+def _evaluate(model: PreparedProgram, shared: _BlockCache) -> Floats:
     """One block through all steps and the link."""
     x = shared.encoded
     for index, step in enumerate(model.steps):
@@ -184,5 +185,5 @@ def _blocks(n: int, block: int) -> Iterator[slice]:
 
 @lru_cache(maxsize=1)
 def _blas() -> ThreadpoolController:
-    """Looking for BLAS libraries takes a millisecond: once a process. numpy's is loaded before any product is made."""
+    """The control of BLAS threads, made once a process, since it takes a millisecond. numpy has loaded its library by then."""
     return ThreadpoolController()

@@ -17,12 +17,15 @@ from qaudit.core.steps import Trees
 from qaudit.core.tensor import Floats
 
 CELLS = 2**16
-"""Rows x trees walked at once: what bounds memory."""
+"""Pairs of row and tree that are walked at once; this limits the memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Walk:
-    """A Trees step laid out for walking: children as (nodes, 2) flat pairs [right, left]; a leaf has itself as both children."""
+    """The arrays of a Trees step in the layout that the walk needs.
+
+    `children` has the pair (right, left) of each node one after the other, flat; both children of a leaf are the leaf itself.
+    """
 
     feature: NDArray[np.intp]
     threshold: Floats
@@ -33,7 +36,7 @@ class Walk:
 
 
 def walk_of(step: Trees) -> Walk:
-    """The layout of a step's structure and thresholds; leaf values play no part."""
+    """The structure and the thresholds of a step as a Walk; leaf values are not part of it."""
     leaf = step.left < 0
     itself = np.arange(len(step.left), dtype=np.int32)
     children = np.stack([np.where(leaf, itself, step.right), np.where(leaf, itself, step.left)], axis=1).astype(np.intp).ravel()
@@ -44,19 +47,19 @@ def walk_of(step: Trees) -> Walk:
 def leaves_of(walk: Walk, x: Floats) -> NDArray[np.int32]:
     """Leaf node (n, T) of every row in every tree. x (n, width) float64 with NaN for missing."""
     rounded = x.astype(np.float32)
-    found = np.empty((len(x), len(walk.roots)), dtype=np.int32)
+    leaves = np.empty((len(x), len(walk.roots)), dtype=np.int32)
     height = max(1, CELLS // max(1, len(walk.roots)))
     for start in range(0, len(x), height):
-        _descend(walk, rounded[start : start + height], found[start : start + height])
-    return found
+        _descend(walk, rounded[start : start + height], leaves[start : start + height])
+    return leaves
 
 
-def _descend(walk: Walk, x: NDArray[np.float32], found: NDArray[np.int32]) -> None:
-    """Fills `found` (n, T). Rows x trees that have reached a leaf are dropped from the walk level by level."""
-    n, trees = found.shape
+def _descend(walk: Walk, x: NDArray[np.float32], leaves: NDArray[np.int32]) -> None:
+    """Fills `leaves` (n, T). Rows x trees that have reached a leaf are dropped from the walk level by level."""
+    n, trees = leaves.shape
     values, width = x.ravel(), x.shape[1]
     any_missing = bool(np.isnan(values).any())
-    flat = found.reshape(-1)
+    flat = leaves.reshape(-1)
     flat[:] = np.tile(walk.roots, n)
     cell = np.flatnonzero(~walk.leaf.take(flat))
     node, base = flat.take(cell).astype(np.intp), (cell // trees) * width

@@ -135,7 +135,7 @@ def test_broken_networks_are_named(changes: dict[str, Any], says: str) -> None:
 def test_trees_are_the_first_step_or_none() -> None:
     layer = Dense(np.ones((3, 3)), np.zeros(3))
     behind = replace(FOREST, steps=(layer, TREES))
-    assert behind.problems() == ["step 1: trees behind another step; their parameters bear the names of the model's inputs"]
+    assert behind.problems() == ["step 1: trees behind another step; their parameters are named after the model's inputs"]
     before = replace(FOREST, steps=(TREES, Dense(np.ones((1, 1)), np.zeros(1))))
     assert before.problems() == []
     assert list(before.parameters()) == [*FOREST.parameters(), "layer1.weight", "layer1.bias"]

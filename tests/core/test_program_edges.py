@@ -139,7 +139,7 @@ def test_trees_are_the_first_step_and_layers_count_their_outputs() -> None:
         "step 1: weight: shape (1, 3), expected (outputs, 2)"
     ]
     behind = Program(("x",), (replace(layer, weight=np.ones((1, 1))), TREES), "identity", "binary", ("no", "yes")).problems()
-    assert behind == ["step 1: trees behind another step; their parameters bear the names of the model's inputs"]
+    assert behind == ["step 1: trees behind another step; their parameters are named after the model's inputs"]
 
 
 def test_parameters_of_two_outputs_and_their_replacement() -> None:

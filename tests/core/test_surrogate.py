@@ -53,7 +53,7 @@ def test_applying_a_tree_is_walking_it_row_by_row(rows):
 
 def test_size_rules_and_answers_of_a_tree():
     assert surrogate.size(TREE) == {"depth": 2, "leaves": 3, "added_parameters": 2 + 3 + 3 * 2}
-    lines = surrogate.rules(TREE, NAMES, ["", "", "yes", "no", "yes"], lossy={"n"})
+    lines = surrogate.rules(TREE, NAMES, ["", "", "yes", "no", "yes"], with_missing={"n"})
     assert lines == [
         "n <= 1.5 or missing and t in {a, b}: no",
         "n <= 1.5 or missing and t not in {a, b}: yes",

@@ -60,12 +60,12 @@ def test_missing_numbers_and_texts_go_where_the_node_says(missing_left: bool) ->
 def test_conditions_as_text() -> None:
     sides = np.array([True, False, False])
     number = tree([1, LEAF, LEAF], [2, LEAF, LEAF], missing_left=sides, threshold=np.array([1 / 3, 0, 0]))
-    assert surrogate.condition(number, 0, "x", True, lossy=True) == "x <= 0.333333 or missing"
-    assert surrogate.condition(number, 0, "x", False, lossy=True) == "x > 0.333333"
-    assert surrogate.condition(number, 0, "x", True, lossy=False) == "x <= 0.333333"
+    assert surrogate.condition(number, 0, "x", True, has_missing=True) == "x <= 0.333333 or missing"
+    assert surrogate.condition(number, 0, "x", False, has_missing=True) == "x > 0.333333"
+    assert surrogate.condition(number, 0, "x", True, has_missing=False) == "x <= 0.333333"
     text = tree([1, LEAF, LEAF], [2, LEAF, LEAF], categories=(("a", "b"), None, None))
-    assert surrogate.condition(text, 0, "t", True, lossy=True) == "t in {a, b}"
-    assert surrogate.condition(text, 0, "t", False, lossy=True) == "t not in {a, b} or missing"
+    assert surrogate.condition(text, 0, "t", True, has_missing=True) == "t in {a, b}"
+    assert surrogate.condition(text, 0, "t", False, has_missing=True) == "t not in {a, b} or missing"
     assert surrogate.rules(text, ("t",), ["", "no", "yes"]) == ["t in {a, b}: no", "t not in {a, b}: yes"]
 
 

@@ -1,1 +1,1 @@
-"""What the report can say and what a model can be made of: frozen records from which every other list is derived."""
+"""The kinds of explanation and of model step, as frozen records from which every other list of them is derived."""

@@ -1,4 +1,4 @@
-"""A catalogue holds one record for each member of its union: an import fails where it does not."""
+"""Checks that a catalogue has exactly one record for each member of its union; otherwise its module cannot be imported."""
 
 from __future__ import annotations
 

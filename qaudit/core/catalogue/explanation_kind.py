@@ -1,4 +1,4 @@
-"""What the host must know of a kind of explanation, as one frozen record; `explanations` fills one in for each kind."""
+"""What the host must know about a kind of explanation, as one frozen record; `explanations.py` has one for each kind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ArrayField:
 
 @dataclass(frozen=True, slots=True)
 class JsonField:
-    """A field that is no array: how it becomes JSON, and how it is read from JSON."""
+    """A field that is not an array: the functions that turn it into JSON and back."""
 
     pack: Callable[[Any], Any]
     unpack: Callable[[Any], Any]
@@ -38,7 +38,10 @@ class JsonField:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DistanceInputs:
-    """What distances need besides two explanations: rows to compare trees on, the mean design of local rows (n, d), the task."""
+    """What a distance needs besides two explanations.
+
+    `table` has the rows on which trees are compared, `design` the mean design of the rows that are explained one by one (n, d).
+    """
 
     table: Table
     design: Floats
@@ -47,10 +50,10 @@ class DistanceInputs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Distance(Generic[E]):
-    """A distance between two explanations of one kind; 0 where they say the same.
+    """A distance between two explanations of one kind; 0 where they are equal.
 
-    `means` is printed. `between(a, b, inputs)` gives None where the distance has no value; `undefined` then says why. A distance
-    of unit "share" is a share of rows that are told something else. `task`: the subjects for which it is taken.
+    `means` describes it in the report. `between(a, b, inputs)` returns None where the distance has no value; `undefined` then
+    says why. The unit "share" stands for a share of rows with another result. `task` says for which models it is computed.
     """
 
     name: str
@@ -65,15 +68,18 @@ class Distance(Generic[E]):
 class ExplanationKind(Generic[E]):
     """One kind of explanation.
 
-    `topic`: that of its evidence. `cost_rows`: what its cost is divided by, the explained rows or those outside the background.
-    `distances`: the one that the verdict of the drift goes by comes first.
-    `problem(explanation, sizes)`: a breach of the contract that shapes do not show, in one line; `sizes` of dimensions by name.
-    `column_sizes(explanation, names)`: how much each of so many columns matters (d,); all 0 where it tells no rows apart.
-    `same(a, b, order, table)`: whether b, whose columns come in another order, says what a says. Column j of a is column
-    `order[j]` of b; `table` holds rows, its columns in the order of a.
-    `contributions(explanation, design)`: what each column adds to the explained output of each row (n, d), against the
+    `topic`: the topic of its evidence. `cost_rows`: the rows by whose number its cost is divided, either the explained rows or
+    those outside the background.
+    `distances`: the first one decides the verdict of the drift.
+    `problem(explanation, sizes)`: one line about a breach of the contract that the shapes do not show, else None; `sizes` has the
+    sizes of the dimensions by name.
+    `column_sizes(explanation, names)`: how much each of the `names` columns matters (d,); all 0 where no column matters.
+    `same(a, b, order, table)`: whether b, whose columns are in another order, is equal to a. Column j of a is column
+    `order[j]` of b; `table` has rows, with its columns in the order of a.
+    `contributions(explanation, design)`: what each column adds to the explained output of each row (n, d), compared with the
     background; None for a kind that does not explain row by row.
-    `quantity(explanation)`: what is explained, where an explainer may explain several; `repeats`: the draws that one holds.
+    `quantity(explanation)`: what is explained, where an explainer may explain several quantities.
+    `repeats(explanation)`: the single repetitions of which the explanation consists.
     """
 
     name: ExplanationName

@@ -1,7 +1,7 @@
 """The kinds of explanation that an explainer may return: fields, contract and distances of each.
 
-What a kind becomes in the report is said in `qaudit.pipeline.stages.explain_kinds` and in the pages of `qaudit.rendering`. There
-a `match` over all kinds ends in `assert_never`, so that mypy names each place that a new kind must be added to.
+`qaudit.pipeline.stages.explain_kinds` and the pages of `qaudit.rendering` say how the report shows each kind. There a `match`
+over all kinds ends in `assert_never`, so that mypy names every place to which a new kind must be added.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
 
 CONSTANT = 1e-9
-"""Leaves whose values lie within this distance say the same."""
+"""Leaf values closer to each other than this count as equal."""
 
 
 def _tau_distance(a: Importance, b: Importance, inputs: DistanceInputs) -> float | None:
@@ -29,9 +29,9 @@ def _tau_distance(a: Importance, b: Importance, inputs: DistanceInputs) -> float
     return None if tau is None else 1.0 - tau
 
 
-def _importance_problem(found: Importance, sizes: Mapping[str, int]) -> str | None:
+def _importance_problem(importance: Importance, sizes: Mapping[str, int]) -> str | None:
     allowed = get_args(Quantity)
-    return None if found.of in allowed else f"importance.of is {found.of!r}, expected {' or '.join(allowed)}"
+    return None if importance.of in allowed else f"importance.of is {importance.of!r}, expected {' or '.join(allowed)}"
 
 
 IMPORTANCE = ExplanationKind(
@@ -55,10 +55,12 @@ IMPORTANCE = ExplanationKind(
         ),
     ),
     problem=_importance_problem,
-    column_sizes=lambda found, names: np.asarray(np.abs(found.values).mean(axis=0)),
+    column_sizes=lambda importance, names: np.asarray(np.abs(importance.values).mean(axis=0)),
     same=lambda a, b, order, table: np.allclose(a.values, b.values[:, order], rtol=1e-6, atol=1e-9),
-    quantity=lambda found: found.of,
-    repeats=lambda found: [Importance(found.values[[repeat]], found.of) for repeat in range(len(found.values))],
+    quantity=lambda importance: importance.of,
+    repeats=lambda importance: [
+        Importance(importance.values[[repeat]], importance.of) for repeat in range(len(importance.values))
+    ],
 )
 
 
@@ -82,8 +84,8 @@ def _local_distances(contributions: Callable[[E, Floats], Floats]) -> tuple[Dist
     )
 
 
-def _of_attributions(found: Attributions, design: Floats) -> Floats:
-    return found.values
+def _of_attributions(attributions: Attributions, design: Floats) -> Floats:
+    return attributions.values
 
 
 ATTRIBUTIONS = ExplanationKind(
@@ -93,20 +95,20 @@ ATTRIBUTIONS = ExplanationKind(
     cost_rows="explained",
     arrays={"values": ArrayField(("rows", "names")), "base": ArrayField(("rows",))},
     distances=_local_distances(_of_attributions),
-    problem=lambda found, sizes: None,
-    column_sizes=lambda found, names: np.asarray(np.abs(found.values).mean(axis=0)),
+    problem=lambda attributions, sizes: None,
+    column_sizes=lambda attributions, names: np.asarray(np.abs(attributions.values).mean(axis=0)),
     same=lambda a, b, order, table: np.allclose(a.values, b.values[:, order], rtol=1e-6, atol=1e-9),
     contributions=_of_attributions,
 )
 
 
-def _of_local_models(found: LocalModels, design: Floats) -> Floats:
-    """-coef x mean design; + 0.0 so that no zero is negative."""
-    return np.asarray(-found.coef * design + 0.0)
+def _of_local_models(models: LocalModels, design: Floats) -> Floats:
+    """-coef x mean design (n, d). Adding 0.0 turns a negative zero into 0."""
+    return np.asarray(-models.coef * design + 0.0)
 
 
-def _local_models_problem(found: LocalModels, sizes: Mapping[str, int]) -> str | None:
-    if found.weights.min(initial=0.0) >= 0 and (found.weights.sum(axis=1) > 0).all():
+def _local_models_problem(models: LocalModels, sizes: Mapping[str, int]) -> str | None:
+    if models.weights.min(initial=0.0) >= 0 and (models.weights.sum(axis=1) > 0).all():
         return None
     return "local_models.weights must not be negative, nor all zero for a row"
 
@@ -125,7 +127,7 @@ LOCAL_MODELS = ExplanationKind(
     },
     distances=_local_distances(_of_local_models),
     problem=_local_models_problem,
-    column_sizes=lambda found, names: np.asarray((np.abs(found.coef) * found.design.std(axis=1)).mean(axis=0)),
+    column_sizes=lambda models, names: np.asarray((np.abs(models.coef) * models.design.std(axis=1)).mean(axis=0)),
     same=lambda a, b, order, table: np.allclose(a.coef, b.coef[:, order], rtol=1e-6, atol=1e-8),
     contributions=_of_local_models,
 )
@@ -151,21 +153,24 @@ def _tree_problem(tree: TreeModel, sizes: Mapping[str, int]) -> str | None:
 
 
 def _tree_column_sizes(tree: TreeModel, names: int) -> Floats:
-    """Splits on each column; that of the root counts as many as there are nodes."""
-    found, inner = np.zeros(names), tree.left >= 0
+    """How often the tree splits on each column (d,); the split of the root counts as many times as there are nodes.
+
+    All 0 where all leaves have the same value, since no column matters then.
+    """
+    sizes, inner = np.zeros(names), tree.left >= 0
     if float(np.ptp(tree.value, axis=0).max()) <= CONSTANT:
-        return found
-    np.add.at(found, tree.feature[inner], 1.0)
+        return sizes
+    np.add.at(sizes, tree.feature[inner], 1.0)
     if inner[0]:
-        found[tree.feature[0]] += len(tree.left)
-    return found
+        sizes[tree.feature[0]] += len(tree.left)
+    return sizes
 
 
 def _same_tree(a: TreeModel, b: TreeModel, order: NDArray[np.int64], table: Table) -> bool:
-    """Trees are compared by what they say of the rows: equal trees may split in another order."""
+    """Whether two trees predict the same for the rows. Their nodes are not compared: equal trees may split in another order."""
     names = [table.names[j] for j in np.argsort(order)]
-    said = [tree.value[apply_tree(tree, table.columns, each)] for tree, each in ((a, table.names), (b, names))]
-    return np.allclose(said[0], said[1], atol=1e-9)
+    predicted = [tree.value[apply_tree(tree, table.columns, each)] for tree, each in ((a, table.names), (b, names))]
+    return np.allclose(predicted[0], predicted[1], atol=1e-9)
 
 
 def _categories_as_json(categories: Any) -> Any:
@@ -220,7 +225,7 @@ PRIMARY_DISTANCES = frozenset(
     for kind in EXPLANATION_KINDS.values()
     for task in ("classification", "regression")
 )
-"""Names of the distances that verdicts and findings go by; the others stand in the table of the report."""
+"""Names of the distances on which verdicts and findings rest; the report lists the other distances in a table only."""
 
 
 def kind_of(explanation: Explanation) -> ExplanationKind[Any]:
@@ -239,7 +244,7 @@ def kind_of(explanation: Explanation) -> ExplanationKind[Any]:
 
 
 def distances_of(explanation: Explanation, regression: bool) -> tuple[Distance[Any], ...]:
-    """The distances that are taken of explanations of one kind for this task."""
+    """The distances that apply to this kind of explanation and this task."""
     task = "regression" if regression else "classification"
     return tuple(distance for distance in kind_of(explanation).distances if distance.task in ("any", task))
 

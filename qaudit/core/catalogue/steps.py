@@ -1,7 +1,7 @@
 """The kinds of step that a program is made of: arrays, checks, and the parameters that a quantizer may replace.
 
-How a step is evaluated, and how far two correct evaluations of it may lie apart, is said in `qaudit.engine`: core does not know
-the engine. There a `match` over all steps ends in `assert_never`, so that mypy names each place that a new step must be added to.
+`qaudit.engine` says how a step is evaluated and how far two correct evaluations may differ, since core imports no engine.
+There a `match` over all steps ends in `assert_never`, so that mypy names every place to which a new step must be added.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class StepKind(Generic[S]):
     """One kind of step. Every function takes the step first.
 
     `arrays`: dtype of each array field; those in `optional` may be None. `words`: the values that a text field may take.
-    `problems(step, width)`: what keeps it from being a step on rows of that width, one plain line each.
-    `outputs(step)`: the width of what it gives; asked only where there are no problems.
+    `problems(step, width)`: why it cannot be evaluated on rows of that width, one line per problem.
+    `outputs(step)`: the number of its outputs; called only where there are no problems.
     `parameters(step, layer, inputs)`: its named tensors; `inputs` are the names of the program's columns.
-    `replaced(step, layer, inputs, values)`: the step with the tensors named in `values` replaced; other names are let be.
-    `first`: it takes the model's inputs, by whose names its parameters are called, and so is the first step of a program.
+    `replaced(step, layer, inputs, values)`: the step with the tensors that `values` names replaced; unknown names are ignored.
+    `first`: it must be the first step of a program, since its parameters are named after the inputs of the model.
     """
 
     name: StepName
@@ -76,25 +76,25 @@ DENSE = StepKind(
 
 
 def _trees_problems(step: Trees, width: int) -> list[str]:
-    """After this no index leads out of an array and no walk runs in a circle: children stand behind their parents."""
+    """Where there are none, every index lies inside its array, and no walk is endless, since children follow their parents."""
     nodes, outputs = len(step.left), step.base.size
     if wrong := _trees_shapes(step, nodes, outputs):
         return wrong
     inner, itself = step.left >= 0, np.arange(nodes)
-    found = []
+    problems = []
     if not step.roots.size or step.roots.min() < 0 or step.roots.max() >= nodes:
-        found.append(f"roots: expected one or more node numbers below {nodes}")
+        problems.append(f"roots: expected one or more node numbers below {nodes}")
     for name in ("left", "right"):
         child = getattr(step, name)
         if np.any(child[inner] <= itself[inner]) or np.any(child >= nodes) or np.any(child[~inner] != -1):
-            found.append(f"{name}: expected node numbers behind the parent and below {nodes}, -1 in leaves")
+            problems.append(f"{name}: expected node numbers behind the parent and below {nodes}, -1 in leaves")
     if np.any(step.feature[inner] < 0) or np.any(step.feature >= width):
-        found.append(f"feature: expected 0 to {width - 1} in inner nodes")
+        problems.append(f"feature: expected 0 to {width - 1} in inner nodes")
     if step.column is not None and (step.column.min() < 0 or step.column.max() >= outputs):
-        found.append(f"column: expected 0 to {outputs - 1}")
+        problems.append(f"column: expected 0 to {outputs - 1}")
     if np.isnan(step.threshold[inner]).any() or not np.isfinite(step.value[~inner]).all() or not np.isfinite(step.base).all():
-        found.append("thresholds and leaf values: not finite")
-    return found
+        problems.append("thresholds and leaf values: not finite")
+    return problems
 
 
 def _trees_shapes(step: Trees, nodes: int, outputs: int) -> list[str]:
@@ -114,7 +114,7 @@ def _trees_parameters(step: Trees, layer: int, inputs: Sequence[str]) -> Iterato
     for index in np.unique(step.feature[step.feature >= 0]):
         values = step.threshold[step.feature == index]
         yield Parameter(f"threshold[{inputs[index]}]", "threshold", layer, values, None)
-    leaves = np.ascontiguousarray(step.value[step.left < 0].T)  # by output: a column of a large table is slow to take
+    leaves = np.ascontiguousarray(step.value[step.left < 0].T)  # transposed once, since reading a column of a large array is slow
     for output, values in enumerate(leaves):
         yield Parameter(f"leaf[{output}]", "leaf", layer, values, None)
 

@@ -1,1 +1,1 @@
-"""What is measured: arrays in, numbers out."""
+"""The measures: functions that compute numbers from arrays."""

@@ -1,4 +1,4 @@
-"""How far two explanations agree: arrays in, numbers out."""
+"""Measures of how far two explanations agree."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
 
 TIE = 1e-9
-"""Reason scores within this distance of the largest are tied with it."""
+"""Scores that differ from the largest one by at most this count as equal to it."""
 
 
 def kendall_tau(a: Floats, b: Floats) -> float | None:
     """Kendall's tau-b of two vectors (d,); None where one of them is constant and they differ.
 
-    Pairs are counted in integers: two vectors in one order give exactly 1 (scipy gives 1 - 1e-16).
+    Pairs are counted as integers, so that two vectors in the same order give exactly 1 (scipy gives 1 - 1e-16).
     """
     if np.array_equal(a, b):
         return 1.0
@@ -94,39 +94,41 @@ def missing(values: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def mean_design(rows: Table, background: Table) -> Floats:
-    """Mean of each column's design over the background, seen from each row: (n, d).
+    """The design of each row and column (n, d), averaged over the background rows.
 
-    The design is z - x for a number; for text, or where either value is missing, 1 where the two differ, else 0.
+    The design compares a background value z with the value x of the row. It is z - x for numbers; for text, or where one of the
+    two is missing, it is 1 where they differ and 0 where they are equal.
     """
-    found = np.zeros((rows.rows, len(rows.names)))
+    design = np.zeros((rows.rows, len(rows.names)))
     for j, name in enumerate(rows.names):
         x, z = rows.columns[name], background.columns[name]
-        lost, gone = missing(x), missing(z)
+        missing_x, missing_z = missing(x), missing(z)
         if rows.kind(name) == "number":
-            known = z[~gone]
-            shift = (known.sum() - x * len(known) + gone.sum()) / len(z)
-            found[:, j] = np.where(lost, np.mean(~gone), shift)
+            known = z[~missing_z]
+            shift = (known.sum() - x * len(known) + missing_z.sum()) / len(z)
+            design[:, j] = np.where(missing_x, np.mean(~missing_z), shift)
         else:
             share = {value: float(np.mean([other == value for other in z])) for value in set(x.tolist())}
-            found[:, j] = [1.0 - share[value] for value in x]
-    return found
+            design[:, j] = [1.0 - share[value] for value in x]
+    return design
 
 
 def reason_scores(contributed: Floats, toward: Floats | None) -> Floats:
-    """Contributions (n, d) times `toward` (n,): 1 where the explained output speaks for the decision, -1 where against.
+    """How much each column speaks for the decision (n, d): contributions times `toward` (n,).
 
-    Without a decision (`toward` None: regression) the score is the size of the contribution.
+    `toward` is 1 where a larger explained output favours the decision and -1 where it counts against it. A regression has no
+    decision (`toward` is None): the score is then the absolute contribution.
     """
     return np.abs(contributed) if toward is None else contributed * toward[:, None]
 
 
 def top_sets(scores: Floats) -> NDArray[np.bool_]:
-    """The tied top reasons a row (n, d): scores within TIE of the largest."""
+    """Which columns are the top reason of each row (n, d); several where their scores are equal within TIE."""
     return np.asarray(scores >= scores.max(axis=1, keepdims=True) - TIE)
 
 
 def reasons_changed(a: Floats, b: Floats) -> NDArray[np.bool_]:
-    """Rows (n,) whose tied sets of top reasons are disjoint."""
+    """Rows (n,) in which no top reason of `a` is also a top reason of `b`."""
     return np.asarray(~np.any(top_sets(a) & top_sets(b), axis=1))
 
 

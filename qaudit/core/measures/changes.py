@@ -1,4 +1,4 @@
-"""What a change did to predictions: arrays in, one number out. A number that cannot be had is None with its reason, never NaN."""
+"""Measures of how predictions changed. A number that cannot be computed is None with a reason, never NaN."""
 
 from __future__ import annotations
 

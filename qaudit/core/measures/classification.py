@@ -15,7 +15,7 @@ from qaudit.core.measures.changes import CLIP, Flips, Number, share
 from qaudit.core.tensor import Floats
 
 FEW = 10
-"""Below this many rows of one class the DeLong interval is a rough one, and says so."""
+"""Below this many rows of one class the DeLong interval is only approximate, and the evidence says so."""
 
 
 def accuracy(truth: NDArray[Any], decided: NDArray[Any]) -> Number:

@@ -1,4 +1,4 @@
-"""A surrogate tree applied, measured and written out; see TreeModel for the rule of a split."""
+"""Applies, measures and prints surrogate trees; `TreeModel` says which rows go left at a split."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qaudit.core.measures.agreement import missing
 
 def goes_left(tree: TreeModel, node: int, values: NDArray[Any]) -> NDArray[np.bool_]:
     """Which of the values (m,) of the node's column go left."""
-    lost = missing(values)
+    absent = missing(values)
     known = tree.categories[node]
     if known is not None:
         members = set(known)
@@ -22,22 +22,22 @@ def goes_left(tree: TreeModel, node: int, values: NDArray[Any]) -> NDArray[np.bo
     else:
         with np.errstate(invalid="ignore"):
             taken = np.asarray(values <= tree.threshold[node])
-    return np.where(lost, bool(tree.missing_left[node]), taken)
+    return np.where(absent, bool(tree.missing_left[node]), taken)
 
 
 def paths(tree: TreeModel, columns: Mapping[str, NDArray[Any]], names: Sequence[str]) -> list[NDArray[np.int64]]:
-    """Row numbers that reach each node, by node; the root has all rows."""
+    """For each node the numbers of the rows that reach it; all rows reach the root."""
     rows = len(next(iter(columns.values())))
-    found: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64) for _ in range(len(tree.left))]
-    waiting = [(0, np.arange(rows))]
-    while waiting:
-        node, here = waiting.pop()
-        found[node] = here
+    reached: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64) for _ in range(len(tree.left))]
+    to_visit = [(0, np.arange(rows))]
+    while to_visit:
+        node, here = to_visit.pop()
+        reached[node] = here
         if tree.left[node] < 0:
             continue
         left = goes_left(tree, node, columns[names[tree.feature[node]]][here])
-        waiting += [(int(tree.left[node]), here[left]), (int(tree.right[node]), here[~left])]
-    return found
+        to_visit += [(int(tree.left[node]), here[left]), (int(tree.right[node]), here[~left])]
+    return reached
 
 
 def apply_tree(tree: TreeModel, columns: Mapping[str, NDArray[Any]], names: Sequence[str]) -> NDArray[np.int64]:
@@ -50,34 +50,34 @@ def apply_tree(tree: TreeModel, columns: Mapping[str, NDArray[Any]], names: Sequ
 
 
 def tree_answers(tree: TreeModel, leaf: NDArray[np.int64], regression: bool) -> NDArray[Any]:
-    """What the tree says on rows in these leaves (n,): the class of the largest share, or the mean for regression."""
+    """The predictions for rows in these leaves (n,): the class with the largest share, or the mean for regression."""
     return np.asarray(tree.value[leaf, 0] if regression else np.argmax(tree.value, axis=1)[leaf])
 
 
-def agreement(said: NDArray[Any], model: NDArray[Any], regression: bool) -> float | None:
-    """Share of rows where the two agree; for regression R2 of `said` about `model`. None without rows or without variance."""
+def agreement(predicted: NDArray[Any], model: NDArray[Any], regression: bool) -> float | None:
+    """Share of rows where tree and model agree; for regression the R2 of the tree. None without rows or without variance."""
     if not len(model):
         return None
     if not regression:
-        return float(np.mean(said == model))
+        return float(np.mean(predicted == model))
     total = float(np.sum((model - model.mean()) ** 2))
-    return None if total == 0.0 else 1.0 - float(np.sum((model - said) ** 2)) / total
+    return None if total == 0.0 else 1.0 - float(np.sum((model - predicted) ** 2)) / total
 
 
 def depths(tree: TreeModel) -> NDArray[np.int64]:
     """Depth of each node; the root has 0. Raises ValueError unless children follow their parents and each has one."""
-    found = np.full(len(tree.left), -1, dtype=np.int64)
-    found[0] = 0
+    depth = np.full(len(tree.left), -1, dtype=np.int64)
+    depth[0] = 0
     for node in range(len(tree.left)):
         if tree.left[node] < 0:
             continue
         for child in (int(tree.left[node]), int(tree.right[node])):
-            if not node < child < len(tree.left) or found[child] >= 0 or found[node] < 0:
+            if not node < child < len(tree.left) or depth[child] >= 0 or depth[node] < 0:
                 raise ValueError(f"surrogate tree: node {node} has no valid child {child}")
-            found[child] = found[node] + 1
-    if (found < 0).any():
-        raise ValueError(f"surrogate tree: node {int(np.argmin(found))} cannot be reached")
-    return found
+            depth[child] = depth[node] + 1
+    if (depth < 0).any():
+        raise ValueError(f"surrogate tree: node {int(np.argmin(depth))} cannot be reached")
+    return depth
 
 
 def size(tree: TreeModel) -> dict[str, int]:
@@ -92,28 +92,34 @@ def size(tree: TreeModel) -> dict[str, int]:
     }
 
 
-def condition(tree: TreeModel, node: int, name: str, left: bool, lossy: bool) -> str:
-    """One side of a split as text: "income <= 3.5 or missing", "purpose in {car}"; `lossy`: the column has missing values."""
+def condition(tree: TreeModel, node: int, name: str, left: bool, has_missing: bool) -> str:
+    """One side of a split as text, such as "income <= 3.5 or missing" or "purpose in {car}".
+
+    Missing values are mentioned only where the column has some (`has_missing`).
+    """
     known = tree.categories[node]
     if known is None:
         text = f"{name} {'<=' if left else '>'} {tree.threshold[node]:.6g}"
     else:
         text = f"{name} {'in' if left else 'not in'} {{{', '.join(known)}}}"
-    return f"{text} or missing" if lossy and bool(tree.missing_left[node]) is left else text
+    return f"{text} or missing" if has_missing and bool(tree.missing_left[node]) is left else text
 
 
-def rules(tree: TreeModel, names: Sequence[str], labels: Sequence[str], lossy: Collection[str] = ()) -> list[str]:
-    """One line a leaf, from left to right: the conditions on its way, and what it says. `lossy`: columns with missing values."""
+def rules(tree: TreeModel, names: Sequence[str], labels: Sequence[str], with_missing: Collection[str] = ()) -> list[str]:
+    """One line for each leaf, from left to right: the conditions on its path and its label.
+
+    `with_missing` names the columns with missing values.
+    """
     lines: list[str] = []
-    waiting: list[tuple[int, tuple[str, ...]]] = [(0, ())]
-    while waiting:
-        node, way = waiting.pop()
+    to_visit: list[tuple[int, tuple[str, ...]]] = [(0, ())]
+    while to_visit:
+        node, conditions = to_visit.pop()
         if tree.left[node] < 0:
-            lines.append(f"{' and '.join(way) or 'always'}: {labels[node]}")
+            lines.append(f"{' and '.join(conditions) or 'always'}: {labels[node]}")
             continue
         name = names[tree.feature[node]]
         for child, side in ((int(tree.right[node]), False), (int(tree.left[node]), True)):
-            waiting.append((child, (*way, condition(tree, node, name, side, name in lossy))))
+            to_visit.append((child, (*conditions, condition(tree, node, name, side, name in with_missing))))
     return lines
 
 
@@ -124,5 +130,5 @@ def split_overlap(a: TreeModel, b: TreeModel) -> float:
 
 
 def base_rate(model: NDArray[Any]) -> float:
-    """Share of the model's most frequent decision: what a tree without splits agrees on."""
+    """Share of the model's most frequent decision, which is the agreement of a tree without splits."""
     return float(np.bincount(model.astype(np.int64)).max() / len(model))

@@ -1,4 +1,4 @@
-"""What one quantized tensor is beside the values it stands for: counts and errors, arrays in, numbers out."""
+"""Compares a quantized tensor with its original values: errors and counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from qaudit.core.tensor import Floats, QuantizedTensor
 
 @dataclass(frozen=True, slots=True)
 class TensorFacts:
-    """Errors, and counts of elements: `saturated` beyond the ends of the grid, `zeros` exactly 0, `distinct` codes in use."""
+    """Errors of a quantized tensor, and counts.
+
+    `saturated` elements lie outside the range of the codes, `zeros` elements are exactly 0, `distinct` different codes are used.
+    """
 
     sqnr_db: Number
     max_abs_error: Number
@@ -22,7 +25,7 @@ class TensorFacts:
 
 
 def tensor_facts(values: Floats, tensor: QuantizedTensor) -> TensorFacts:
-    """The facts of a tensor that stands for `values` (same shape)."""
+    """Errors and counts of a tensor against the original `values` of the same shape."""
     after = tensor.dequantize()
     used = tensor.codes if tensor.mask is None else tensor.codes[tensor.mask]
     return TensorFacts(
@@ -35,14 +38,14 @@ def tensor_facts(values: Floats, tensor: QuantizedTensor) -> TensorFacts:
 
 
 def _scaled_sqnr(before: Floats, after: Floats) -> Number:
-    """The ratio does not depend on the unit; scaled first, so that no square overflows or vanishes."""
+    """The SQNR of the values scaled to at most 1, so that no square overflows or vanishes. Scaling does not change the ratio."""
     peak = float(np.abs(before).max(initial=0.0))
     _, power = np.frexp(peak)
     return sqnr_db(np.ldexp(before, -int(power)), np.ldexp(after, -int(power)))
 
 
 def saturated(values: Floats, tensor: QuantizedTensor, after: Floats) -> int:
-    """Elements that lie more than half a step beyond the end of the grid on which their code stands."""
+    """The number of elements with the lowest or highest code that lie more than half a step beyond the value of that code."""
     half = tensor.step() / 2 * (1 + 1e-9)
     if tensor.table is not None:
         ends = np.sort(np.asarray(tensor.table, dtype=np.float64))[[0, -1]] * tensor.step()[..., np.newaxis]
