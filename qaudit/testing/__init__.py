@@ -3,7 +3,7 @@
     from qaudit.testing import check_quantizer
     test = check_quantizer("qaudit_pow2.py")
 
-One test a check; a check that does not apply is skipped with its reason, an expected failure is an xfail with its own.
+Each check becomes one test case. A check that does not apply is skipped, and an expected failure is an xfail, with the reason.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ Test = Callable[[str], None]
 
 
 def check_quantizer(plugin: Target, expected_failures: Mapping[str, str] | None = None) -> Test:
-    """A test function, one case a check. `plugin`: a file (beside the test), a module, a record, or the name of an entry point.
+    """A test function with one case for each check.
+
+    `plugin` is a file (relative to that of the test), a module, a record, or the name of an entry point.
 
     `expected_failures` maps the id of a check to the reason why it fails. Raises Refused where there is no such plugin.
     """
@@ -52,7 +54,7 @@ def check_framework(plugin: Target, expected_failures: Mapping[str, str] | None 
 def _tests(kind: Kind, plugin: Target, expected: Mapping[str, str] | None, sample: Path | None) -> Test:
     import pytest
 
-    refs = [ref for ref in refs_of(plugin, _beside()) if ref.kind == kind]
+    refs = [ref for ref in refs_of(plugin, _folder_of_caller()) if ref.kind == kind]
     if len(refs) != 1:
         raise Refused(f"{plugin}: {len(refs)} {kind} plugins, exactly one is wanted")
 
@@ -62,20 +64,20 @@ def _tests(kind: Kind, plugin: Target, expected: Mapping[str, str] | None, sampl
 
     @pytest.mark.parametrize("check", checks_of(kind))
     def test(check: str) -> None:
-        found = verdict()
-        result = next(one for one in found.results if one.id == check)
-        text = "\n".join(lines(result, found.expected, Path.cwd()))
+        checked = verdict()
+        result = next(each for each in checked.results if each.id == check)
+        text = "\n".join(lines(result, checked.expected, Path.cwd()))
         if result.status == "failed":
             pytest.fail(text, pytrace=False)
         if result.status == "expected":
-            pytest.xfail(found.expected[check])
+            pytest.xfail(checked.expected[check])
         if result.status == "not run":
             pytest.skip(result.seen[0])
 
     return test
 
 
-def _beside() -> Path:
+def _folder_of_caller() -> Path:
     """The folder of the first caller outside this module."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__") == __name__:
@@ -83,10 +85,10 @@ def _beside() -> Path:
     return Path(frame.f_globals.get("__file__", ".")).parent if frame is not None else Path()
 
 
-def refs_of(plugin: Target, beside: Path | None = None) -> list[PluginRef]:
+def refs_of(plugin: Target, folder: Path | None = None) -> list[PluginRef]:
     """The plugins that a path, a name, a module or a record stands for. Raises Refused where there is none.
 
-    A path is looked for beside the caller's file first, then in the working folder.
+    A path is looked up in `folder` first, then in the working folder.
     """
     if isinstance(plugin, ModuleType):
         return _of_module(plugin)
@@ -94,18 +96,18 @@ def refs_of(plugin: Target, beside: Path | None = None) -> list[PluginRef]:
         return _of_record(plugin)
     text = str(plugin)
     if isinstance(plugin, Path) or text.endswith((".py", ".toml")) or "/" in text:
-        near = [place / text for place in (beside, Path()) if place is not None and (place / text).is_file()]
+        near = [place / text for place in (folder, Path()) if place is not None and (place / text).is_file()]
         return from_file(near[0] if near else Path(text))
     host = PluginHost.discover()
     owner, _, name = text.rpartition(":")
-    found = [ref for ref in host.refs if ref.name == name and owner in ("", ref.distribution)]
-    if not found:
+    refs = [ref for ref in host.refs if ref.name == name and owner in ("", ref.distribution)]
+    if not refs:
         raise Refused(unknown("plugin", text, sorted({ref.name for ref in host.refs})) + "; a file ends in .py or .toml")
-    return found
+    return refs
 
 
 def _of_module(module: ModuleType) -> list[PluginRef]:
-    """By its file; by its name where it lies in a package and may import from it."""
+    """The plugins of a module, loaded from its file, or by its name where it lies in a package from which it may import."""
     if not module.__file__:
         raise Refused(f"module {module.__name__}: has no file")
     refs = from_file(Path(module.__file__))

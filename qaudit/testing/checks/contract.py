@@ -1,4 +1,4 @@
-"""A1 to A6: the door itself. The plugin is loaded by the host's own door, under a watch."""
+"""Checks A1 to A6: loading the plugin. It is loaded with the function that a run uses, while its side effects are recorded."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ _TEXT = 120
 
 
 @dataclass(slots=True)
-class Door:
-    """What came through the door: the records, or why there are none."""
+class LoadedPlugin:
+    """A plugin after loading: its records, or the failed checks that say why there are none.
+
+    `files` are its source files; `look` is the place to which messages point.
+    """
 
     ref: PluginRef
     watch: SideEffectWatch
@@ -38,7 +41,7 @@ class Door:
 
     @property
     def function(self) -> Any:
-        """The plugin's own function, to say where to look."""
+        """A function of the plugin, to whose place in the source messages point."""
         if not self.records:
             return getattr(self.module, HOOKS[self.ref.kind][0], None)
         record = self.records[0]
@@ -48,9 +51,9 @@ class Door:
         return None
 
 
-def opened(ref: PluginRef, watch: SideEffectWatch, phase: Callable[[str], None]) -> Door:
-    """Import the plugin and take its offers for the toy subjects; a breach is noted under the check that it belongs to."""
-    door, reached = Door(ref, watch), ["import"]
+def load_plugin(ref: PluginRef, watch: SideEffectWatch, phase: Callable[[str], None]) -> LoadedPlugin:
+    """Import the plugin and collect its records for the toy subjects. A failure is recorded under its check."""
+    loaded, reached = LoadedPlugin(ref, watch), ["import"]
     for program in (toy_subjects.network(), toy_subjects.plain()["tree"]):
         with ExitStack() as stack:
 
@@ -62,24 +65,24 @@ def opened(ref: PluginRef, watch: SideEffectWatch, phase: Callable[[str], None])
 
             before = state(calls_only=True)
             try:
-                door.records = offered(ref, toy_subjects.subject(program), step)
+                loaded.records = offered(ref, toy_subjects.subject(program), step)
             except Exception as error:
                 stack.close()
-                _located(door)
-                number, text = _blame(error, reached[0])
-                look = raised_at(error, door.files) or source_of(door.function)
-                door.broken[number] = CheckOutcome("failed", [text], look)
-                return door
-        _located(door)
-        if (moved := changed(before, state(calls_only=True))) and "C3" not in door.broken:
-            door.broken["C3"] = CheckOutcome("failed", [f"importing it changed {name}" for name in moved], f"{door.look}:1")
-        if door.records:
+                _note_files(loaded)
+                number, text = _check_of(error, reached[0])
+                look = raised_at(error, loaded.files) or source_of(loaded.function)
+                loaded.broken[number] = CheckOutcome("failed", [text], look)
+                return loaded
+        _note_files(loaded)
+        if (moved := changed(before, state(calls_only=True))) and "C3" not in loaded.broken:
+            loaded.broken["C3"] = CheckOutcome("failed", [f"importing it changed {name}" for name in moved], f"{loaded.look}:1")
+        if loaded.records:
             break
-    return door
+    return loaded
 
 
-def _blame(error: Exception, reached: str) -> tuple[str, str]:
-    """The check that a failure at the door belongs to, and what was seen."""
+def _check_of(error: Exception, reached: str) -> tuple[str, str]:
+    """The check to which a failure while loading belongs, and a text that describes it."""
     if isinstance(error, Decline):
         return "A7", f"offers nothing for the toy subjects: {error}"
     if not isinstance(error, BrokenPlugin):
@@ -91,44 +94,46 @@ def _blame(error: Exception, reached: str) -> tuple[str, str]:
     return ("A3" if "named" in text or "of one name" in text else "A1"), text
 
 
-def _located(door: Door) -> None:
-    """The plugin's module and source files, as far as they are loaded."""
-    ref = door.ref
+def _note_files(plugin: LoadedPlugin) -> None:
+    """Record the module of the plugin and those of its source files that are loaded."""
+    ref = plugin.ref
     name = f"qaudit_file_{ref.digest[:16]}" if ref.file else ref.value.partition(":")[0].strip()
-    door.module = sys.modules.get(name)
-    door.look = ref.file or str(getattr(door.module, "__file__", "") or "")
+    plugin.module = sys.modules.get(name)
+    plugin.look = ref.file or str(getattr(plugin.module, "__file__", "") or "")
     top = name.partition(".")[0]
     loaded = [module for key, module in list(sys.modules.items()) if key == name or (not ref.file and key.startswith(f"{top}."))]
-    door.files = {str(file) for module in loaded if (file := getattr(module, "__file__", None))} | {door.look} - {""}
+    plugin.files = {str(file) for module in loaded if (file := getattr(module, "__file__", None))} | {plugin.look} - {""}
 
 
-def contract(door: Door, check: str) -> list[str]:
-    """A3, A4, A5, A6 of a plugin that came through; A1 and A2 hold then."""
+def contract(loaded: LoadedPlugin, check: str) -> list[str]:
+    """The problems of a loaded plugin under A3, A4, A5 or A6. A1 and A2 hold where a plugin was loaded."""
     if check == "A3":
-        return [line for record in door.records for line in _plain_record(record, door.ref.kind)]
+        return [line for record in loaded.records for line in _plain_record(record, loaded.ref.kind)]
     if check == "A4":
-        return [line for file in sorted(door.files) for line in inner_imports(Path(file))]
+        return [line for file in sorted(loaded.files) for line in inner_imports(Path(file))]
     if check == "A5":
-        return _import_manners(door.watch)
-    return door.watch.deeds if check == "A6" else []
+        return _import_problems(loaded.watch)
+    return loaded.watch.side_effects if check == "A6" else []
 
 
-def _import_manners(watch: SideEffectWatch) -> list[str]:
-    found = []
+def _import_problems(watch: SideEffectWatch) -> list[str]:
+    problems = []
     if (seconds := watch.seconds.get("import", 0.0)) > SECONDS:
-        found.append(f"importing took {seconds:.1f} s of processor time, at most {SECONDS:g} s")
+        problems.append(f"importing took {seconds:.1f} s of processor time, at most {SECONDS:g} s")
     if printed := watch.printed.get("import", 0) + watch.printed.get("offer", 0):
-        found.append(f"printed {printed} bytes while it was imported")
+        problems.append(f"printed {printed} bytes while it was imported")
     if (seconds := watch.seconds.get("offer", 0.0)) > SECONDS:
-        found.append(f"offering took {seconds:.1f} s of processor time, at most {SECONDS:g} s: work belongs into the record")
-    return found
+        problems.append(
+            f"offering took {seconds:.1f} s of processor time, at most {SECONDS:g} s: move the work into the record's functions"
+        )
+    return problems
 
 
 def inner_imports(file: Path) -> list[str]:
-    """Imports of anything inside qaudit but its vocabulary and qaudit.testing, with their lines."""
+    """Imports of qaudit modules other than the names of `from qaudit import ...` and qaudit.testing, with their lines."""
     if file.suffix != ".py" or not file.is_file():
         return []
-    found = []
+    problems = []
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -141,9 +146,9 @@ def inner_imports(file: Path) -> list[str]:
             names = [str(node.args[0].value)] if called in ("import_module", "__import__") else []
         else:
             continue
-        bad = [name for name in names if name.startswith("qaudit.") and name != "qaudit.testing"]
-        found += [f"imports {name} (line {node.lineno})" for name in bad]
-    return found
+        refused = [name for name in names if name.startswith("qaudit.") and name != "qaudit.testing"]
+        problems += [f"imports {name} (line {node.lineno})" for name in refused]
+    return problems
 
 
 def _public(name: str) -> bool:
@@ -154,7 +159,7 @@ def _plain_record(record: Any, kind: str) -> Iterable[str]:
     name = record.id if isinstance(record, Framework) else record.name
     if not isinstance(name, str) or not name.isascii() or not name.isidentifier() or name != name.lower() or len(name) > 40:
         yield f"name {name!r}, expected snake_case of at most 40 characters"
-    yield from _plain_text("title" if isinstance(record, Framework) else "summary", _spoken(record))
+    yield from _plain_text("title" if isinstance(record, Framework) else "summary", _summary(record))
     if isinstance(record, Quantizer | Explainer):
         yield from _plain_settings(record)
         for need in record.needs:
@@ -164,7 +169,7 @@ def _plain_record(record: Any, kind: str) -> Iterable[str]:
         yield "has none of the functions quantize, inputs, model"
 
 
-def _spoken(record: Any) -> Any:
+def _summary(record: Any) -> Any:
     return record.title if isinstance(record, Framework) else record.summary
 
 
@@ -190,7 +195,7 @@ def _plain_settings(record: Quantizer | Explainer) -> Iterable[str]:
             yield f"setting {key!r}: default {wrong[0]!r} is not among what is allowed: {allowed_text(setting)}"
     for name in ("quantize", "inputs", "model", "explain"):
         function = getattr(record, name, None)
-        if function is not None and (missing := _not_taken(function, list(record.settings))):
+        if function is not None and (missing := _settings_not_accepted(function, list(record.settings))):
             yield f"{name}() takes no keyword {missing[0]!r}, which is declared as a setting"
 
 
@@ -198,14 +203,18 @@ def _allowed(setting: Setting, value: Any) -> bool:
     return is_allowed(Setting((), setting.allowed), value)
 
 
-def _not_taken(function: Any, keys: list[str]) -> list[str]:
+def _settings_not_accepted(function: Any, keys: list[str]) -> list[str]:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return []
-    if any(one.kind is one.VAR_KEYWORD for one in parameters):
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return []
-    return [key for key in keys if key not in {one.name for one in parameters if one.kind is not one.POSITIONAL_ONLY}]
+    return [
+        key
+        for key in keys
+        if key not in {parameter.name for parameter in parameters if parameter.kind is not parameter.POSITIONAL_ONLY}
+    ]
 
 
 RECORDS = {"quantizer": Quantizer, "explainer": Explainer, "format": Format, "framework": Framework}

@@ -1,4 +1,4 @@
-"""E1 to E5 for formats and F1, F2 for frameworks."""
+"""Checks A7 and E1 to E5 of formats, F1 and F2 of frameworks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from qaudit.testing.checks import toy_subjects
 from qaudit.testing.checks.results import NotRun
 from qaudit.testing.checks.side_effect_watch import SideEffectWatch
 
-STRANGERS = {
+OTHER_FILES = {
     "an empty file": b"",
     "text": b"age,income\n1,2\n",
     "zeros": bytes(512),
@@ -37,8 +37,8 @@ STRANGERS = {
 
 
 @dataclass(slots=True)
-class Shelf:
-    """One format, its sample model file, and what was loaded from it."""
+class FormatTrial:
+    """One format under the checks, its sample model file, and the model loaded from it."""
 
     record: Format
     watch: SideEffectWatch
@@ -47,7 +47,7 @@ class Shelf:
     _folder: Any = field(default_factory=tempfile.TemporaryDirectory)
 
     def file(self) -> Path:
-        """The sample; the plugin's own `qaudit_sample(path)` writes one where no file was given."""
+        """The sample file. Without one the function `qaudit_sample(path)` of the plugin writes it."""
         if self.sample is None:
             raise NotRun("no sample: give --sample FILE, or write a function qaudit_sample(path) into the plugin")
         if isinstance(self.sample, Path):
@@ -58,13 +58,13 @@ class Shelf:
         return path
 
     def written(self, name: str, content: bytes) -> Path:
-        """A file with this content."""
+        """The path of a new file with this content."""
         path = Path(self._folder.name) / name
         path.write_bytes(content)
         return path
 
     def loaded(self) -> Loaded:
-        """The sample, loaded once under the watch."""
+        """The model in the sample; it is loaded once, while side effects are recorded."""
         if self._loaded is None:
             path = self.file()
             with self.watch.watching("calls"):
@@ -72,50 +72,50 @@ class Shelf:
         return self._loaded
 
 
-def recognises(shelf: Shelf) -> list[str]:
-    """E1."""
-    found = []
-    for number, (what, content) in enumerate(STRANGERS.items()):
-        path = shelf.written(f"stranger{number}", content)
+def recognises(trial: FormatTrial) -> list[str]:
+    """E1: the format recognises its own sample under any name, and no other file; it never raises."""
+    problems = []
+    for number, (what, content) in enumerate(OTHER_FILES.items()):
+        path = trial.written(f"other{number}", content)
         try:
-            said = shelf.record.recognise(path)
+            answer = trial.record.recognise(path)
         except Exception as error:
-            found.append(f"{what}: recognise raised {type(error).__name__}: {error}")
+            problems.append(f"{what}: recognise raised {type(error).__name__}: {error}")
             continue
-        if said is not False and said is not True:
-            found.append(f"{what}: recognise gave {said!r}, expected True or False")
-        elif said:
-            found.append(f"{what}: recognised as {shelf.record.name}")
-    if shelf.sample is not None:
-        renamed = shelf.written("without_an_extension", shelf.file().read_bytes())
-        if shelf.record.recognise(renamed) is not True:
-            found.append("its own sample, without an extension: not recognised")
-    return found
+        if answer is not False and answer is not True:
+            problems.append(f"{what}: recognise gave {answer!r}, expected True or False")
+        elif answer:
+            problems.append(f"{what}: recognised as {trial.record.name}")
+    if trial.sample is not None:
+        renamed = trial.written("without_an_extension", trial.file().read_bytes())
+        if trial.record.recognise(renamed) is not True:
+            problems.append("its own sample, without an extension: not recognised")
+    return problems
 
 
-def tier(shelf: Shelf) -> list[str]:
-    """E2."""
-    given = shelf.record.tier
-    return [] if given in get_args(Tier) else [f"tier {given!r}, expected one of {', '.join(get_args(Tier))}"]
+def tier(trial: FormatTrial) -> list[str]:
+    """E2: the format declares a known tier."""
+    declared = trial.record.tier
+    return [] if declared in get_args(Tier) else [f"tier {declared!r}, expected one of {', '.join(get_args(Tier))}"]
 
 
-def sound(shelf: Shelf) -> list[str]:
-    """E3."""
-    model = shelf.loaded()
+def sound(trial: FormatTrial) -> list[str]:
+    """E3: the sample loads as a model whose parts fit together."""
+    model = trial.loaded()
     if not isinstance(model, Loaded):
         return [f"load gave a {type(model).__name__}, expected a Loaded"]
-    found = [f"program: {line}" for line in model.program.problems()] if model.program is not None else []
+    problems = [f"program: {line}" for line in model.program.problems()] if model.program is not None else []
     if model.output not in ("binary", "multiclass", "regression"):
-        found.append(f"output {model.output!r}, expected binary, multiclass or regression")
+        problems.append(f"output {model.output!r}, expected binary, multiclass or regression")
     if (model.output == "regression") != (not model.classes):
-        found.append(f"{len(model.classes)} classes for output {model.output!r}")
+        problems.append(f"{len(model.classes)} classes for output {model.output!r}")
     if model.program is None and not model.why_not:
-        found.append("no program, and why_not says no reason")
+        problems.append("no program, and why_not says no reason")
     if model.program is not None and model.encode is None:
-        found.append("a program without encode")
+        problems.append("a program without encode")
     if model.program is not None and model.program.width != model.width:
-        found.append(f"width {model.width}, the program has {model.program.width} inputs")
-    return found
+        problems.append(f"width {model.width}, the program has {model.program.width} inputs")
+    return problems
 
 
 def rows(model: Loaded, count: int = 32) -> Table:
@@ -133,29 +133,29 @@ def rows(model: Loaded, count: int = 32) -> Table:
     return Table(columns)
 
 
-def same(shelf: Shelf) -> list[str]:
-    """E4: engine(program, encode(rows)) equals predict(rows) on toy rows, and a second load predicts the same."""
-    model = shelf.loaded()
-    given = frame(rows(model))
-    native: Floats = np.asarray(model.predict(given), dtype=np.float64)
+def same(trial: FormatTrial) -> list[str]:
+    """E4: the program predicts as the model does on toy rows, within rounding, and a second load predicts exactly the same."""
+    model = trial.loaded()
+    inputs = frame(rows(model))
+    native: Floats = np.asarray(model.predict(inputs), dtype=np.float64)
     outputs = 1 if model.output == "regression" else len(model.classes)
-    found = []
-    if native.ndim != 2 or len(native) != len(given) or native.shape[1] not in (1, outputs):
-        return [f"predict gave shape {native.shape}, expected ({len(given)}, {outputs})"]
-    if not np.array_equal(native, np.asarray(shelf.record.load(shelf.file()).predict(given), dtype=np.float64)):
-        found.append("loaded a second time, it predicts something else")
+    problems = []
+    if native.ndim != 2 or len(native) != len(inputs) or native.shape[1] not in (1, outputs):
+        return [f"predict gave shape {native.shape}, expected ({len(inputs)}, {outputs})"]
+    if not np.array_equal(native, np.asarray(trial.record.load(trial.file()).predict(inputs), dtype=np.float64)):
+        problems.append("loaded a second time, it predicts something else")
     if model.program is None or model.encode is None:
-        return found
-    encoded = np.asarray(model.encode(given), dtype=np.float64)
+        return problems
+    encoded = np.asarray(model.encode(inputs), dtype=np.float64)
     lowered = predict(model.program, encoded)
     if lowered.shape != native.shape:
-        return [*found, f"the program gives shape {lowered.shape}, the model {native.shape}"]
-    # the bound that a run allows too
+        return [*problems, f"the program gives shape {lowered.shape}, the model {native.shape}"]
+    # the same bound as in the reading proof of a run
     error, bound = np.abs(lowered - native).max(axis=1), prediction_bound(model.program, encoded)
     if np.any(beyond := ~(error <= bound)):
         row = int(np.argmax(beyond))
-        found.append(f"row {row + 1}: the program differs from the model by {error[row]:.3g}, at most {bound[row]:.3g}")
-    return found
+        problems.append(f"row {row + 1}: the program differs from the model by {error[row]:.3g}, at most {bound[row]:.3g}")
+    return problems
 
 
 def _damaged(content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -165,27 +165,27 @@ def _damaged(content: bytes) -> Iterator[tuple[str, bytes]]:
     yield "zeros in its middle", content[: len(content) // 3] + bytes(len(content) // 3) + content[len(content) // 3 * 2 :]
 
 
-def refuses(shelf: Shelf) -> list[str]:
-    """E5: whatever is raised will do; a model will not."""
-    content = shelf.file().read_bytes()
-    found = []
+def refuses(trial: FormatTrial) -> list[str]:
+    """E5: loading a damaged sample raises an exception, of whatever type."""
+    content = trial.file().read_bytes()
+    problems = []
     for number, (what, broken) in enumerate(_damaged(content)):
-        path = shelf.written(f"damaged{number}", broken)
+        path = trial.written(f"damaged{number}", broken)
         try:
-            shelf.record.load(path)
+            trial.record.load(path)
         except Exception:  # any exception refuses the file
             continue
-        found.append(f"its own sample, {what}: loaded as if it were whole")
-    return found
+        problems.append(f"its own sample, {what}: loaded as if it were whole")
+    return problems
 
 
-def works(shelf: Shelf) -> list[str]:
-    """A7."""
-    shelf.loaded()
+def works(trial: FormatTrial) -> list[str]:
+    """A7: the sample can be loaded."""
+    trial.loaded()
     return []
 
 
-READING: dict[str, Callable[[Shelf], list[str]]] = {
+FORMAT_CHECKS: dict[str, Callable[[FormatTrial], list[str]]] = {
     "A7": works,
     "E1": recognises,
     "E2": tier,
@@ -196,7 +196,7 @@ READING: dict[str, Callable[[Shelf], list[str]]] = {
 
 
 def listed(record: Framework) -> list[str]:
-    """F1: the very function that a run calls."""
+    """F1: the data pass the function that reads them in a run."""
     try:
         answer, _ = frameworks.work(Job({}, {}, {"framework": [record]}))
     except BrokenAnswer as wrong:
@@ -205,14 +205,14 @@ def listed(record: Framework) -> list[str]:
 
 
 def own_words(record: Framework) -> list[str]:
-    """F2: a paraphrase is short, and no two items say the same."""
-    said = [str(item.get("paraphrase", "")) for item in record.items]
-    found = [
+    """F2: paraphrases are short, and no two items have the same."""
+    texts = [str(item.get("paraphrase", "")) for item in record.items]
+    problems = [
         f"item {item.get('id')}: a paraphrase of {len(text)} characters"
-        for item, text in zip(record.items, said, strict=True)
+        for item, text in zip(record.items, texts, strict=True)
         if len(text) > 600
     ]
-    return found + [f"said twice: {text[:60]!r}" for text in dict.fromkeys(said) if said.count(text) > 1]
+    return problems + [f"the same paraphrase twice: {text[:60]!r}" for text in dict.fromkeys(texts) if texts.count(text) > 1]
 
 
-LISTING: dict[str, Callable[[Framework], list[str]]] = {"F1": listed, "F2": own_words}
+FRAMEWORK_CHECKS: dict[str, Callable[[Framework], list[str]]] = {"F1": listed, "F2": own_words}

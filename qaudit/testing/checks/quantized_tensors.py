@@ -146,7 +146,7 @@ def by_axis(calls: QuantizerCalls) -> list[str]:
             reordered = calls.run(run.where, toy_subjects.layer(values[order]), run.settings)
             other = reordered.tensors.get(name)
             if not isinstance(other, QuantizedTensor) or other.problems(values.shape):
-                problems.append(f"no lawful answer with rows in another order: {run.at(name)}")
+                problems.append(f"no valid tensor with rows in another order: {run.at(name)}")
             elif not np.allclose(other.dequantize(), tensor.dequantize()[order], rtol=1e-12, atol=0.0):
                 problems.append(f"rows in another order gave other values: {run.at(name)}")
     if not tried:
@@ -195,7 +195,7 @@ def in_proportion(calls: QuantizerCalls) -> list[str]:
             for name, _, tensor in run.valid():
                 other, wanted = scaled.tensors.get(name), tensor.dequantize() * (1.0 if name.startswith("threshold") else factor)
                 if not isinstance(other, QuantizedTensor) or other.problems(wanted.shape):
-                    problems.append(f"no lawful answer for {factor:g} times the values: {run.at(name)}")
+                    problems.append(f"no valid tensor for {factor:g} times the values: {run.at(name)}")
                 elif not np.array_equal(other.dequantize(), wanted):
                     problems.append(f"{factor:g} times the values did not give {factor:g} times the result: {run.at(name)}")
     return problems

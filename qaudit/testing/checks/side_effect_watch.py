@@ -51,7 +51,7 @@ class SideEffectWatch:
     `printed` (bytes) and `seconds` (of processor time) are kept by the part of the work that is named to `watching`.
     """
 
-    deeds: list[str] = field(default_factory=list)
+    side_effects: list[str] = field(default_factory=list)
     printed: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     on: bool = False
@@ -70,8 +70,8 @@ class SideEffectWatch:
             self._note(_EVENTS[event])
 
     def _note(self, text: str) -> None:
-        if text not in self.deeds and len(self.deeds) < 20:
-            self.deeds.append(text)
+        if text not in self.side_effects and len(self.side_effects) < 20:
+            self.side_effects.append(text)
 
     @contextmanager
     def watching(self, part: str) -> Iterator[None]:

@@ -107,7 +107,7 @@ def refuses_invalid_values(calls: QuantizerCalls) -> list[str]:
         if run.raised is not None:
             problems.append(f"raised {type(run.raised).__name__}: {run.raised} ({run.at('layer0.weight')})")
         valid = {name for name, _, _ in run.valid()}
-        problems += [f"broke the law with an allowed setting: {run.at(name)}" for name, _, _ in run if name not in valid]
+        problems += [f"gave an invalid tensor with an allowed setting: {run.at(name)}" for name, _, _ in run if name not in valid]
     return problems
 
 

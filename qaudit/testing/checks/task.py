@@ -13,7 +13,7 @@ from qaudit.core.records import Explainer, Format, Framework, Quantizer
 from qaudit.sandbox.ipc import plain_reason
 from qaudit.sandbox.job import Job, PluginRef
 from qaudit.testing.checks import explainers, formats, quantized_tensors, quantizer_calls, side_effects
-from qaudit.testing.checks.contract import Door, contract, opened
+from qaudit.testing.checks.contract import LoadedPlugin, contract, load_plugin
 from qaudit.testing.checks.results import CheckOutcome, NotRun, run_check
 from qaudit.testing.checks.side_effect_watch import SideEffectWatch
 
@@ -31,7 +31,7 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     ref = PluginRef(**job.request["ref"])
     watch = SideEffectWatch()
     watch.start()
-    loaded = opened(ref, watch, lambda check: job.phase(f"check {check}"))
+    loaded = load_plugin(ref, watch, lambda check: job.phase(f"check {check}"))
     results: dict[str, CheckOutcome] = {}
     functions = _functions(loaded, job.request.get("sample"), bool(job.request.get("backwards")))
     # A6 reports the side effects of all other checks, so it comes last.
@@ -43,7 +43,7 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     return {"results": {check: _json(result) for check, result in results.items()}, "expected": _expected(loaded)}, {}
 
 
-def _run(loaded: Door, check: str, functions: dict[str, Callable[[], list[str]]]) -> CheckOutcome:
+def _run(loaded: LoadedPlugin, check: str, functions: dict[str, Callable[[], list[str]]]) -> CheckOutcome:
     if check in loaded.broken:
         return loaded.broken[check]
     if not loaded.records:
@@ -57,7 +57,7 @@ def _run(loaded: Door, check: str, functions: dict[str, Callable[[], list[str]]]
     return run_check(functions[check], loaded.function, loaded.files)
 
 
-def _functions(loaded: Door, sample: str | None, backwards: bool) -> dict[str, Callable[[], list[str]]]:
+def _functions(loaded: LoadedPlugin, sample: str | None, backwards: bool) -> dict[str, Callable[[], list[str]]]:
     """The checks that need a record, bound to the plugin's first one."""
     if not loaded.records:
         return {}
@@ -77,10 +77,10 @@ def _functions(loaded: Door, sample: str | None, backwards: bool) -> dict[str, C
         return {**bound, "digest": lambda: [explainers.fingerprint(trial)]}
     if isinstance(record, Format):
         own = getattr(loaded.module, SAMPLE, None)
-        model_files = formats.Shelf(record, loaded.watch, Path(sample) if sample else own)
-        return {check: _bound(function, model_files) for check, function in formats.READING.items()}
+        model_files = formats.FormatTrial(record, loaded.watch, Path(sample) if sample else own)
+        return {check: _bound(function, model_files) for check, function in formats.FORMAT_CHECKS.items()}
     assert isinstance(record, Framework)
-    return {check: _bound(function, record) for check, function in formats.LISTING.items()}
+    return {check: _bound(function, record) for check, function in formats.FRAMEWORK_CHECKS.items()}
 
 
 def _bound(function: Callable[[Any], list[str]], subject: Any) -> Callable[[], list[str]]:
@@ -113,7 +113,7 @@ def _json(result: CheckOutcome) -> Json:
     }
 
 
-def _expected(loaded: Door) -> dict[str, str]:
+def _expected(loaded: LoadedPlugin) -> dict[str, str]:
     """The module's own list of checks that are expected to fail, with the reasons."""
     declared = getattr(loaded.module, EXPECTED, None) or getattr(loaded.module, "__dict__", {}).get(EXPECTED)
     if not isinstance(declared, dict):
