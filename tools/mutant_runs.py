@@ -198,11 +198,11 @@ def forked(copy: Copy, work: Callable[[], dict[str, Any]], seconds: float) -> di
         finally:
             os._exit(0)
     ended = _wait(pid, seconds)
-    found = json.loads(answer.read_text()) if answer.exists() else {"failed": "the process of the tests died"}
+    results = json.loads(answer.read_text()) if answer.exists() else {"failed": "the process of the tests died"}
     shutil.rmtree(scratch, ignore_errors=True)
-    if ended and "trouble" in found:
-        raise RuntimeError(found["trouble"])
-    return found if ended else None
+    if ended and "trouble" in results:
+        raise RuntimeError(results["trouble"])
+    return results if ended else None
 
 
 def _settle(copy: Copy, scratch: Path) -> None:

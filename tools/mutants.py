@@ -154,9 +154,9 @@ def decide(project: Project, tests: Tests, copy: mutant_runs.Copy, mutant: Mutan
     with copy.changed(mutant.file, mutant.source):
         for near in passes:
             batches = tests.batches(mutant, near)
-            found = mutant_runs.run(copy, batches, tests.limit(batches)) if batches else {"failed": ""}
-            if found is None or found["failed"]:
-                status, by = ("timed out", "") if found is None else ("killed", found["failed"])
+            outcome = mutant_runs.run(copy, batches, tests.limit(batches)) if batches else {"failed": ""}
+            if outcome is None or outcome["failed"]:
+                status, by = ("timed out", "") if outcome is None else ("killed", outcome["failed"])
                 break
     decided = [by.split("::")[0]] if by.startswith("tests/") else tests.chosen_files(mutant, passes)
     source, seconds = project.digest([f"qaudit/{mutant.file}"]), round(time.monotonic() - started, 2)
@@ -270,10 +270,10 @@ def mutation_test(
     finally:
         for copy in copies:
             copy.remove()
-    return _told(made, results, reasons(project), bad)
+    return _print_summary(made, results, reasons(project), bad)
 
 
-def _told(made: Sequence[Mutant], results: dict[str, Result], why: dict[str, str], bad: Sequence[str]) -> int:
+def _print_summary(made: Sequence[Mutant], results: dict[str, Result], why: dict[str, str], bad: Sequence[str]) -> int:
     lines, unexplained = summary((results[mutant.id] for mutant in made), why)
     lines += [f"survived without a reason: {result.place}\n    {result.id}" for result in unexplained]
     lines += [f"fails on the unchanged tree, not used: {name}" for name in bad]
@@ -290,9 +290,9 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes at a time (2)")
     parser.add_argument("--near", action="store_true", help="the first pass only: tests of core and engine")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     project = Project(Path(__file__).resolve().parent.parent)
-    return mutation_test(project, given.paths, workers=given.workers, near_only=given.near, fresh=given.fresh)
+    return mutation_test(project, arguments.paths, workers=arguments.workers, near_only=arguments.near, fresh=arguments.fresh)
 
 
 if __name__ == "__main__":

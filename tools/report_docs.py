@@ -46,12 +46,12 @@ class Untitled(GenerateJsonSchema):
 
 def classes() -> dict[str, type]:
     """The types by name."""
-    found: dict[str, type] = {}
+    by_name: dict[str, type] = {}
     for module in MODULES:
         for name, value in vars(module).items():
             if inspect.isclass(value) and (issubclass(value, BaseModel) or dataclasses.is_dataclass(value)):
-                found.setdefault(name, value)
-    return found
+                by_name.setdefault(name, value)
+    return by_name
 
 
 def field_docs(of: type) -> dict[str, str]:
@@ -100,12 +100,12 @@ def page() -> str:
 
 def _met(name: str, parts: dict[str, JsonSchema]) -> list[str]:
     """`name` and the types below it, each once."""
-    found = [name]
-    for each in found:
+    names = [name]
+    for each in names:
         for target in _targets(parts[each]["properties"]):
-            if target not in found:
-                found.append(target)
-    return found
+            if target not in names:
+                names.append(target)
+    return names
 
 
 def _targets(value: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The group of all commands: what every command does with a refusal."""
+"""The group of all commands, which prints refusals and other errors as one line."""
 
 from __future__ import annotations
 

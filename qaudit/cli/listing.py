@@ -1,4 +1,4 @@
-"""Rows on the terminal, for every command that lists."""
+"""Prints rows on the terminal, for all commands that list something."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LISTED = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
 
 def listed(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -> None:
-    """Rows as JSON, or as aligned columns; digests are cut to 12 digits for the eye."""
+    """Print rows as JSON or as aligned columns, in which digests are shortened to 12 digits."""
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return

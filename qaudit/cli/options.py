@@ -1,4 +1,4 @@
-"""The declared options as options of click, and what was given for them as audit.toml has it."""
+"""Turns the declared options into options of click, and the values that click read into the form of audit.toml."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 def options_of(surface: Surface, required: Collection[str] = ()) -> Callable[[F], F]:
     """Gives a command every option that is declared for it, under its declared name."""
 
-    def give(command: F) -> F:
+    def add_options(command: F) -> F:
         for each in reversed([each for each in OPTIONS if each.on(surface)]):
             changes = {"required": True} if each.name in required else {}
             for option in reversed(list(_click_options(each, **changes))):
                 command = option(command)
         return command
 
-    return give
+    return add_options
 
 
 def option_named(name: str, **changes: Any) -> Callable[[F], F]:
@@ -36,21 +36,21 @@ def option_named(name: str, **changes: Any) -> Callable[[F], F]:
 
 
 def _click_options(each: Declared, **changes: Any) -> Iterator[Callable[[F], F]]:
-    """One option, or one for each of its switches."""
+    """The option of click, or one for each switch of an option that has switches."""
     for flag, (value, text) in each.option.switches.items():
         yield click.option(flag, each.name, flag_value=value, help=text)
     if each.option.switches:
         return
-    spelt = [*([each.option.short] if each.option.short else []), each.flag]
+    spellings = [*([each.option.short] if each.option.short else []), each.flag]
     arguments: dict[str, Any] = {"help": each.explained, "metavar": each.option.metavar or None}
-    if each.bare is bool and each.on(TOML):  # the command line may also take back what audit.toml says
-        spelt = [f"{each.flag}/{each.flag.replace('--', '--no-', 1)}"]
+    if each.bare is bool and each.on(TOML):  # the command line may also switch off what audit.toml switches on
+        spellings = [f"{each.flag}/{each.flag.replace('--', '--no-', 1)}"]
         arguments |= {"default": None}
     elif each.bare is bool:
         arguments |= {"is_flag": True}
     else:
         arguments |= {"type": _type(each), "multiple": each.option.repeat}
-    yield click.option(*spelt, each.name, **(arguments | changes))
+    yield click.option(*spellings, each.name, **(arguments | changes))
 
 
 def _type(each: Declared) -> Any:
@@ -62,7 +62,7 @@ def _type(each: Declared) -> Any:
 
 
 def values_of(surface: Surface, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What click found, by option and as audit.toml has it; None where nothing was given. Raises Refused."""
+    """The values of the command line by option, in the form of audit.toml; None where an option was not used. Raises Refused."""
     from qaudit.inputs.audit_toml import author_texts
 
     values = {each.name: _value(each, options[each.name]) for each in OPTIONS if each.on(surface) and each.on(TOML)}
@@ -86,7 +86,7 @@ def _value(each: Declared, value: Any) -> Any:
 def _pair(each: Declared, text: str) -> tuple[str, str]:
     if "=" not in text:
         raise Refused(f"{each.flag} {text}: {each.option.metavar} is wanted")
-    # any text may hold the sign: the author's after it, a column's name before it
+    # a text of the author may contain "=", so the first one separates; a column's name may too, so the last one separates
     name, _, value = text.partition("=") if get_args(each.bare)[1] is str else text.rpartition("=")
     return name, value
 

@@ -1,4 +1,4 @@
-"""What an audit is asked to do: audit.toml, validated, with the command line laid over it."""
+"""Reads audit.toml, puts the values of the command line over it, and validates both as the settings of an audit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qaudit.inputs.option import TOML
 from qaudit.inputs.options import OPTIONS, Settings
 
 FIELDS = TOPICS
-"""The evidence fields of the frameworks; [author] may speak to each, by its full name or its last part."""
+"""The evidence fields of the frameworks; [author] may have a text for each, under its full name or its last part."""
 
 _TEXT_FILES = (".md", ".txt")
 _SETTINGS: TypeAdapter[Settings] = TypeAdapter(Settings)
@@ -33,9 +33,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise Refused(f"{path}: not UTF-8 text (byte {error.start})") from error
     except tomllib.TOMLDecodeError as error:
-        found = re.search(r"\(at line (\d+), column \d+\)|\(at end of document\)", str(error))
-        line = f":{found.group(1)}" if found and found.group(1) else ""
-        raise Refused(f"{path}{line}: not TOML: {str(error)[: found.start() if found else None].strip()}") from error
+        place = re.search(r"\(at line (\d+), column \d+\)|\(at end of document\)", str(error))
+        line = f":{place.group(1)}" if place and place.group(1) else ""
+        raise Refused(f"{path}{line}: not TOML: {str(error)[: place.start() if place else None].strip()}") from error
 
 
 def read_audit_file(path: Path) -> dict[str, Any]:
@@ -82,8 +82,10 @@ def _text_or_file(value: str, key: str, source: Path) -> str:
 
 
 def table_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by the name of their option in the shape of audit.toml. None is left out, and so is an empty list, except for the
-    options whose empty list says "none at all"."""
+    """Values by the name of their option in the form of audit.toml.
+
+    None is left out, and so is an empty list, except for the options for which an empty list means "none at all".
+    """
     table: dict[str, Any] = {}
     for each in OPTIONS:
         value = values.get(each.name)
@@ -128,25 +130,25 @@ def json_schema() -> dict[str, Any]:
 
 
 def _first(error: ValidationError) -> str:
-    """The first complaint of pydantic in our words."""
-    found = error.errors(include_url=False)[0]
-    place = [part for part in found["loc"] if not (isinstance(part, str) and "[" in part)]
-    section = f"[{place[0]}] " if len(place) > 1 else ""
-    key = ".".join(str(part) for part in (place[1:] if len(place) > 1 else place))
-    if found["type"] == "unexpected_keyword_argument":
-        return section + _nearest(str(place[-1]), _known(place[:-1]))
-    if found["type"] == "missing":
+    """The first error that pydantic reports, in the words of qaudit's messages."""
+    first = error.errors(include_url=False)[0]
+    keys = [part for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
+    section = f"[{keys[0]}] " if len(keys) > 1 else ""
+    key = ".".join(str(part) for part in (keys[1:] if len(keys) > 1 else keys))
+    if first["type"] == "unexpected_keyword_argument":
+        return section + _nearest(str(keys[-1]), _known(keys[:-1]))
+    if first["type"] == "missing":
         return f"{section}{key}: missing"
-    wanted = re.sub(r"^(Value error, |Input should be )", "", found["msg"]).removesuffix(" is wanted").removesuffix(" are wanted")
-    wanted = {"a valid tuple": "a list"}.get(wanted, "a table" if found["type"] == "dataclass_type" else wanted)
-    return f"{section}{key}: {found['input']!r} found, wanted: {wanted}"
+    wanted = re.sub(r"^(Value error, |Input should be )", "", first["msg"]).removesuffix(" is wanted").removesuffix(" are wanted")
+    wanted = {"a valid tuple": "a list"}.get(wanted, "a table" if first["type"] == "dataclass_type" else wanted)
+    return f"{section}{key}: {first['input']!r} found, wanted: {wanted}"
 
 
-def _known(place: list[Any]) -> list[str]:
-    """The keys that audit.toml may have there."""
-    inner = [each for each in OPTIONS if each.on(TOML)]
+def _known(keys: list[Any]) -> list[str]:
+    """The keys that are allowed at this keys of audit.toml."""
+    options = [each for each in OPTIONS if each.on(TOML)]
     return sorted(
-        {each.key for each in inner if each.section == place[0]} if place else {each.section or each.key for each in inner}
+        {each.key for each in options if each.section == keys[0]} if keys else {each.section or each.key for each in options}
     )
 
 
@@ -155,9 +157,10 @@ def _nearest(key: str, known: list[str]) -> str:
 
 
 def settings_of(target: str, holdout: str | None, flags: Mapping[str, Any]) -> Settings:
-    """The settings for `qaudit run TARGET [HOLDOUT]` with `flags`, a table as of audit.toml, laid over.
+    """The settings for `qaudit run TARGET [HOLDOUT]` with `flags`, a table in the form of audit.toml, put over them.
 
-    Ends in .toml: audit file; an existing file: model; else a registered name. Raises Refused.
+    A target that ends in .toml is an audit file, another existing file is a model, and anything else a registered name. Raises
+    Refused.
     """
     base: dict[str, Any]
     if target.endswith(".toml"):
@@ -178,7 +181,7 @@ def settings_of(target: str, holdout: str | None, flags: Mapping[str, Any]) -> S
 
 
 def _chosen(base: Any, names: Sequence[Any] | None) -> Any:
-    """The plugins named on the command line, with the settings that the audit file has for them; a table stands for itself."""
+    """The plugins named on the command line, each with its settings from the audit file; a table has its own settings."""
     if names is None:
         return base
     written = {part.get("name"): part for part in base if isinstance(part, dict)} if isinstance(base, list) else {}

@@ -1,6 +1,6 @@
-"""What an option is: the record that stands beside each field of `options.py`, and how these fields are listed.
+"""The record that describes an option beside each field of `options.py`, and the functions that list these fields.
 
-Nothing but the standard library is imported here: the command line lists its options without waiting for pydantic.
+Only the standard library is imported here, so that the command line lists its options without waiting for pydantic.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ def absent(reason: str, *surfaces: Surface) -> dict[Surface, str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Option:
-    """What is said of an option besides the name, type and default of its field.
+    """The description of an option besides the name, type and default of its field.
 
     It applies on every surface that is not a key of `absent`, which gives the reasons. The methods are called by pydantic.
     """
@@ -49,17 +49,17 @@ class Option:
     """Flags that stand for a value each, in the place of one that takes a value: {flag: (value, help)}."""
     metavar: str = ""
     usual: str = ""
-    """What holds if nothing is given, where the default of the field does not say it."""
+    """The value in words if the option is not used, where the default of the field does not show it."""
     in_python: str = ""
-    """What is different in Python, in a few words."""
+    """How the option differs in Python, in a few words."""
     path: str = ""
-    """Of a path: what it leads to, such as "a policy file". A path in audit.toml is relative to the folder of that file."""
+    """For a path: the kind of file, such as "a policy file". A path in audit.toml is relative to the folder of audit.toml."""
     folder: bool = False
     """The path may not be that of a file."""
     repeat: bool = False
-    """Of several values: the flag is given once for each."""
+    """For several values: the flag is repeated for each."""
     commas: bool = True
-    """Of several values: a text is split at its commas."""
+    """For several values: a text is split at its commas."""
     identity: bool = True
     """Part of the digest that names an audit and of what `verify --rerun` repeats. False: the content has a digest of its own,
     or no number depends on it."""
@@ -116,7 +116,7 @@ class Part:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
-        """As pydantic has it, except that a dictionary stands for the table although its values are read strictly."""
+        """The schema of pydantic, except that a dictionary is accepted for the table although its values are strict."""
         schema = handler(source)
         handler.resolve_ref_schema(schema)["strict"] = False  # type: ignore[index]
         return schema
@@ -124,7 +124,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Declared:
-    """An option with what its field says. `section` is "" where audit.toml has no table around it."""
+    """An option with the type and default of its field. `section` is "" where it lies outside all tables of audit.toml."""
 
     name: str
     section: str
@@ -159,7 +159,7 @@ class Declared:
 
     @property
     def empty_is_none(self) -> bool:
-        """Whether an empty list says "none at all"; elsewhere it stands for what holds if nothing is given."""
+        """Whether an empty list means "none at all"; for other options it means that the option is not used."""
         return self.several and self.default is None
 
     @property
@@ -169,19 +169,19 @@ class Declared:
 
     @property
     def place(self) -> str:
-        """Where it stands in audit.toml, such as "[subject] cutoff"."""
+        """Its place in audit.toml, such as "[subject] cutoff"."""
         return f"[{self.section}] {self.key}" if self.section else f"[{self.key}]" if self.mapping else f"[[{self.key}]]"
 
     @property
     def usual(self) -> str:
-        """What holds if nothing is given, in words; "" where there is nothing to say."""
+        """The value in words if the option is not used; "" where there is none."""
         values = self.default if isinstance(self.default, tuple) else (self.default,)
         texts = [str(value) for value in values if value is not None and value is not False and value != {}]
         return self.option.usual or ",".join(texts)
 
     @property
     def explained(self) -> str:
-        """The help on the command line, with what holds if nothing is given in brackets."""
+        """The help on the command line, with the value of an unused option in brackets."""
         help = f"{self.option.help}; may be repeated" if self.option.repeat else self.option.help
         return f"{help} [{self.usual}]" if self.usual else help
 

@@ -1,4 +1,4 @@
-"""Values of options as they are written, turned into those that the settings hold. A ValueError says what is wanted."""
+"""Converts the values of options from their written form into that of the settings. A ValueError says what is expected."""
 
 import datetime
 import re
@@ -11,7 +11,7 @@ def label(value: Any) -> Any:
 
 
 def digests(value: Any) -> Any:
-    """Digests as a tuple; a single one may stand alone. Raises ValueError."""
+    """Digests as a tuple; a single digest need not be in a list. Raises ValueError."""
     digests = tuple(value) if isinstance(value, list | tuple) else (value,)
     for digest in digests:
         if not isinstance(digest, str) or not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):

@@ -1,4 +1,4 @@
-"""What a Python user hands to `qaudit.register` and `qaudit.audit`: described by what it can do, no library imported."""
+"""The types of the arguments of `qaudit.register` and `qaudit.audit`, as protocols, so that no library is imported for them."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""The environment that a report's bytes depend on: versions, processor features, BLAS kernel, PDF engine. No host name."""
+"""The environment on which the bytes of a report depend: versions, processor features, BLAS kernel, PDF engine. No host name."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def environment() -> dict[str, Any]:
 
 
 def environment_facts() -> dict[str, Any]:
-    """All that a unit's answer may depend on besides its request: the environment, what is installed, and our own code."""
+    """All that the answer of a unit may depend on besides its request: environment, packages, and the code of qaudit."""
     package = Path(__file__).parents[1]
     ours = sorted(path for path in package.rglob("*") if path.suffix in (".py", ".json") and path.is_file())
     pages = sorted(path for path in templates().rglob("*") if path.is_file())
@@ -74,11 +74,11 @@ def package_digest(ref: PluginRef) -> str:
         spec = importlib.util.find_spec(top) if ref.file is None and top else None
     if spec is None or not spec.submodule_search_locations:
         return ref.digest
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for folder in map(Path, spec.submodule_search_locations):
         for file in sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix != ".pyc"):
-            found.update(f"{file.relative_to(folder)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
-    return found.hexdigest()
+            digest.update(f"{file.relative_to(folder)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _listed(folder: str) -> list[str]:
@@ -109,16 +109,16 @@ def _model_name() -> str:
 
 
 def _blas() -> str:
-    found = [
-        f"{each['internal_api']} {each['version']} ({each.get('architecture', 'unknown kernel')})"
-        for each in threadpool_info()
-        if each["user_api"] == "blas"
+    libraries = [
+        f"{library['internal_api']} {library['version']} ({library.get('architecture', 'unknown kernel')})"
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
     ]
-    return "; ".join(sorted(set(found))) or "unknown"
+    return "; ".join(sorted(set(libraries))) or "unknown"
 
 
 def _library_version(names: tuple[str, ...], function: str) -> str | None:
-    """What a C library says of its version; None where it is not installed."""
+    """The version that a C library reports; None where it is not installed."""
     for name in names:
         with contextlib.suppress(OSError, AttributeError):
             library = ctypes.CDLL(ctypes.util.find_library(name) or name)

@@ -18,7 +18,10 @@ from qaudit.registry.estimators import save_estimator, save_rows
 
 @contextlib.contextmanager
 def as_files(estimator: Estimator, X: Rows, y: Values, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The estimator and its rows as files: what the options say of them, by name. Our own joblib file is trusted."""
+    """Write the estimator and its rows to files, and yield the options that name them.
+
+    A joblib file that is written here is trusted, since its content comes from this process.
+    """
     with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
         folder = Path(scratch)
         data, tier, digest = save_estimator(estimator)
@@ -79,14 +82,14 @@ def _with_groups(X: Rows, extra: Any) -> pd.DataFrame:
 
 
 def columns(groups: Any) -> list[str]:
-    """Names of columns; of a mapping or a frame its own."""
+    """The names of columns; for a mapping or a frame, the names of its own columns."""
     return [str(name) for name in listed(groups)]
 
 
-def _target(X: Rows, y: Any, given: str | None) -> str:
-    name = given or getattr(y, "name", None)
+def _target(X: Rows, y: Any, wanted: str | None) -> str:
+    name = wanted or getattr(y, "name", None)
     taken = set(X.columns) if isinstance(X, pd.DataFrame) else set()
-    return name if isinstance(name, str) and (given is not None or name not in taken) else "target"
+    return name if isinstance(name, str) and (wanted is not None or name not in taken) else "target"
 
 
 def listed(value: Any) -> list[Any]:

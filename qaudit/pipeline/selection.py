@@ -1,4 +1,4 @@
-"""Which candidate the limits speak of."""
+"""Which candidate the limits apply to."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from qaudit.pipeline.types import Candidate, Candidates
 
 
 def assessed_candidate(text: str | None, candidates: Candidates) -> Candidate | None:
-    """The candidate of `[policy] judge`, else the only one there is, else None. Raises Refused for an id that nothing bears."""
+    """The candidate of `[policy] judge`, else the only candidate, else None. Raises Refused for an id that no candidate has."""
     if text is None:
         return candidates.all[0] if len(candidates.all) == 1 else None
-    return _found(text, candidates, "[policy] judge")
+    return _candidate_named(text, candidates, "[policy] judge")
 
 
 def candidates_named(texts: Sequence[str], candidates: Candidates) -> list[Candidate]:
-    """The candidates of `[policy] explain`. Raises Refused for an id that nothing bears."""
-    found = [_found(text, candidates, "[policy] explain") for text in texts]
-    return [candidate for candidate in found if candidate is not None]
+    """The candidates of `[policy] explain`. Raises Refused for an id that no candidate has."""
+    named = [_candidate_named(text, candidates, "[policy] explain") for text in texts]
+    return [candidate for candidate in named if candidate is not None]
 
 
-def _found(text: str, candidates: Candidates, where: str) -> Candidate | None:
-    """The one candidate of that name and at least those settings; None where its quantizer declined or failed and says so."""
+def _candidate_named(text: str, candidates: Candidates, where: str) -> Candidate | None:
+    """The one candidate of that name with at least those settings; None where its quantizer declined or failed."""
     name, settings = parse_id(text)
     of_name = [each for each in candidates.all if each.by == name]
-    fits = [each for each in of_name if all(key in each.settings and each.settings[key] == settings[key] for key in settings)]
-    if len(fits) == 1:
-        return fits[0]
-    if len(fits) > 1:
-        raise Refused(f"{where}: {text!r} fits {len(fits)} candidates; give all settings, such as {fits[0].id}")
+    matches = [each for each in of_name if all(key in each.settings and each.settings[key] == settings[key] for key in settings)]
+    if len(matches) == 1:
+        return matches[0]
+    if len(matches) > 1:
+        raise Refused(f"{where}: {text!r} matches {len(matches)} candidates; give all settings, such as {matches[0].id}")
     if any(row.by == name for row in candidates.skipped):
         return None
     raise Refused(f"{where}: " + unknown("candidate", candidate_id(name, settings), [each.id for each in candidates.all]))

@@ -1,4 +1,4 @@
-"""An explanation as JSON and numeric arrays."""
+"""Packs an explanation as JSON and numeric arrays, to pass it between processes, and unpacks it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qaudit.sandbox.job import Arrays
 
 
 def pack_explanation(explanation: object, prefix: str) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """The JSON (kind, and what is text) and the arrays, named `prefix.field`. Raises ValueError for what is no explanation."""
+    """The JSON (the kind and the text fields) and the arrays, named `prefix.field`. Raises ValueError for any other object."""
     if not isinstance(explanation, Explanation):
         expected = ", ".join(kind.record.__name__ for kind in EXPLANATION_KINDS.values())
         raise ValueError(f"an explainer returned {type(explanation).__name__}, expected one of {expected}")
@@ -28,7 +28,7 @@ def pack_explanation(explanation: object, prefix: str) -> tuple[Json, dict[str, 
 
 
 def unpack_explanation(packed: Json, arrays: Arrays, prefix: str) -> Explanation:
-    """The explanation that `pack_explanation` took apart. Raises KeyError for an unknown kind or a field that is not there."""
+    """The explanation that `pack_explanation` packed. Raises KeyError for an unknown kind or a missing field."""
     kind = EXPLANATION_KINDS[packed["kind"]]
     fields: dict[str, Any] = {field: arrays[f"{prefix}.{field}"] for field in kind.arrays}
     fields |= {field: declared.unpack(packed[field]) for field, declared in kind.json.items()}

@@ -1,7 +1,7 @@
-"""Programs and quantized tensors across the border: JSON plus numeric arrays, and back.
+"""Packs programs and quantized tensors as JSON and numeric arrays, to pass them between processes, and unpacks them.
 
-What comes back was written by another process: every key and index is checked, and ValueError names what is wrong in one line.
-`prefix` keeps the array names of several values apart; the JSON carries it, so that unpacking needs no second word.
+Unpacking reads what another process wrote: it checks every key and index, and a ValueError names the fault in one line. `prefix`
+keeps the array names of several values apart; the JSON contains it, so that unpacking needs no further argument.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def pack_program(program: Program, prefix: str = "program") -> Packed:
 
 
 def unpack_program(answer: Json, arrays: Arrays) -> Program:
-    """The program again. Raises ValueError where the parts do not make one (`Program.problems`)."""
+    """The program that `pack_program` packed. Raises ValueError where the parts are not a valid program (`Program.problems`)."""
     prefix = _text(answer, "prefix")
     steps = _list(answer, "steps")
     program = Program(
@@ -74,8 +74,8 @@ def _step(step: Any, arrays: Arrays, prefix: str) -> Step:
     for name, dtype in kind.arrays.items():
         absent = name in kind.optional and not step.get(name)
         parts[name] = None if absent else _array(arrays, f"{prefix}.{name}", dtype)
-    made: Step = kind.record(**parts)
-    return made
+    unpacked: Step = kind.record(**parts)
+    return unpacked
 
 
 def pack_tensor(tensor: QuantizedTensor, prefix: str = "tensor") -> Packed:
@@ -103,9 +103,9 @@ def pack_tensor(tensor: QuantizedTensor, prefix: str = "tensor") -> Packed:
 
 
 def unpack_tensor(answer: Json, arrays: Arrays, depth: int = 0) -> QuantizedTensor:
-    """The tensor again; whether it keeps the law is for `problems` to say.
+    """The tensor that `pack_tensor` packed. Whether its parts fit together is checked by `problems` afterwards.
 
-    Raises ValueError where fields are missing or hold no numbers.
+    Raises ValueError where fields are missing or are not numbers.
     """
     if depth > 3:
         raise ValueError("scale: more than three scales inside one another")
@@ -126,7 +126,7 @@ def unpack_tensor(answer: Json, arrays: Arrays, depth: int = 0) -> QuantizedTens
 
 
 def pack_tensors(tensors: Mapping[str, QuantizedTensor], prefix: str = "tensors") -> Packed:
-    """Tensors by parameter; arrays are numbered, since parameter names hold any text."""
+    """Tensors by parameter; arrays are numbered, since parameter names may be any text."""
     answer: Json = {"names": list(tensors), "tensors": []}
     arrays: dict[str, NDArray[Any]] = {}
     for index, tensor in enumerate(tensors.values()):
@@ -153,7 +153,10 @@ def pack_quantized(quantized: Quantized, prefix: str = "quantized") -> Packed:
 
 
 def unpack_quantized(answer: Json, arrays: Arrays) -> Quantized:
-    """The quantized program again. Raises ValueError as its parts, and where a tensor does not fit its parameter."""
+    """The quantized program that `pack_quantized` packed.
+
+    Raises ValueError as the functions for its parts do, and where a tensor does not fit its parameter.
+    """
     program = unpack_program(_key(answer, "program"), arrays)
     tensors = unpack_tensors(_key(answer, "tensors"), arrays)
     known = program.parameters()

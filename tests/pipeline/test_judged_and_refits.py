@@ -57,7 +57,7 @@ def test_a_quantizer_that_declined_leaves_none_judged() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("symmetric(axis='tensor')", "fits 2 candidates"),
+        ("symmetric(axis='tensor')", "matches 2 candidates"),
         ("symmetric(bits=7)", "unknown candidate"),
         ("symetric(bits=8)", "unknown candidate"),
         ("symmetric(", "expected name"),

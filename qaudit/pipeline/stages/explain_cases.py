@@ -1,4 +1,4 @@
-"""Explanations row by row: which rows the report shows, and where a top reason changed."""
+"""Explanations of single rows: which rows the report shows, and in which the top reason changed."""
 
 from __future__ import annotations
 
@@ -14,43 +14,46 @@ from qaudit.pipeline.stages import reasons
 from qaudit.pipeline.stages.explain_inputs import REFERENCE, ExplainInputs
 
 SHOWN = 10
-"""Columns of a case, by the largest contribution of any explained variant."""
+"""The number of columns of a case that are shown: those with the largest contributions in any explained variant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """The explained rows that are shown, the same for every variant: (place, why), and the columns of each place."""
+    """The explained rows that are shown for every variant: (place in the sample, reason), and the columns shown of each."""
 
     rows: Sequence[tuple[int, str]] = ()
     columns: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
 
-def shown_cases(contributed: Mapping[str, Floats], inputs: ExplainInputs, judged: str | None) -> Cases:
-    """The cases of one explanation from its contributions (n, d) by variant; none where it does not explain row by row."""
-    if not contributed:
+def shown_cases(contributions: Mapping[str, Floats], inputs: ExplainInputs, judged: str | None) -> Cases:
+    """The cases of one explanation, chosen from its contributions (n, d) by variant; none where it explains no single rows."""
+    if not contributions:
         return Cases()
-    first = contributed[REFERENCE]
-    if judged is None or judged not in contributed:
+    first = contributions[REFERENCE]
+    if judged is None or judged not in contributions:
         score = inputs.sampled(REFERENCE)[np.arange(len(inputs.sample)), inputs.output[inputs.sample]]
-        nothing = np.zeros(len(score), dtype=bool)
-        rows = reasons.chosen_cases(score, nothing, score, nothing, inputs.counted)[:1]
+        no_row = np.zeros(len(score), dtype=bool)
+        rows = reasons.chosen_cases(score, no_row, score, no_row, inputs.counted)[:1]
     else:
         flipped = inputs.flipped(judged)
-        changed = reasons.changes(first, contributed[judged], inputs.signs(REFERENCE), inputs.counted & ~flipped)
-        moved = agreement.cosine_distance(first, contributed[judged])
+        changed = reasons.changes(first, contributions[judged], inputs.signs(REFERENCE), inputs.counted & ~flipped)
+        moved = agreement.cosine_distance(first, contributions[judged])
         rows = reasons.chosen_cases(inputs.score_change(judged), flipped, moved, changed, inputs.counted)
-    return Cases(rows, {place: _columns(list(contributed.values()), place) for place, _ in rows})
+    return Cases(rows, {place: _columns(list(contributions.values()), place) for place, _ in rows})
 
 
-def _columns(contributed: Sequence[Floats], place: int) -> list[int]:
-    """The columns shown of a case: the largest contribution of any variant first, ties in column order."""
-    reach = np.max([np.abs(each[place]) for each in contributed], axis=0)
-    return [int(j) for j in agreement.order(reach)[:SHOWN]]
+def _columns(contributions: Sequence[Floats], place: int) -> list[int]:
+    """The columns shown of a case, by decreasing contribution in any variant; ties in column order."""
+    largest = np.max([np.abs(each[place]) for each in contributions], axis=0)
+    return [int(j) for j in agreement.order(largest)[:SHOWN]]
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonChanges:
-    """Whether a top reason changed on a drawn row that kept its decision, whether reruns change too many, and the evidence."""
+    """Changes of top reasons among drawn rows with the same decision.
+
+    `changed`: there is one. `unusable`: reruns of the reference alone change so many that nothing can be concluded.
+    """
 
     changed: bool = False
     unusable: bool = False
@@ -60,10 +63,13 @@ class ReasonChanges:
 def reason_changes(
     draws: Sequence[Floats], variant: Floats, inputs: ExplainInputs, about: Mapping[str, str], by: str
 ) -> ReasonChanges:
-    """Top reasons of a variant against the reference, whose contributions (n, d) are `draws`: its own first, then of reruns."""
+    """Compare the top reasons of a variant with those of the reference.
+
+    `draws` are contributions (n, d) of the reference: its own first, then those of its reruns with other seeds.
+    """
     signs = inputs.signs(REFERENCE)
-    kept = inputs.counted & ~inputs.flipped(about["candidate"])
-    changed = reasons.changes(draws[0], variant, signs, kept)
-    floors = [reasons.changes(draws[0], each, signs, kept) for each in draws[1:]]
-    rows = reasons.rate_evidence(changed, floors, kept, about, by)
-    return ReasonChanges(bool(changed.any()), reasons.unusable(floors, kept), tuple(rows))
+    same_decision = inputs.counted & ~inputs.flipped(about["candidate"])
+    changed = reasons.changes(draws[0], variant, signs, same_decision)
+    baseline = [reasons.changes(draws[0], each, signs, same_decision) for each in draws[1:]]
+    rows = reasons.rate_evidence(changed, baseline, same_decision, about, by)
+    return ReasonChanges(bool(changed.any()), reasons.unusable(baseline, same_decision), tuple(rows))

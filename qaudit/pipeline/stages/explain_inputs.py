@@ -1,4 +1,4 @@
-"""The ground of the explain stage: which rows are explained, against which background, and what each variant predicts there."""
+"""The inputs of all explainers: which rows are explained, against which background, and what each variant predicts for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFERENCE = "reference"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many rows at most: explained one by one, explained together, in the background; and reruns of the floor."""
+    """The largest numbers of rows: explained one by one, explained together, in the background; and of reference reruns."""
 
     local: int = 60
     whole: int = 2000
@@ -35,8 +35,9 @@ class Sizes:
 class ExplainInputs:
     """Rows and predictions of the holdout, the same for every explainer.
 
-    `sample` are numbers of holdout rows explained one by one, of which `counted` (a mask) were drawn; the others are there to be
-    shown. `whole` are explained together. `unseen` are not in the background. `predictions` (n, k) by candidate id.
+    `sample` are numbers of holdout rows that are explained one by one; `counted` is a mask of those that were drawn, the others
+    were added as cases to show. `whole` are the rows explained together, and `unseen` those outside the background.
+    `predictions` (n, k) are by candidate id.
     """
 
     subject: LoadedSubject
@@ -59,7 +60,7 @@ class ExplainInputs:
         return Rows(numbers, self.table.take(numbers), self.output[numbers], taken, self.background)
 
     def distance_inputs(self) -> DistanceInputs:
-        """What distances between explanations need."""
+        """The inputs of distances between explanations."""
         return DistanceInputs(self.table.take(self.unseen), self.design, self.subject.decision.output == "regression")
 
     def sampled(self, candidate: str) -> Floats:
@@ -79,7 +80,7 @@ class ExplainInputs:
         return np.asarray(np.abs(self.sampled(candidate)[place] - self.sampled(REFERENCE)[place]))
 
     def signs(self, candidate: str) -> Floats | None:
-        """Whether the explained output speaks for a variant's decision on the sample."""
+        """1 where a larger explained output favours the decision of a variant on the sample, else -1; None for regression."""
         return toward(self.subject.decision, self.sampled(candidate), self.output[self.sample])
 
 
@@ -125,18 +126,18 @@ def _draw(rows: int, most: int, seed: int, name: str) -> NDArray[np.int64]:
 
 
 def _background(subject: LoadedSubject, table: Table, most: int, seed: int) -> tuple[Table, str, NDArray[np.int64]]:
-    """Background rows, the role they come from, and which holdout rows are among them."""
+    """Background rows, the role from which they come, and the numbers of the holdout rows among them."""
     for role in ("training", "calibration"):
         if role in subject.tables and subject.tables[role].rows:
             rows = subject.tables[role].select(table.names)
             return rows.take(_draw(rows.rows, most, seed, "background")), role, np.empty(0, dtype=np.int64)
-    # Half of a small holdout stays unseen, so that the surrogate tree is judged on rows it has not met.
+    # Half of a small holdout stays outside, so that the surrogate tree is measured on rows on which it was not fitted.
     used = _draw(table.rows, min(most, max(1, table.rows // 2)), seed, "background")
     return table.take(used), "holdout", used
 
 
 def _worst_flip(subject: LoadedSubject, predictions: Mapping[str, Floats], judged: str, output: NDArray[np.int64]) -> int | None:
-    """The flipped holdout row of the largest change of the explained output, if any."""
+    """The flipped holdout row with the largest change of the explained output, if any row flipped."""
     before, after = predictions[REFERENCE], predictions[judged]
     was, became = subject.decision(before), subject.decision(after)
     if was is None or became is None or not (was != became).any():

@@ -1,4 +1,4 @@
-"""What each kind of explanation becomes: rows of evidence, and an entry of report.json that a page can draw."""
+"""Turns each kind of explanation into rows of evidence and into the entry of report.json that a page draws."""
 
 from __future__ import annotations
 
@@ -13,62 +13,62 @@ from qaudit.pipeline.stages.explain_cases import Cases
 from qaudit.pipeline.stages.explain_inputs import ExplainInputs
 
 
-def evidence(found: Explanation, inputs: ExplainInputs, about: Mapping[str, str], by: str) -> list[Evidence]:
-    """What is measured of one explanation of one variant."""
-    match found:
+def evidence(explanation: Explanation, inputs: ExplainInputs, about: Mapping[str, str], by: str) -> list[Evidence]:
+    """The evidence from one explanation of one variant."""
+    match explanation:
         case Importance():
-            return explain_entries.importance_evidence(found, inputs.table.names, about, by)
+            return explain_entries.importance_evidence(explanation, inputs.table.names, about, by)
         case LocalModels():
-            return explain_entries.local_evidence(found, about, by, inputs.counted)
+            return explain_entries.local_evidence(explanation, about, by, inputs.counted)
         case Attributions():
             return []
         case TreeModel():
-            return explain_entries.tree_evidence(found, inputs, about, by)
+            return explain_entries.tree_evidence(explanation, inputs, about, by)
         case _:
-            assert_never(found)
+            assert_never(explanation)
 
 
-def entry(found: Explanation, inputs: ExplainInputs, candidate: str, cases: Cases) -> Json:
+def entry(explanation: Explanation, inputs: ExplainInputs, candidate: str, cases: Cases) -> Json:
     """The part of an entry of report.json that depends on the kind. `cases` are the rows shown of an explanation row by row."""
-    match found:
+    match explanation:
         case Importance():
-            return explain_entries.importance_entry(found, inputs.table.names)
+            return explain_entries.importance_entry(explanation, inputs.table.names)
         case LocalModels():
-            return explain_entries.local_models_entry(found, inputs, candidate, cases)
+            return explain_entries.local_models_entry(explanation, inputs, candidate, cases)
         case Attributions():
-            return explain_entries.attributions_entry(found, inputs, candidate, cases)
+            return explain_entries.attributions_entry(explanation, inputs, candidate, cases)
         case TreeModel():
-            return explain_entries.tree_entry(found, inputs, candidate)
+            return explain_entries.tree_entry(explanation, inputs, candidate)
         case _:
-            assert_never(found)
+            assert_never(explanation)
 
 
 def drift_evidence(
-    reference: Explanation, found: Explanation, inputs: ExplainInputs, about: Mapping[str, str], by: str
+    reference: Explanation, explanation: Explanation, inputs: ExplainInputs, about: Mapping[str, str], by: str
 ) -> list[Evidence]:
-    """What is measured of a variant's explanation against that of the reference, besides the distances of the catalogue."""
-    match found:
+    """The evidence from comparing a variant's explanation with that of the reference, besides the distances of the catalogue."""
+    match explanation:
         case Importance():
-            return explain_entries.rank_evidence(reference, found, about, by) if isinstance(reference, Importance) else []
+            return explain_entries.rank_evidence(reference, explanation, about, by) if isinstance(reference, Importance) else []
         case LocalModels() | Attributions():
             return []
         case TreeModel():
             if not isinstance(reference, TreeModel):
                 return []
-            return explain_entries.tree_drift_evidence(reference, found, inputs, about, by)
+            return explain_entries.tree_drift_evidence(reference, explanation, inputs, about, by)
         case _:
-            assert_never(found)
+            assert_never(explanation)
 
 
-def sweep_evidence(found: Explanation, inputs: ExplainInputs, about: Mapping[str, str], by: str) -> list[Evidence]:
-    """What is measured of the reference's explanation at one value of a swept setting: its size against how well it fits."""
-    match found:
+def sweep_evidence(explanation: Explanation, inputs: ExplainInputs, about: Mapping[str, str], by: str) -> list[Evidence]:
+    """The evidence from the reference's explanation at one value of a swept setting: its size and how well it fits."""
+    match explanation:
         case Importance() | LocalModels() | Attributions():
             return []
         case TreeModel():
-            return explain_entries.tree_sweep_evidence(found, inputs, about, by)
+            return explain_entries.tree_sweep_evidence(explanation, inputs, about, by)
         case _:
-            assert_never(found)
+            assert_never(explanation)
 
 
 def masked(entry: Json) -> Json:
@@ -78,7 +78,9 @@ def masked(entry: Json) -> Json:
         case "importance" | "tree":
             return entry
         case "local_models" | "attributions":
-            cases = [{**case, "features": [{**one, "value": None} for one in case["features"]]} for case in entry["cases"]]
+            cases = [
+                {**case, "features": [{**feature, "value": None} for feature in case["features"]]} for case in entry["cases"]
+            ]
             return {**entry, "cases": cases}
         case _:
             assert_never(kind)

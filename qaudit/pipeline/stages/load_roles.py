@@ -1,4 +1,4 @@
-"""The data's part of loading: holdout, training and calibration rows, kept apart and counted where they coincide."""
+"""Reads holdout, training and calibration rows, and counts the rows that two of these roles share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CALIBRATION_ROWS = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Role:
-    """Rows of one role. `target` is None where the file has none (calibration only); `how` says where the rows come from."""
+    """The rows of one role. `target` is None where the file has none (calibration only); `how` says where the rows come from."""
 
     table: Table
     target: NDArray[Any] | None
@@ -52,7 +52,7 @@ class Wanted:
 
 
 def seeded(seed: int, *names: str) -> np.random.Generator:
-    """A generator of its own for each use, from the audit's seed and names."""
+    """A separate random generator for each use, derived from the seed of the audit and the names."""
     text = "\x1f".join([str(seed), *names]).encode()
     return np.random.Generator(np.random.Philox(int.from_bytes(hashlib.sha256(text).digest()[:8], "little")))
 
@@ -84,22 +84,22 @@ def labels(source: Source, wanted: Wanted, texts: NDArray[Any]) -> NDArray[np.in
     for number, label in enumerate(wanted.classes):
         if label.endswith(".0"):  # a model fitted on 0.0 and 1.0; a file that says 0 and 1 means the same numbers
             place.setdefault(label[:-2], number)
-    found = np.asarray([place.get(text, -1) for text in texts], dtype=np.int64)
-    if (wrong := np.flatnonzero(found < 0)).size:
+    indices = np.asarray([place.get(text, -1) for text in texts], dtype=np.int64)
+    if (wrong := np.flatnonzero(indices < 0)).size:
         row = int(wrong[0])
         shown = "no label" if texts[row] is None else f"label {texts[row]!r}"
         known = ", ".join(wanted.classes[:12]) + (" ..." if len(wanted.classes) > 12 else "")
         where = f"{source.file}: column {wanted.target!r}, {source.where(row)}"
         raise Refused(f"{where}: {shown}, {wrong.size} such rows; the model's classes are {known}")
-    return found
+    return indices
 
 
 def numbers(source: Source, target: str) -> NDArray[np.float64]:
     """A regression target (n,). Raises Refused for a missing value."""
-    found = source.numbers(target)
-    if (wrong := np.flatnonzero(np.isnan(found))).size:
+    values = source.numbers(target)
+    if (wrong := np.flatnonzero(np.isnan(values))).size:
         raise Refused(f"{source.file}: column {target!r}, {source.where(int(wrong[0]))}: no value, {wrong.size} such rows")
-    return found
+    return values
 
 
 def read_role(
@@ -126,7 +126,7 @@ def read_role(
 
 
 def calibration_of(roles: dict[str, Role], share: float | None, seed: int) -> list[str]:
-    """Adds a calibration role where none was given: a seeded sample of the training rows, else a share of the holdout.
+    """Adds a calibration role where the user has none: a seeded sample of the training rows, else a share of the holdout.
 
     Changes `roles` in place and returns notes for the report. Raises Refused for a share that leaves a role empty.
     """
@@ -144,20 +144,20 @@ def calibration_of(roles: dict[str, Role], share: float | None, seed: int) -> li
     if not 0 < share < 1 or not 0 < count < holdout.table.rows:
         raise Refused(f"--calibration-share {share:g}: sets {count} of {holdout.table.rows} rows apart; both parts need rows")
     order = seeded(seed, "calibration share").permutation(holdout.table.rows)
-    told = f"set apart from the holdout file: {count} of {holdout.table.rows} rows, seed {seed}"
-    roles["calibration"] = holdout.take(np.sort(order[:count]), told)
+    how = f"set apart from the holdout file: {count} of {holdout.table.rows} rows, seed {seed}"
+    roles["calibration"] = holdout.take(np.sort(order[:count]), how)
     roles["holdout"] = holdout.take(np.sort(order[count:]), f"what is left after {count} rows were set apart for calibration")
     return [f"{count} of {holdout.table.rows} rows of the holdout file were set apart for calibration and are not evaluated."]
 
 
-def overlaps(roles: Mapping[str, Role], given: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows that two given roles share, counted as equal inputs and equal target: [{roles, rows}].
+def overlaps(roles: Mapping[str, Role], names: Sequence[str]) -> list[dict[str, Any]]:
+    """How many rows each two of the named roles share, with equal inputs and equal target: [{roles, rows}].
 
     Raises Refused where two roles are one file or more than half of the smaller one coincides.
     """
-    found = []
-    for number, first in enumerate(given):
-        for second in given[number + 1 :]:
+    shared_rows = []
+    for place, first in enumerate(names):
+        for second in names[place + 1 :]:
             a, b = roles[first], roles[second]
             if a.digest == b.digest and a.how == b.how:
                 raise Refused(f"{first} and {second} are the same file ({a.file}); roles must be kept apart")
@@ -167,8 +167,8 @@ def overlaps(roles: Mapping[str, Role], given: Sequence[str]) -> list[dict[str, 
                 raise Refused(
                     f"{first} ({a.file}) and {second} ({b.file}) share {rows} of {smaller} rows; roles must be kept apart"
                 )
-            found.append({"roles": [first, second], "rows": rows})
-    return found
+            shared_rows.append({"roles": [first, second], "rows": rows})
+    return shared_rows
 
 
 def _shared(a: Role, b: Role) -> int:

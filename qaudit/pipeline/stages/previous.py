@@ -1,4 +1,4 @@
-"""An earlier report beside this one: verdicts that moved, how many stayed, inputs that changed."""
+"""Compares a report with an earlier one: which verdicts changed, how many did not, and which inputs changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ INPUTS: tuple[tuple[str, Callable[[Report], object]], ...] = (
     ("cut-off", lambda report: report.subject.cutoff),
     ("qaudit", lambda report: report.qaudit),
 )
-"""Inputs by name, with where they stand in a report. Under another policy verdicts do not compare, and the reader is told."""
+"""Inputs by name, with the functions that read them from a report. The report names the inputs that changed, since verdicts
+under another policy, for example, cannot be compared."""
 
 
 def read_report(path: Path) -> tuple[Report, str]:
@@ -33,19 +34,19 @@ def read_report(path: Path) -> tuple[Report, str]:
 
 
 def compare(report: Report, earlier: Report, digest: str) -> Previous:
-    """What moved from `earlier`, whose bytes have `digest`, to `report`."""
+    """The changes from `earlier`, whose bytes have the digest `digest`, to `report`."""
     before = {each.limit.id: each.verdict for each in earlier.assessments}
-    moved, kept = [], 0
+    moved, unchanged = [], 0
     for each in report.assessments:
         limit, verdict = each.limit, each.verdict
         if limit.id not in before:
             continue
         if before[limit.id] == verdict:
-            kept += 1
+            unchanged += 1
         else:
             moved.append(Moved(limit=limit.id, title=limit.title or limit.measure, before=before[limit.id], after=verdict))
     changed = [f"{name} changed" for name, of in INPUTS if of(report) != of(earlier)]
-    return Previous(id=earlier.audit.id, digest=digest, moved=tuple(moved), kept=kept, inputs=tuple(changed))
+    return Previous(id=earlier.audit.id, digest=digest, moved=tuple(moved), kept=unchanged, inputs=tuple(changed))
 
 
 def with_previous(report: Report, earlier: Report) -> tuple[Row, ...]:

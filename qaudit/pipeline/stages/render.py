@@ -1,4 +1,4 @@
-"""report.json becomes report.html and report.pdf."""
+"""Makes report.html and report.pdf from report.json."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def render(
 
 
 def _template_failure(outcome: Outcome) -> str:
-    """Why the template is not used; empty where it was. A page that came to no end with it may be the template's doing."""
+    """Why the template was not used; empty where it was. The template counts as the cause of any failed unit."""
     if outcome.failure is not None:
         return f"{outcome.failure.kind}: {outcome.failure.reason}"
     return str(outcome.answer.get("custom_template", ""))
 
 
 def check_custom_template(folder: Path, run: Callable[..., Outcome] = runner.run) -> CustomTemplate:
-    """The template in `folder`, read here and looked into in a child; nothing of it is run. Raises Refused."""
+    """The template in `folder`, which a child process checks without rendering it. Raises Refused."""
     custom_template = read_custom_template(folder)
     outcome = run("render", {"formats": [], "custom_template": asdict(custom_template)}, {}, limits=LIMITS)
     if why := _template_failure(outcome):

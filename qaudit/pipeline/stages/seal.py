@@ -1,4 +1,4 @@
-"""seal.json: the digests of every input and output, written last. `verify` repeats them in a child of its own."""
+"""Writes seal.json with the digests of all inputs and outputs; `verify` computes them again in a child process."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LIMITS = Limits(seconds=20.0, memory=2 * 2**30)
 def seal(folder: Path, inputs: Mapping[str, str], *, audit: str, version: str, repeat: Json | None = None) -> Path:
     """Write seal.json over the report files in `folder`. `inputs` are sha256 hex digests by role. Raises Refused.
 
-    `repeat` is what `verify --rerun` needs to ask for the same audit again.
+    `repeat` has the settings with which `verify --rerun` repeats the audit.
     """
-    for role, given in inputs.items():
-        if not re.fullmatch(r"[0-9a-f]{64}", given):
-            raise Refused(f"seal: {role}: {given!r} found, wanted: 64 hex digits")
+    for role, digest_text in inputs.items():
+        if not re.fullmatch(r"[0-9a-f]{64}", digest_text):
+            raise Refused(f"seal: {role}: {digest_text!r} found, wanted: 64 hex digits")
     outputs = {name: digest(folder / name) for name in SEALED if (folder / name).is_file()}
     if "report.json" not in outputs:
         raise Refused(f"{folder}: no report.json to seal")
@@ -37,7 +37,7 @@ def seal(folder: Path, inputs: Mapping[str, str], *, audit: str, version: str, r
 def verify(target: Path, limits: Limits = LIMITS) -> tuple[Status, list[str]]:
     """Whether a report folder (or the folder of one of its files) holds what its seal says; see `qaudit.seal.verification.check`.
 
-    A child reads what may be a stranger's files; one that ends badly, or needs more than `limits`, is an answer too.
+    The files may come from anyone, so a child process reads them. If it fails or exceeds `limits`, the status says so.
     """
     outcome = runner.run("verify", {"target": str(target.absolute())}, limits=limits)
     if outcome.failure is not None:
