@@ -10,8 +10,9 @@ Stated bound, for inputs inside the calibrated range (`stated_bound`):
 
     |dy_i| <= sum_j |x_j| s_w[i]/2 + |W_i|_1 s_x/2 + n_in s_w[i] s_x/4 + s_w[i] s_x/2
 
-The int32 accumulator cannot overflow where n_in Q (2**bx - 1) < 2**31; a layer that may is declined. Rounds to nearest, ties to
-even. mode="weight_only" leaves inputs and bias in float64. For dense layers; needs calibration rows for the input range.
+The products' sum cannot overflow an int32 accumulator where n_in Q (2**bx - 1) < 2**31; a layer where it may is declined, and
+so is one where it may with the bias added. A row of zeros takes its scale from its bias. Rounds to nearest, ties to even.
+mode="weight_only" leaves inputs and bias in float64. For dense layers; needs calibration rows for the input range.
 Jacob et al. 2018 (CVPR), Nagel et al. 2021 (arXiv:2106.08295).
 """
 

@@ -13,7 +13,7 @@ from qaudit.core.program import Program
 from qaudit.core.records import Decline, Quantizer, Value
 from qaudit.core.steps import Parameter
 from qaudit.core.tensor import Calibration, Floats, Grid, QType, QuantizedTensor
-from qaudit.engine.dense import INPUT_CODES, integer_coded
+from qaudit.engine.dense import INPUT_CODES, accumulator_bound, integer_coded, whole_weight
 from qaudit.engine.formula import evaluate, recorded
 from qaudit.sandbox.calibration_context import CalibrationContext, frozen, frozen_program
 
@@ -63,11 +63,11 @@ def build_candidate(
             if tensor is not None:
                 tensors[name], used_formulas[name] = checked_tensor(parameter, tensor, formulas), formulas
     noted = context.noted
-    grids, biases = integer_layers(record, context.program, calibrations, settings, tensors, used_formulas)
+    grids, layers = integer_layers(record, context.program, calibrations, settings, tensors, used_formulas)
     if not tensors and not grids:
         raise Decline("leaves every parameter of this model in float64")
     reproducible = same_again(record, context, calibrations, settings, tensors)
-    return BuiltCandidate({**tensors, **biases}, grids, formulas_by_role(context.program, used_formulas), noted, reproducible)
+    return BuiltCandidate({**tensors, **layers}, grids, formulas_by_role(context.program, used_formulas), noted, reproducible)
 
 
 def checked_tensor(parameter: Parameter, tensor: Any, formulas: list[str]) -> QuantizedTensor:
@@ -102,14 +102,14 @@ def integer_layers(
     tensors: Mapping[str, QuantizedTensor],
     formulas_by_parameter: dict[str, list[str]],
 ) -> tuple[dict[int, Grid], dict[str, QuantizedTensor]]:
-    """The grids of the layer inputs, and the int32 biases with scale s_w s_x that belong to them.
+    """The grids of the layer inputs, and the weights and int32 biases (scale s_w s_x) of the layers that have one.
 
     With integer inputs and weights a layer sums products of codes; its bias must have the scale of these products to be added.
     """
     grids: dict[int, Grid] = {}
-    biases: dict[str, QuantizedTensor] = {}
+    layers: dict[str, QuantizedTensor] = {}
     if record.inputs is None:
-        return grids, biases
+        return grids, layers
     for name, parameter in program.parameters().items():
         if parameter.role != "weight":
             continue
@@ -122,9 +122,32 @@ def integer_layers(
         weight = tensors.get(name)
         if weight is not None and integer_coded(weight):
             bias = f"layer{parameter.layer}.bias"
-            biases[bias] = integer_bias(bias, program.parameters()[bias].values, weight, grid)
+            values = program.parameters()[bias].values
+            layers[name] = with_scales_for_the_bias(weight, values, grid)
+            layers[bias] = integer_bias(bias, values, layers[name], grid)
             formulas_by_parameter[bias] = [BIAS_CODES]
-    return grids, biases
+    return grids, layers
+
+
+def with_scales_for_the_bias(weight: QuantizedTensor, bias: Floats, grid: Grid) -> QuantizedTensor:
+    """The weight (out, in), with another scale for each row of it that is zero throughout.
+
+    Such a row stands for zeros at any scale, but its bias is rounded to whole multiples of scale x input scale, and a scale that
+    was chosen without the bias may be far too large for it. The new scale gives the bias 30 bits. With a single scale for all
+    rows it changes only where all of them are zero.
+    """
+    if isinstance(weight.scale, QuantizedTensor):
+        return weight
+    scale, zero = np.array(weight.scale, dtype=np.float64), ~whole_weight(weight).any(axis=1)
+    if scale.ndim == 0:
+        largest, zero = np.asarray(np.abs(bias).max(initial=0.0)), np.asarray(zero.all())
+    else:
+        largest = np.abs(bias)
+    with np.errstate(under="ignore"):
+        fitting = largest / 2.0**30 / grid.scale
+    wanted = zero & (fitting >= np.finfo(np.float64).tiny) & np.isfinite(fitting)
+    scale = np.where(wanted, fitting, scale)
+    return replace(weight, scale=float(scale) if scale.ndim == 0 else scale)
 
 
 def checked_grid(name: str, grid: Any) -> Grid:
@@ -139,7 +162,11 @@ def checked_grid(name: str, grid: Any) -> Grid:
 
 
 def integer_bias(name: str, values: Floats, weight: QuantizedTensor, grid: Grid) -> QuantizedTensor:
-    """The bias as int32 codes (out,) with scale s_w s_x. Raises Decline where a value does not fit 32 bits at that scale."""
+    """The bias as int32 codes (out,) with scale s_w s_x.
+
+    Raises Decline where a value does not fit 32 bits at that scale, and where the sums of products fit a 32-bit accumulator but
+    not with the bias added: hardware wraps there.
+    """
     scale = np.broadcast_to(np.asarray(weight.scale, dtype=np.float64) * grid.scale, values.shape).copy()
     qtype = QType(32)
     highest = float(qtype.high)
@@ -147,6 +174,12 @@ def integer_bias(name: str, values: Floats, weight: QuantizedTensor, grid: Grid)
         raise Decline(f"{name}: does not fit 32 bits at the scale of weights x inputs")
     constants = {"weight_scale": weight.scale, "input_scale": grid.scale, "low": float(qtype.low), "high": highest}
     codes = evaluate(BIAS_CODES, bias=values, **constants).astype(np.int32)
+    whole = whole_weight(weight)
+    products, total = accumulator_bound(whole, grid), accumulator_bound(whole, grid, codes)
+    if products <= qtype.high < total:
+        raise Decline(
+            f"{name}: sums up to {total} with the bias do not fit a 32-bit accumulator; the products alone reach {products}"
+        )
     return QuantizedTensor(codes, scale=scale, qtype=qtype, axis=0, formula=BIAS_CODES)
 
 

@@ -17,6 +17,7 @@ from qaudit.core.tensor import Grid, QType, QuantizedTensor
 from qaudit.engine.sweep import predict
 from qaudit.errors import Refused
 from qaudit.sandbox.calibration_context import NEEDS_ROWS, CalibrationContext
+from qaudit.sandbox.candidate_builder import integer_bias, with_scales_for_the_bias
 from qaudit.sandbox.job import Job
 from qaudit.sandbox.pack_program import pack_program, unpack_grids, unpack_tensors
 from qaudit.sandbox.tasks.quantize import work
@@ -158,6 +159,62 @@ def test_a_bias_that_does_not_fit_32_bits_declines():
     assert answer["refused"] == [
         {"kind": "declined", "reason": "layer0.bias: does not fit 32 bits at the scale of weights x inputs", "settings": [{}]}
     ]
+
+
+ZERO_ROW = np.array([[0.5, -0.25], [0.0, 0.0], [0.125, 0.0]])
+
+
+def rows_of_their_own(values, calibration):
+    """int8, one scale a row; a row of zeros takes scale 1."""
+    peak = np.abs(values).max(axis=1)
+    scale = np.where(peak > 0, peak / 127, 1.0)
+    codes = np.rint(values / scale[:, None]).astype(np.int32)
+    return QuantizedTensor(codes, scale=scale, qtype=QType(8), axis=0)
+
+
+def test_a_bias_beside_a_row_of_zeros_keeps_its_value():
+    """With scale 1 for that row, its bias of 1.3 was rounded to a whole unit, or to nothing."""
+    program = Program(("a", "b"), (Dense(ZERO_ROW, np.array([0.4, 1.3, -2.0])),), "softmax", "multiclass", ("x", "y", "z"))
+    record = Quantizer("q", "s", rows_of_their_own, inputs=lambda calibration: Grid(4.0, 3, QType(8, signed=False)))
+    answer, arrays = work(job(record, program=program))
+    tensors = unpack_tensors(answer["candidates"][0]["tensors"], arrays)
+    weight, bias = tensors["layer0.weight"], tensors["layer0.bias"]
+    assert weight.scale[[0, 2]].tolist() == [0.5 / 127, 0.125 / 127], "a row with weights keeps its scale"
+    assert not weight.dequantize()[1].any()
+    assert bias.scale.tolist() == (weight.scale * 4.0).tolist()
+    assert abs(bias.dequantize()[1] - 1.3) <= 1.3 * 2.0**-30
+    assert answer["candidates"][0]["reproducible"] is True
+
+
+@pytest.mark.parametrize(
+    ("weight", "bias", "scale"),
+    [
+        (np.zeros((2, 3)), np.array([0.5, -1.5]), 1.5 / 2**30 / 0.25),  # one scale for all: the largest bias
+        (np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([0.5, -1.5]), 1.0),  # a row with weights needs it
+        (np.zeros((1, 1)), np.zeros(1), 1.0),  # nothing to fit
+        (np.zeros((1, 1)), np.array([1e-305]), 1.0),  # would vanish
+    ],
+)
+def test_one_scale_for_all_rows_fits_the_bias_only_where_all_rows_are_zero(weight, bias, scale):
+    tensor = QuantizedTensor(weight.astype(np.int32), scale=1.0, qtype=QType(8))
+    assert with_scales_for_the_bias(tensor, bias, Grid(0.25, 0, QType(8))).scale == scale
+
+
+def test_a_bias_that_makes_a_32_bit_accumulator_wrap_declines():
+    """8 inputs x 127 x 255 = 259,080 fit; with a bias code of 2,147,483,432 the sum does not."""
+    weight = QuantizedTensor(np.full((1, 8), 127, dtype=np.int32), scale=1.0, qtype=QType(8))
+    grid = Grid(1.0, 0, QType(8, signed=False))
+    with pytest.raises(Decline, match="sums up to 2147742512 with the bias do not fit a 32-bit accumulator"):
+        integer_bias("layer0.bias", np.array([2147483432.0]), weight, grid)
+    fits = 2.0**31 - 1 - 8 * 127 * 255
+    assert integer_bias("layer0.bias", np.array([fits]), weight, grid).codes.tolist() == [int(fits)]
+    with pytest.raises(Decline):
+        integer_bias("layer0.bias", np.array([fits + 1]), weight, grid)
+
+
+def test_products_that_need_a_wider_accumulator_take_any_bias():
+    weight = QuantizedTensor(np.full((1, 70_000), 127, dtype=np.int32), scale=1.0, qtype=QType(8))
+    assert integer_bias("b", np.array([2147483432.0]), weight, Grid(1.0, 0, QType(8, signed=False))).codes.size == 1
 
 
 @pytest.mark.parametrize(
