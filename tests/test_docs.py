@@ -16,6 +16,7 @@ import pytest
 from reports import golden, typed
 from test_architecture import ORDER
 
+import qaudit
 from qaudit.cli import plugins
 from qaudit.cli.main import main
 from qaudit.core.evidence import TOPICS, VERDICTS
@@ -29,7 +30,7 @@ from qaudit.rendering.table import SECTIONS
 from qaudit.testing.checks.runner import check_plugin
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 THIRD = ROOT / "examples" / "third_party_quantizer"
 
 
@@ -37,8 +38,8 @@ def snippets(page: Path, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("plugin_docs", ROOT / "tools" / "plugin_docs.py")
+def generator(name: str = "plugin_docs") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -108,6 +109,18 @@ def test_plugin_pages_are_written_from_the_plugins(kind: str) -> None:
         assert f"\n## {name}\n" in page
 
 
+def test_the_vocabulary_page_is_written_from_the_code() -> None:
+    assert (ROOT / "docs" / "vocabulary.md").read_text(encoding="utf-8") == generator("vocabulary_docs").page(), (
+        "run: python tools/vocabulary_docs.py"
+    )
+
+
+def test_the_vocabulary_page_has_every_public_name_under_a_heading() -> None:
+    vocabulary = generator("vocabulary_docs")
+    listed = [name for module in vocabulary.MODULES for name in vocabulary.names_of(module)]
+    assert sorted([*listed, *vocabulary.OTHER]) == sorted(qaudit.__all__)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
@@ -160,7 +173,7 @@ def test_the_glossary_is_alphabetical_and_has_every_verdict_and_kind_of_plugin()
     assert {verdict.replace("_", " ") for verdict in VERDICTS} | set(get_args(Kind)) <= set(terms)
 
 
-MADE_BY_READERS = {"pow2.py", "qaudit_swap.py", "repro.py"}
+MADE_BY_READERS = {"pow2.py", "qaudit_swap.py", "repro.py", "shares.py", "qaudit_scaled.py", "qaudit_curves.py"}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.parent != ROOT or page.name in ("README.md", "CONTRIBUTING.md")])
