@@ -75,20 +75,31 @@ def edited(before: str, block: str) -> str:
     return "\n".join([*text[: places[0]], *new, *text[places[0] + len(old) :], ""])
 
 
+def outcome(recipe: Path, tree: Path) -> dict[str, str]:
+    """The files that a recipe changes, with its edits of those in `tree`. Raises AssertionError where one does not fit."""
+    texts: dict[str, str] = {}
+    for step in steps(recipe):
+        if step.kind == "diff":
+            texts[step.file] = _with(step, texts.get(step.file), tree / step.file, recipe.name)
+    return texts
+
+
+def _with(step: Step, text: str | None, file: Path, name: str) -> str:
+    if text is None and not file.exists():
+        assert all(line.startswith("+") for line in step.text.splitlines()), f"{name}: {step.file} does not exist"
+        return "".join(f"{line[1:]}\n" for line in step.text.splitlines())
+    try:
+        return edited(file.read_text(encoding="utf-8") if text is None else text, step.text)
+    except ValueError as error:
+        raise AssertionError(f"{name}: {step.file}: {error}") from None
+
+
 def carry_out(recipe: Path, copy: Path) -> None:
     """Make the edits of a recipe in the copy and run its commands there."""
+    for file, text in outcome(recipe, copy).items():
+        (copy / file).write_text(text, encoding="utf-8")
     for step in steps(recipe):
-        target = copy / step.file
-        if step.kind == "diff" and not target.exists():
-            assert all(line.startswith("+") for line in step.text.splitlines()), f"{recipe.name}: {step.file} does not exist"
-            target.write_text("".join(f"{line[1:]}\n" for line in step.text.splitlines()), encoding="utf-8")
-        elif step.kind == "diff":
-            try:
-                text = edited(target.read_text(encoding="utf-8"), step.text)
-            except ValueError as error:
-                raise AssertionError(f"{recipe.name}: {step.file}: {error}") from None
-            target.write_text(text, encoding="utf-8")
-        elif step.kind == "sh":
+        if step.kind == "sh":
             for line in step.text.splitlines():
                 ran(line.split(), copy, copy)
 
