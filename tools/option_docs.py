@@ -20,10 +20,10 @@ PAGE = ROOT / "docs" / "options.md"
 SCHEMA = ROOT / "qaudit" / "report" / "audit.schema.json"
 INTRO = """# Options
 
-An audit is asked for in audit.toml, on the command line (`qaudit register`, `qaudit run`), or from Python (`qaudit.register`,
+An audit is configured in audit.toml, on the command line (`qaudit register`, `qaudit run`), or from Python (`qaudit.register`,
 `qaudit.audit`). Every option is declared once, in `qaudit/inputs/options.py`; this page is written from it. Where an option is
-missing, the reason stands below its table. What is given on the command line or in Python wins over audit.toml, and audit.toml
-over what a model was registered with.
+missing, the reason is given below its table. A value on the command line or in Python overrides that of audit.toml, which
+overrides that with which the model was registered.
 
 Paths in audit.toml are relative to its folder (those of plugin files to the working folder), others to the working folder. Python
 takes the spellings of the command line as well (`format="html"`), a single value for a list of one, and a text with commas.

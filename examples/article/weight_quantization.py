@@ -4,8 +4,9 @@ What was wrong in the sample: the uniform draw was computed and thrown away; the
 as far as the data did; nothing turned codes back into weights, so nobody could say what was lost; and with weights a hundred
 times smaller every code was the same.
 
-Here the weights are those of a logistic regression on real data. Codes have `BITS` bits, the way back is the law printed in
-every report, and the draw makes the rounding unbiased: averaged over draws the weights come back exactly (Schuchman 1964).
+Here the weights are those of a logistic regression on real data. Codes have `BITS` bits, the dequantization formula that
+every report prints turns them back into values, and the draw makes the rounding unbiased: averaged over draws the weights come
+back exactly (Schuchman 1964).
 """
 
 from __future__ import annotations
