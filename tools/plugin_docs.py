@@ -18,17 +18,17 @@ INTRO = {
     "quantizers": """# Quantizers
 
 The built-in quantizers. They are discovered through entry points, as those of other packages are. Everything in a report is
-measured on the values that the dequantization formula of `QuantizedTensor` gives; the report also prints the formula that made the
-codes. `[[quantizers]]` in audit.toml chooses plugins and settings. Without it every discovered quantizer runs with the settings
-below, and each combination of settings is a candidate.
+measured on the values that the dequantization formula of `QuantizedTensor` gives; the report also prints the formula that made
+the codes. `[[quantizers]]` in audit.toml chooses plugins and settings. Without it every discovered quantizer runs with the
+settings below, and each combination of settings is a candidate.
 [Write your own](write-a-quantizer.md).
 """,
     "explainers": """# Explainers
 
-The built-in explainers. They are discovered through entry points, as those of other packages are. Each runs on the reference and
-on the candidate under assessment with the same rows and seeds, and does not know which of the two it explains. Differences are shown
-beside a noise baseline: the differences between explanations of the reference with other seeds. `[[explainers]]` in audit.toml
-chooses plugins and settings.
+The built-in explainers. They are discovered through entry points, as those of other packages are. Each runs on the reference
+and on the candidate under assessment with the same rows and seeds, and does not know which of the two it explains. Differences
+are shown beside a noise baseline: the differences between explanations of the reference with other seeds. `[[explainers]]` in
+audit.toml chooses plugins and settings.
 """,
 }
 SUBJECT = Subject(output="binary", features=(), classes=(), parameters=(), calibration=True, training=True)
