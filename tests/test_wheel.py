@@ -44,8 +44,13 @@ def test_plugins_lie_at_the_top_and_templates_in_the_package(names: list[str]) -
     assert len(templates) > 5
 
 
-def test_no_data_and_no_test_in_it(names: list[str]) -> None:
-    assert [name for name in names if name.endswith((".csv", ".parquet", ".skops", ".pkl"))] == []
+def test_the_only_data_in_it_is_that_of_the_example_with_its_licence(names: list[str]) -> None:
+    data = [name for name in names if name.endswith((".csv", ".parquet", ".skops", ".pkl"))]
+    assert data == ["qaudit/examples/credit/hmda_boston.csv"]
+    assert "qaudit/examples/credit/LICENSE-DATA.GPL-2.txt" in names
+
+
+def test_no_test_and_no_page_in_it(names: list[str]) -> None:
     assert [name for name in names if name.startswith(("tests", "examples", "docs"))] == []
 
 
@@ -56,7 +61,7 @@ def test_licences_are_in_it(wheel: Path, names: list[str]) -> None:
     assert fonts
     assert all(any(name.endswith(f"/{font}") for name in licences) for font in fonts)
     metadata = next(name for name in names if name.endswith(".dist-info/METADATA"))
-    assert "License-Expression: Apache-2.0 AND OFL-1.1" in zipfile.ZipFile(wheel).read(metadata).decode()
+    assert "License-Expression: Apache-2.0 AND OFL-1.1 AND GPL-2.0-or-later" in zipfile.ZipFile(wheel).read(metadata).decode()
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from qaudit.cli import plugins
+from qaudit.cli.example import example
 from qaudit.cli.group import Commands
 from qaudit.cli.models import inspect, models, register
 from qaudit.cli.render import render
@@ -21,5 +22,5 @@ def main() -> None:
     """Audit a model before its quantized or converted form goes live."""
 
 
-for command in (register, run, models, inspect, plugins.group, render, verify, store, schema):
+for command in (example, register, run, models, inspect, plugins.group, render, verify, store, schema):
     main.add_command(command)
