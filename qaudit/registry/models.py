@@ -31,7 +31,7 @@ ROLES = ("model", "holdout", "training", "calibration")
 
 
 class _File(BaseModel):
-    """A file of a registered model: the name it came with, the sha256 that its blob is named by, its size."""
+    """A file of a registered model: its original name, its sha256, which is the name of its blob, and its size."""
 
     model_config = ConfigDict(strict=True)
     name: str
@@ -56,7 +56,7 @@ class _Card(BaseModel):
     options: dict[str, Any]
 
     def content(self) -> str:
-        """What makes a version: two cards with the same content are one version."""
+        """The part of a card that identifies a version: cards with equal content are the same version."""
         return canonical_json(self.model_dump(exclude={"version", "created"}))
 
     def registered(self) -> Registered:
@@ -74,9 +74,9 @@ class _Card(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One version of a registered model. `files` are paths of the blobs by role; `names` the file names they came with.
+    """One version of a registered model. `files` are paths of the blobs by role; `names` the original file names.
 
-    `options` are what `qaudit register` was told: target, positive, cutoff, groups, types, trust, missing ...
+    `options` are those of `qaudit register`: target, positive, cutoff, groups, types, trust, missing ...
     """
 
     name: str
@@ -106,7 +106,7 @@ def home() -> Path:
 
 
 def check_name(name: str) -> str:
-    """The name, or Refused: it becomes a folder's name on any system."""
+    """The name, if it can be the name of a folder on any system. Raises Refused."""
     if not NAME.fullmatch(name) or ".." in name or name.lower().split(".")[0] in RESERVED:
         raise Refused(
             f"model name {name[:80]!r}: letters, digits, '-', '_' and single '.' are wanted, at most 64, e.g. credit-scoring"
@@ -127,7 +127,7 @@ def parse(text: str) -> tuple[str, int | None]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One writer at a time."""
+    """Hold the lock of the registry, so that only one process writes at a time."""
     _make_folder(folder)
     try:
         handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
@@ -148,7 +148,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _blob(name: str, data: bytes) -> _File:
-    """Keep the bytes under their digest."""
+    """Store the bytes as a blob that is named by their digest."""
     digest = hashlib.sha256(data).hexdigest()
     file = _File(name=name, digest=f"sha256:{digest}", bytes=len(data))
     if not (file.path.exists() and hashlib.sha256(file.path.read_bytes()).hexdigest() == digest):
@@ -162,8 +162,9 @@ def register(
 ) -> str:
     """Registers files by role ("model" and "holdout" at least) under the next version; returns "name@version".
 
-    A file is a path, or a name with its bytes. The same content, options and parent again give the version that is there.
-    `created` is a date given by the caller. Raises Refused for a bad name, an unknown role or parent, an unreadable file.
+    A file is a path, or a name with its bytes. If content, options and parent are those of an existing version, that version is
+    returned. `created` is a date given by the caller. Raises Refused for a bad name, an unknown role or parent, an unreadable
+    file.
     """
     check_name(name)
     if other := sorted(set(files) - set(ROLES)):

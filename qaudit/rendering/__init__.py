@@ -1,1 +1,1 @@
-"""How report.json becomes pages: charts, words and layout. Knows nothing of models; runs in a child process."""
+"""Turns report.json into pages: charts, words and layout. It runs in a child process and imports nothing about models."""

@@ -101,7 +101,7 @@ def page(report: Report, *, pdf: bool = False, lang: str = "en", custom_template
 
 
 def _printed(value: Any) -> Any:
-    """Every text that a template prints: no unseen character gets through, whatever was forgotten before."""
+    """Every text that a template prints: no invisible character gets through, whatever was forgotten before."""
     return value if isinstance(value, Markup) or not isinstance(value, str) else harmless(value[:LONGEST_PRINT], "\n")
 
 

@@ -1,7 +1,7 @@
 """HTML -> PDF/A-3a and PDF/UA-1 in one file, with report.json attached and the same bytes every time.
 
-WeasyPrint writes one variant a file; ISO 14289-1 asks for its own identification in the metadata beside that of ISO 19005-3, with
-the schema that declares it. The rest of what both ask for is in the structure tree that WeasyPrint makes.
+WeasyPrint writes only one variant per file. ISO 14289-1 requires its own identification in the metadata beside that of ISO
+19005-3, with a schema that declares it; this module adds both. The structure tree of WeasyPrint meets the other requirements.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _fetcher(weasyprint: Any, refused: list[str]) -> Any:
     class DataOnly(URLFetcher):  # type: ignore[misc]
         """Opens data: addresses of the media types that the pages use, up to a size; records and refuses all others.
 
-        The record counts, not the exception: inside an SVG the engine swallows it and drops the picture.
+        Callers must look at the record, since the engine ignores the exception inside an SVG and leaves the picture out.
         """
 
         def fetch(self, url: str, headers: Any = None) -> Any:
@@ -89,7 +89,7 @@ def _fetcher(weasyprint: Any, refused: list[str]) -> Any:
 
 
 def refusal(url: str) -> str:
-    """Why `url` is not opened; empty where it is: data: of a known media type, no longer than LONGEST_DATA characters."""
+    """Why `url` is refused; empty for a data: address of a known media type with at most LONGEST_DATA characters."""
     head = url[:80].partition(",")[0]
     if not head.startswith("data:"):
         return "only data: is opened"
@@ -101,7 +101,7 @@ def refusal(url: str) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[list[str]]:
-    """Collect what the engine logs; nothing is printed."""
+    """Collect the log lines of the engine, so that nothing is printed."""
     lines: list[str] = []
 
     class Keep(logging.Handler):
@@ -121,7 +121,10 @@ def _quiet() -> Iterator[list[str]]:
 
 @contextmanager
 def _font_clock() -> Iterator[None]:
-    """fontTools writes the time into a font that it cuts down, as it does where the subset library of HarfBuzz is missing."""
+    """A fixed time for fontTools, which writes the time into a font of which it makes a subset.
+
+    It does so where HarfBuzz cannot.
+    """
     before = os.environ.get("SOURCE_DATE_EPOCH")
     os.environ["SOURCE_DATE_EPOCH"] = "0"
     try:
@@ -135,7 +138,7 @@ def _font_clock() -> Iterator[None]:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Layout makes millions of live objects: the collector only costs time here."""
+    """Without garbage collection: layout makes millions of objects that stay alive, so collecting only costs time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -147,7 +150,7 @@ def _no_collection() -> Iterator[None]:
 
 def _metadata_class(base: type[Any]) -> type[Any]:
     class Both(base):  # type: ignore[misc]
-        """Metadata that names PDF/UA-1 beside PDF/A-3a, uncompressed."""
+        """Uncompressed metadata that identifies PDF/UA-1 as well as PDF/A-3a."""
 
         __slots__ = ()
 
@@ -182,7 +185,7 @@ def _with_ua(xmp: bytes) -> bytes:
 
 
 def _finish(document: Any, pdf: Any) -> None:
-    """Give every header cell its scope: Column in a table head, else Row."""
+    """Set the scope of every header cell: Column in a table head, else Row."""
     by_number = {f"{o.number} {o.generation} R".encode(): o for o in pdf.objects if hasattr(o, "number")}
 
     def parent(element: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Names as readers may see them, and how wide they are in the shipped fonts."""
+"""Makes names safe to print, and measures their width in the shipped fonts."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _ALIKE: ContextVar[frozenset[str]] = ContextVar("alike", default=frozenset())
 
 
 def code(char: str) -> str:
-    """A character by its number: <U+202E>."""
+    """The code point of a character as text, such as <U+202E>."""
     return f"<U+{ord(char):04X}>"
 
 
-def unseen(char: str) -> bool:
-    """Whether a character prints nothing of its own or turns what stands beside it: control, bidi, zero-width, filler."""
+def is_invisible(char: str) -> bool:
+    """Whether a character is invisible or changes the text around it: control, bidi, zero-width and filler characters."""
     number = ord(char)
     return unicodedata.category(char) in HIDDEN or char in BLANKS or any(first <= number <= last for first, last in SELECTORS)
 
@@ -57,14 +57,17 @@ def visible(text: object, longest: int = LONGEST) -> str:
 
 
 def harmless(text: str, keep: str = "") -> str:
-    """`text` with every unseen character but those in `keep` by number, other blanks as blanks, piles of marks cut down."""
+    """`text` with its invisible characters, except those in `keep`, shown by code point.
+
+    Other white space becomes a blank, and long sequences of combining marks are cut.
+    """
     out: list[str] = []
     marks = 0
     for char in text:
         marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
         if char in keep:
             out.append(char)
-        elif unseen(char):
+        elif is_invisible(char):
             out.append(code(char))
         elif unicodedata.category(char) == "Zs":
             out.append("\u00a0" if char in "\u00a0\u202f" else " ")
@@ -76,13 +79,17 @@ def harmless(text: str, keep: str = "") -> str:
 
 
 def _told_apart(char: str) -> str:
-    return code(char) if char.isspace() or unseen(char) or folded(char) != char else char
+    return code(char) if char.isspace() or is_invisible(char) or folded(char) != char else char
 
 
 def folded(text: str) -> str:
-    """What `text` looks like: compatibility forms as the plain ones, twins as Latin, unseen characters and blanks dropped."""
+    """A form of `text` that is equal for names that look alike.
+
+    Compatibility forms become the plain ones, Cyrillic and Greek letters the Latin ones of the same shape; invisible characters
+    and blanks are dropped.
+    """
     plain = unicodedata.normalize("NFKC", text).translate(TWINS)
-    return "".join(char for char in plain if not unseen(char) and not char.isspace())
+    return "".join(char for char in plain if not is_invisible(char) and not char.isspace())
 
 
 def alike(names: Iterable[str]) -> list[list[str]]:
@@ -95,7 +102,7 @@ def alike(names: Iterable[str]) -> list[list[str]]:
 
 @contextmanager
 def look_alikes(names: Iterable[str]) -> Iterator[list[list[str]]]:
-    """While open, `visible` tells the look-alikes among `names` apart; gives their groups."""
+    """A context in which `visible` distinguishes the names that look alike; its value is the groups of such names."""
     groups = alike(names)
     token = _ALIKE.set(frozenset(name for group in groups for name in group))
     try:
@@ -113,12 +120,12 @@ def _advances(weight: str) -> dict[int, float]:
 
 
 def sentence(text: object, longest: int = 600) -> str:
-    """A finding as printed: visible, with the per cent sign closed up as everywhere on the pages."""
+    """A finding as it is printed: without invisible characters, and with the per cent sign as everywhere on the pages."""
     return re.sub(r"(?<=\d) %", "%", visible(text, longest))
 
 
 def spoken(name: object, longest: int = 60) -> str:
-    """A plugin or a kind of value in plain words: "drop_column" -> "Drop column"."""
+    """The name of a plugin or of a kind of value as words: "drop_column" -> "Drop column"."""
     text = str(name)[: 4 * longest].replace("_", " ").strip()
     return visible(text[:1].upper() + text[1:] if text else name, longest)
 
@@ -129,7 +136,10 @@ def settings_text(settings: Mapping[str, object]) -> str:
 
 
 def prose(text: object, longest: int = 1200) -> list[str]:
-    """Paragraphs of an author's text: blank lines part them, other white space is one blank; cut at `longest` in all."""
+    """The paragraphs of an author's text, which blank lines separate.
+
+    Other white space becomes one blank; `longest` characters in all.
+    """
     out: list[str] = []
     room = longest
     for part in str(text)[: 4 * longest].replace("\r\n", "\n").split("\n\n"):
@@ -141,7 +151,9 @@ def prose(text: object, longest: int = 1200) -> list[str]:
 
 
 def width(text: str, size: float, weight: str = "400") -> float:
-    """Width of `text` at `size`, from the shipped font's advance widths; other scripts count one em where wide, else 0.62."""
+    """The width of `text` at `size` by the advance widths of the shipped font; for characters that it lacks, one em if wide,
+    else 0.62.
+    """
     table = _advances(weight)
     total = 0.0
     for char in text:

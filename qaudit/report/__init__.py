@@ -1,1 +1,1 @@
-"""report.json as types, its schema, and what makes an older report one of today."""
+"""report.json as types, its JSON Schema, and the conversion of older formats."""

@@ -1,9 +1,9 @@
-"""The number of the format of report.json, and what makes an older report one of today.
+"""The number of the format of report.json, and the functions that convert reports of older formats.
 
-To change the format: raise FORMAT and the number in `Report.format`, add a function below that turns a report of the number
-before into one of the next, name it in UPGRADES, and keep a report of the old format under tests/fossils. Each function knows two
-numbers only; an old report passes through all that follow its own. They work on plain JSON values, before anything is checked:
-what is not of the shape they expect is left alone, and the model refuses it afterwards.
+To change the format: raise FORMAT and the number in `Report.format`, add a function below that converts a report of the previous
+format, enter it in UPGRADES, and keep a report of the old format under tests/fossils. Each function converts from one format to
+the next, and an old report passes through all that follow. They work on plain JSON values before these are checked: a value of
+an unexpected shape is left as it is, and the model refuses it afterwards.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def from_1(report: Json) -> Json:
-    """Format 2 always says who can fill an item in, names one topic for it, and lists the inputs that changed.
+    """Convert to format 2, which requires `filled_by` and one topic of each item, and the list of changed inputs.
 
     Reports of format 1 wrote the ends of a bin as numpy prints them: "np.float64(-0.02) to np.float64(0.0)".
     """
@@ -42,7 +42,10 @@ UPGRADES: dict[int, Callable[[Json], Json]] = {1: from_1}
 
 
 def upgraded(report: Json) -> Json:
-    """A report of any known format as one of today's; the argument may be changed. Raises Refused for an unknown number."""
+    """A report of any known format, converted to the current one; the argument may be changed.
+
+    Raises Refused for an unknown number.
+    """
     number = report.get("format")
     if not isinstance(number, int) or isinstance(number, bool) or not min(UPGRADES) <= number <= FORMAT:
         raise Refused(f"format {repr(number)[:40]} found, this version of qaudit reads {min(UPGRADES)} to {FORMAT}")
@@ -52,6 +55,6 @@ def upgraded(report: Json) -> Json:
 
 
 def _objects(value: Json, key: str) -> Iterator[Json]:
-    """The dictionaries of the list `value[key]`; none where it is no list."""
+    """The dictionaries in the list `value[key]`; none where it is not a list."""
     listed = value.get(key)
     yield from (each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict))

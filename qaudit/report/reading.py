@@ -1,4 +1,4 @@
-"""The one way from the bytes of a report.json, which may be a stranger's, to a checked Report."""
+"""Reads the bytes of a report.json, which may come from anyone, into a checked Report. There is no other way."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST = 256 * 2**20
 
 
 def report_bytes(path: Path) -> bytes:
-    """The bytes of a report.json, not yet looked at. Raises Refused where the file cannot be read or is larger than LARGEST."""
+    """The unchecked bytes of a report.json. Raises Refused where the file cannot be read or is larger than LARGEST."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
@@ -45,7 +45,7 @@ def parse_report(content: bytes) -> Report:
 def report_of(value: Any) -> Report:
     """The report of plain JSON values and core's values, in the current format. Raises Refused as `parse_report` does.
 
-    It passes through JSON text: what is checked when a report is written is what will be checked when it is read.
+    The values pass through JSON text, so that writing a report makes the same checks as reading it.
     """
     return _checked(lambda: canonical_json(value))
 

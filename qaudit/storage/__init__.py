@@ -1,1 +1,1 @@
-"""Files that must not be lost or torn: those of reports and of the registry."""
+"""Files that must never be lost or incomplete: those of reports and of the registry."""

@@ -1,7 +1,7 @@
-"""Writing files of reports and of the registry: under its final name a file is whole or absent, also after a power cut.
+"""Writes files of reports and of the registry: under its final name a file is complete or absent, also after a power cut.
 
-Bytes go to a temporary name in the same folder and the disk is waited for (fsync); then the file takes its final name
-(os.replace) and the folder is waited for. Results of units are kept without any waiting: see qaudit.cache.result_cache.
+The bytes are written under a temporary name in the same folder and synced (fsync); then the file is renamed (os.replace) and the
+folder is synced. The results of units are written without fsync: see qaudit.cache.result_cache.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ PARTIAL = ".qaudit-"
 
 
 def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write one file, durably, in place of what bears its name. Raises Refused with path and cause; then nothing has changed."""
+    """Write one file durably, and replace an existing one of that name.
+
+    Raises Refused with path and cause; then nothing has changed.
+    """
     partial = None
     try:
         partial = _write_partial(path, data, mode)
@@ -46,8 +49,8 @@ def write_json(path: Path, value: Any) -> None:
 def replace_all(folder: Path, contents: Mapping[str, bytes], removed: Collection[str], last: str) -> None:
     """Write several files of a folder as one change, and remove those in `removed`. Raises Refused with path and cause.
 
-    Everything is written under temporary names first, so that a full disk changes nothing. Then the file `last` is removed, the
-    others take their names, and `last` comes back at the end: while it is there, all files belong together.
+    Everything is written under temporary names first, so that a full disk changes nothing. Then the file `last` is removed,
+    the others are renamed, and `last` is renamed at the end: while it exists, all files belong together.
     """
     partial: dict[str, str] = {}
     path = folder
@@ -73,7 +76,7 @@ def replace_all(folder: Path, contents: Mapping[str, bytes], removed: Collection
 
 
 def _write_partial(path: Path, data: bytes, mode: int) -> str:
-    """Write under a temporary name beside `path`, wait for the disk, and return that name. Raises OSError and leaves nothing."""
+    """Write and sync a temporary file beside `path`, and return its name. Raises OSError and then leaves no file."""
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f"{PARTIAL}{path.name[:80]}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -95,7 +98,7 @@ def _discard(partial: str | None) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until new names in a folder survive a power cut, where the file system can do that. Raises OSError."""
+    """Sync a folder, so that new names in it survive a power cut, where the file system supports it. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
@@ -105,7 +108,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(path: Path, mode: int = 0o777) -> None:
-    """Make a folder and what is missing above it, each with that mode, durably. Raises OSError."""
+    """Make a folder and its missing parents durably, each with that mode. Raises OSError."""
     missing = missing_folders(path)
     for each in [*reversed(missing[1:]), path]:
         each.mkdir(mode, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The folder of a report: proved to be writable before any work, made durably, and written by one process at a time."""
+"""The folder of a report: checked to be writable before any work, made durably, and written by one process at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qaudit.storage.durable_files import make_folder, missing_folders
 
 
 def check_writable(path: Path) -> None:
-    """Prove that the folder can be written, or made where it is absent; nothing is left behind. Raises Refused."""
+    """Check that the folder can be written, or made where it is absent; nothing is left behind. Raises Refused."""
     existing = path.absolute()
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
@@ -44,7 +44,7 @@ def _unusable(path: Path, error: OSError) -> Refused:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which ends with this process. Raises Refused naming the process that holds it and since when.
 
-    A folder that is absent is made, and removed again if it is empty in the end: a refused run leaves nothing behind.
+    An absent folder is made, and removed again if it is still empty at the end, so that a refused run leaves nothing behind.
     """
     made = missing_folders(folder)
     output_folder(folder)
@@ -63,7 +63,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _say_who(handle: int, path: Path) -> None:
-    """Write process and time into the lock file, for the message to a second process. Raises Refused."""
+    """Write process and time into the lock file; the refusal of a second process names them. Raises Refused."""
     now = datetime.datetime.now(datetime.UTC)
     try:
         os.ftruncate(handle, 0)
@@ -73,7 +73,8 @@ def _say_who(handle: int, path: Path) -> None:
 
 
 def _lock_file(path: Path, folder: Path) -> int:
-    """A locked handle on the file that bears the name `path` now: a holder removes its file at the end, and another is made."""
+    """A locked handle on the file that has the name `path` now. The previous holder removes its file at the end, so the file may
+    have been replaced while this process waited for the lock."""
     while True:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)

@@ -16,7 +16,7 @@ from reports import golden, typed
 from qaudit.errors import Refused
 from qaudit.rendering.html import page
 from qaudit.rendering.pdf import make_pdf
-from qaudit.rendering.text import LONGEST, MOST_MARKS, alike, folded, harmless, look_alikes, unseen, visible
+from qaudit.rendering.text import LONGEST, MOST_MARKS, alike, folded, harmless, is_invisible, look_alikes, visible
 
 TEXTS = {"statement", "summary", "reason", "text", "paraphrase", "title", "file", "how", "source", "status", "scope_note"}
 ACTIVE = {"iframe", "form", "object", "embed", "base", "link", "img", "image", "use", "foreignobject", "animate", "set"}
@@ -117,7 +117,7 @@ def test_the_tree_is_that_of_plain_names(nasty: str) -> None:
     assert found.shape == PLAIN.shape
     assert not found.names & ACTIVE
     assert "script" not in found.names
-    assert not [char for char in "".join(found.text) if unseen(char) and char != "\n"]
+    assert not [char for char in "".join(found.text) if is_invisible(char) and char != "\n"]
     words = "".join(found.text)
     for column in report["data"]["columns"]:
         assert visible(column["name"], 60) in words
@@ -129,7 +129,7 @@ def test_the_tree_is_that_of_plain_names(nasty: str) -> None:
 def test_visible_text_holds_nothing_unseen_and_is_never_longer(text: str, longest: int) -> None:
     shown = visible(text, longest)
     assert len(shown) <= longest
-    assert not any(unseen(char) for char in shown)
+    assert not any(is_invisible(char) for char in shown)
     assert harmless(shown) == shown
     marks = re.findall("x+", "".join("x" if unicodedata.category(char) in ("Mn", "Me") else " " for char in shown))
     assert max(map(len, marks), default=0) <= MOST_MARKS

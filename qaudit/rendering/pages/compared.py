@@ -1,4 +1,4 @@
-"""Explanations of one kind, those of the reference beside those of the judged candidate."""
+"""Pairs the explanations of the reference with those of the candidate under assessment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ Kind = TypeVar("Kind", bound=Explanation)
 
 @dataclass(frozen=True, slots=True)
 class Compared(Generic[Kind]):
-    """The explanations of reference and judged candidate; `entry` is the judged one, or that of the reference alone."""
+    """The explanations of the reference and of the candidate under assessment; `entry` is the latter, or the reference's alone.
+    """
 
     before: Kind | None
     after: Kind | None
@@ -26,12 +27,12 @@ def entries(facts: EvidenceTable, kind: type[Kind]) -> list[Kind]:
 
 
 def _made_by(entry: Explanation) -> tuple[str, str, str]:
-    """Explainer, what it measures and its settings: what the explanations of reference and judged candidate have in common."""
+    """Explainer, quantity and settings, which are equal for the explanations of the reference and of the candidate."""
     return entry.explainer, entry.quantity, str(sorted(entry.settings.items()))
 
 
 def pairs(facts: EvidenceTable, kind: type[Kind]) -> list[Compared[Kind]]:
-    """The explanations of reference and judged candidate by each explainer with its settings, where there is one of them."""
+    """The explanations of the reference and of the candidate under assessment, by explainer with its settings."""
     by_maker: dict[tuple[str, str, str], dict[str, Kind]] = {}
     for entry in entries(facts, kind):
         by_maker.setdefault(_made_by(entry), {})[entry.candidate] = entry
