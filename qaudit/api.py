@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from qaudit.core.__about__ import SPEC
 from qaudit.core.__about__ import VERSION as __version__
@@ -24,7 +25,7 @@ from qaudit.core.records import (
 )
 from qaudit.core.steps import Dense, Trees
 from qaudit.core.tensor import Calibration, Grid, QType, QuantizedTensor, dither
-from qaudit.errors import Refused
+from qaudit.errors import Refused, unexpected
 from qaudit.hookspecs import hookimpl
 from qaudit.inputs.options import AuditOptions, RegisterOptions
 from qaudit.inputs.python_types import Estimator, Rows, Values
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
         """Here mypy names a kind of explanation, or a step, that is missing above."""
         return part
 
+
+T = TypeVar("T")
 
 __all__ = [
     "SPEC",
@@ -87,7 +90,7 @@ def register(name: str, estimator: Estimator, X: Rows, y: Values, **options: Unp
     """Register a fitted scikit-learn estimator with its holdout X, y; returns "name@version". Raises Refused."""
     from qaudit.pipeline.python_calls import register as run
 
-    return run(name, estimator, X, y, **options)
+    return _in_one_line(lambda: run(name, estimator, X, y, **options))
 
 
 @shows(AuditOptions)
@@ -98,4 +101,15 @@ def audit(
     paths. Raises Refused."""
     from qaudit.pipeline.python_calls import audit as run
 
-    return run(model, X, y, **options)
+    return _in_one_line(lambda: run(model, X, y, **options))
+
+
+def _in_one_line(call: Callable[[], T]) -> T:
+    """The value of a call. Whatever stops it is raised again as one Refused without the frames inside qaudit."""
+    try:
+        return call()
+    except Refused as error:
+        refusal = error.with_traceback(None)
+    except Exception as error:
+        refusal = Refused(unexpected(error))
+    raise refusal from None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import os
+import traceback
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # help and lists of plugins do not wait for pydantic
@@ -16,6 +19,10 @@ _LISTED = 20
 
 class Refused(Exception):
     """Bad input. The message names the file, column or key, what was found and what is wanted; it is printed as it stands."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook prints instead of a traceback: the message says what to do, the frames would not."""
+        return [f"qaudit: {self}"]
 
 
 class PluginConflict(Refused):
@@ -33,6 +40,16 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
 def unknown(what: str, name: str, known: Collection[str]) -> str:
     """The whole message: "unknown key 'limits'; did you mean 'limit'?"."""
     return f"unknown {what} {name!r}; {did_you_mean(name, known)}"
+
+
+def unexpected(error: Exception) -> str:
+    """The one line for an error that no part of the program foresaw. With QAUDIT_TRACE=1 it is raised again."""
+    if os.environ.get("QAUDIT_TRACE"):
+        raise error
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    what = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return f"unexpected error, a fault of qaudit and not of the input: {what}{where}; QAUDIT_TRACE=1 shows the traceback"
 
 
 def first_problem(error: ValidationError) -> str:

@@ -12,7 +12,7 @@ from qaudit.pipeline import run as auditing
 from qaudit.registry import models
 
 
-class Stopped(Exception):
+class Stopped(BaseException):
     """Raised in the place of the road, with the settings it was given."""
 
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from qaudit.core.printable import printable
-from qaudit.errors import Refused
+from qaudit.errors import Refused, unexpected
 
 
 class Commands(click.Group):
@@ -31,6 +31,11 @@ class Commands(click.Group):
             stop(f"interrupted; what was there before is unchanged{resumed}")
         except OSError as error:
             stop(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
+        # a traceback ends with exit code 1, which would say that the audit is complete and a limit is exceeded
+        except Exception as error:
+            stop(unexpected(error))
 
 
 def stop(reason: str) -> NoReturn:

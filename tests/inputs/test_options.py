@@ -149,7 +149,7 @@ def generator() -> ModuleType:
     return module
 
 
-class Stopped(Exception):
+class Stopped(BaseException):
     """Raised in the place of the work, with the settings that it was given."""
 
 
