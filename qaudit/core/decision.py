@@ -30,6 +30,7 @@ class Decision:
         if self.output == "multiclass":
             return np.asarray(np.argmax(predictions, axis=1))
         if predictions.shape[1] == 1:
+            # as scikit-learn decides: a decision function of exactly 0 is the first class
             return (predictions[:, 0] > self.cutoff).astype(np.int64)
         is_positive = predictions[:, self.positive] >= self.cutoff
         return np.where(is_positive, self.positive, 1 - self.positive)

@@ -51,6 +51,7 @@ class Program:
         width = self.width
         for layer, step in enumerate(self.steps):
             kind = kind_of(step)
+            # the checks of later steps need a valid width, so the first faulty step ends the list
             if layer and kind.first:
                 return [f"step {layer}: {kind.name} behind another step; their parameters are named after the model's inputs"]
             if wrong := kind.problems(step, width):

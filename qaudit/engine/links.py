@@ -34,6 +34,7 @@ def ovr(raw: Floats) -> Floats:
         return logistic(raw)
     shares = expit(raw)
     total = shares.sum(axis=1)
+    # scikit-learn gives such a row the same share for every class
     shares[total == 0] = 1
     total[total == 0] = shares.shape[1]
     return np.asarray(shares / total[:, np.newaxis])

@@ -40,6 +40,7 @@ def walk_of(step: Trees) -> Walk:
     leaf = step.left < 0
     itself = np.arange(len(step.left), dtype=np.int32)
     children = np.stack([np.where(leaf, itself, step.right), np.where(leaf, itself, step.left)], axis=1).astype(np.intp).ravel()
+    # leaves have the feature -2; any valid index will do, since both children of a leaf are the leaf
     feature = np.where(leaf, 0, step.feature).astype(np.intp)
     return Walk(feature, step.threshold, children, step.missing_left, leaf, step.roots)
 
@@ -71,6 +72,7 @@ def _descend(walk: Walk, x: NDArray[np.float32], leaves: NDArray[np.int32]) -> N
         node = walk.children.take(2 * node + goes_left)
         at_leaf = walk.leaf.take(node)
         if at_leaf.any():
+            # rows that have arrived are dropped, so that deep branches cost only the rows in them
             flat[cell[at_leaf]] = node[at_leaf]
             inner = ~at_leaf
             cell, node, base = cell[inner], node[inner], base[inner]

@@ -47,6 +47,7 @@ def read_audit_file(path: Path) -> dict[str, Any]:
             raise Refused(f"{path}: {part}: {value!r} found, wanted: a table, [{part}]")
     for each in OPTIONS:
         section = table.get(each.section)
+        # paths of several files are those of plugins, which are relative to the working folder
         if each.option.path and not each.several and isinstance(section, dict) and isinstance(section.get(each.key), str):
             section[each.key] = os.path.join(path.parent, section[each.key])
     if isinstance(table.get("author"), dict):

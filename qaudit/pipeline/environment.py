@@ -59,6 +59,7 @@ def environment_facts() -> dict[str, Any]:
     package = Path(__file__).parents[1]
     ours = sorted(path for path in package.rglob("*") if path.suffix in (".py", ".json") and path.is_file())
     pages = sorted(path for path in templates().rglob("*") if path.is_file())
+    # qaudit in a checkout changes without its version, so its own files are part of the key
     code = hashlib.sha256()
     for path in (*ours, *pages):
         code.update(hashlib.sha256(path.read_bytes()).digest())
@@ -95,6 +96,7 @@ def _version(name: str) -> str | None:
 
 def _cpu() -> str:
     """Model name and the processor features that numpy's kernels choose from."""
+    # numpy has no public function for the features from which it chose its kernels
     features: Mapping[str, bool] = np._core._multiarray_umath.__cpu_features__  # type: ignore[attr-defined]
     have = ", ".join(sorted(name for name, there in features.items() if there))
     return f"{_model_name()} ({have})"

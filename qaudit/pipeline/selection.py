@@ -31,6 +31,7 @@ def _candidate_named(text: str, candidates: Candidates, where: str) -> Candidate
         return matches[0]
     if len(matches) > 1:
         raise Refused(f"{where}: {text!r} matches {len(matches)} candidates; give all settings, such as {matches[0].id}")
+    # the report has the reason already, and a candidate that could not be made is no typing error
     if any(row.by == name for row in candidates.skipped):
         return None
     raise Refused(f"{where}: " + unknown("candidate", candidate_id(name, settings), [each.id for each in candidates.all]))

@@ -151,6 +151,7 @@ def _blob(name: str, data: bytes) -> _File:
     """Store the bytes as a blob that is named by their digest."""
     digest = hashlib.sha256(data).hexdigest()
     file = _File(name=name, digest=f"sha256:{digest}", bytes=len(data))
+    # an existing blob that is damaged is written again, since its digest shows what it must be
     if not (file.path.exists() and hashlib.sha256(file.path.read_bytes()).hexdigest() == digest):
         _make_folder(file.path.parent)
         write_bytes(file.path, data, 0o600)

@@ -48,7 +48,7 @@ def visible(text: object, longest: int = LONGEST) -> str:
     """
     whole = str(text)
     if whole in _ALIKE.get():
-        shown = "".join(_told_apart(char) for char in whole[: 4 * longest])
+        shown = "".join(_with_code_points(char) for char in whole[: 4 * longest])
     elif whole.isascii() and whole.isprintable():
         shown = whole[: 4 * longest]
     else:
@@ -78,7 +78,7 @@ def harmless(text: str, keep: str = "") -> str:
     return "".join(out)
 
 
-def _told_apart(char: str) -> str:
+def _with_code_points(char: str) -> str:
     return code(char) if char.isspace() or is_invisible(char) or folded(char) != char else char
 
 

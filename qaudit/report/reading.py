@@ -56,6 +56,7 @@ def _checked(text: Callable[[], str]) -> Report:
     except ValidationError as error:
         raise Refused(printable(first_problem(error))) from None
     except UnicodeEncodeError as error:
+        # JSON can express half of a surrogate pair, which no UTF-8 file can hold
         half = ord(error.object[error.start])
         raise Refused(f"not a report.json: half a character (\\u{half:04x}) in a text") from None
     except RecursionError:

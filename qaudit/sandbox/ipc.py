@@ -127,6 +127,7 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file for reading without following a link. Raises BrokenAnswer for a link, a pipe or a missing file."""
     try:
+        # without O_NONBLOCK opening a pipe that the child put there would wait for ever
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise BrokenAnswer(f"{path.name}: {error.strerror}") from error

@@ -95,6 +95,7 @@ def pack_tensor(tensor: QuantizedTensor, prefix: str = "tensor") -> Packed:
             answer[name], inner = pack_tensor(value, f"{prefix}.{name}")
             arrays |= inner
         elif value is None or (np.ndim(value) == 0 and math.isfinite(value)):
+            # JSON has no infinity and no NaN, so a scalar that is not finite goes as an array, and `problems` reports it
             answer[name] = None if value is None else int(value) if name == "zero_point" else float(value)
         else:
             answer[name] = "array"
@@ -107,6 +108,7 @@ def unpack_tensor(answer: Json, arrays: Arrays, depth: int = 0) -> QuantizedTens
 
     Raises ValueError where fields are missing or are not numbers.
     """
+    # an answer may nest scales without end; the limit keeps the recursion short
     if depth > 3:
         raise ValueError("scale: more than three scales inside one another")
     prefix = _text(answer, "prefix")

@@ -98,6 +98,7 @@ def read(file: Path | None) -> str:
 
 def expected_failures(source: str) -> dict[str, str]:
     """The literal `qaudit_expected_failures = {"B5": "reason"}` in a plugin's source."""
+    # most sources do not have the name, and parsing them all would slow the list of plugins down
     if EXPECTED_NAME not in source:
         return {}
     try:

@@ -57,6 +57,7 @@ def locked(folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             path.unlink()
         os.close(handle)
+        # only empty folders can be removed this way, so a folder with files stays
         for each in made:
             with contextlib.suppress(OSError):
                 each.rmdir()

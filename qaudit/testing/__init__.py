@@ -52,6 +52,7 @@ def check_framework(plugin: Target, expected_failures: Mapping[str, str] | None 
 
 
 def _tests(kind: Kind, plugin: Target, expected: Mapping[str, str] | None, sample: Path | None) -> Test:
+    # imported here, since only a plugin's tests need pytest
     import pytest
 
     refs = [ref for ref in refs_of(plugin, _folder_of_caller()) if ref.kind == kind]

@@ -20,6 +20,7 @@ def goes_left(tree: TreeModel, node: int, values: NDArray[Any]) -> NDArray[np.bo
         members = set(known)
         taken = np.array([value in members for value in values], dtype=bool)
     else:
+        # NaN compares as false here; where missing values go is decided below
         with np.errstate(invalid="ignore"):
             taken = np.asarray(values <= tree.threshold[node])
     return np.where(absent, bool(tree.missing_left[node]), taken)
@@ -118,6 +119,7 @@ def rules(tree: TreeModel, names: Sequence[str], labels: Sequence[str], with_mis
             lines.append(f"{' and '.join(conditions) or 'always'}: {labels[node]}")
             continue
         name = names[tree.feature[node]]
+        # the right child is pushed first, so that the left one is visited first
         for child, side in ((int(tree.right[node]), False), (int(tree.left[node]), True)):
             to_visit.append((child, (*conditions, condition(tree, node, name, side, name in with_missing))))
     return lines

@@ -27,6 +27,7 @@ class TensorFacts:
 def tensor_facts(values: Floats, tensor: QuantizedTensor) -> TensorFacts:
     """Errors and counts of a tensor against the original `values` of the same shape."""
     after = tensor.dequantize()
+    # masked codes are not stored, so they do not count as used
     used = tensor.codes if tensor.mask is None else tensor.codes[tensor.mask]
     return TensorFacts(
         sqnr_db=_scaled_sqnr(values.ravel(), after.ravel()),
@@ -46,6 +47,7 @@ def _scaled_sqnr(before: Floats, after: Floats) -> Number:
 
 def saturated(values: Floats, tensor: QuantizedTensor, after: Floats) -> int:
     """The number of elements with the lowest or highest code that lie more than half a step beyond the value of that code."""
+    # the factor allows for rounding errors of float64 at exactly half a step
     half = tensor.step() / 2 * (1 + 1e-9)
     if tensor.table is not None:
         ends = np.sort(np.asarray(tensor.table, dtype=np.float64))[[0, -1]] * tensor.step()[..., np.newaxis]

@@ -33,6 +33,7 @@ def shown_cases(contributions: Mapping[str, Floats], inputs: ExplainInputs, judg
     if judged is None or judged not in contributions:
         score = inputs.sampled(REFERENCE)[np.arange(len(inputs.sample)), inputs.output[inputs.sample]]
         no_row = np.zeros(len(score), dtype=bool)
+        # without a candidate nothing changed: only the case with the median score is shown
         rows = reasons.chosen_cases(score, no_row, score, no_row, inputs.counted)[:1]
     else:
         flipped = inputs.flipped(judged)

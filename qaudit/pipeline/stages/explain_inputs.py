@@ -100,6 +100,7 @@ def ground(
     background, source, used = _background(subject, table, sizes.background, seed)
     drawn = _draw(table.rows, sizes.local, seed, "local")
     sample = drawn
+    # the report shows the worst flip, but it is not part of the random sample and counts in no share
     if judged is not None and (worst := _worst_flip(subject, predictions, judged.id, output)) is not None:
         sample = np.union1d(drawn, [worst])
     return ExplainInputs(

@@ -53,6 +53,7 @@ class Wanted:
 
 def seeded(seed: int, *names: str) -> np.random.Generator:
     """A separate random generator for each use, derived from the seed of the audit and the names."""
+    # the separator occurs in no name, so that different names never give the same text
     text = "\x1f".join([str(seed), *names]).encode()
     return np.random.Generator(np.random.Philox(int.from_bytes(hashlib.sha256(text).digest()[:8], "little")))
 
@@ -163,6 +164,7 @@ def overlaps(roles: Mapping[str, Role], names: Sequence[str]) -> list[dict[str, 
                 raise Refused(f"{first} and {second} are the same file ({a.file}); roles must be kept apart")
             rows = _shared(a, b)
             smaller = min(a.table.rows, b.table.rows)
+            # a few equal rows occur by chance; more than half of them means that the roles come from the same rows
             if 2 * rows > smaller and smaller > 1:
                 raise Refused(
                     f"{first} ({a.file}) and {second} ({b.file}) share {rows} of {smaller} rows; roles must be kept apart"

@@ -39,6 +39,7 @@ def compare(report: Report, earlier: Report, digest: str) -> Previous:
     moved, unchanged = [], 0
     for each in report.assessments:
         limit, verdict = each.limit, each.verdict
+        # a limit that the earlier policy did not have cannot have changed
         if limit.id not in before:
             continue
         if before[limit.id] == verdict:

@@ -53,6 +53,7 @@ def render(
     skipped: list[Skipped] = []
     notes: list[str] = []
     report = {"report": np.frombuffer(content, dtype=np.uint8)}
+    # one unit for each format, so that a failure of the PDF engine does not cost the HTML
     for kind in (kind for kind in FORMATS if kind in formats):
         progress(f"render {kind}")
         asked: Json = {"file": name, "formats": [kind], "lang": lang}

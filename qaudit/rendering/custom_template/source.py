@@ -40,6 +40,7 @@ def read_custom_template(folder: Path) -> CustomTemplate:
     if len(selected) > MOST_FILES:
         raise Refused(f"{folder}: template: {len(selected)} files found, at most {MOST_FILES} are wanted")
     contents = {name: _bytes(folder / name) for name in selected}
+    # hashed by file, so that no bytes can move from one file to the next under the same digest
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     digest = hashlib.sha256(canonical_json(digests).encode()).hexdigest()
     return CustomTemplate(
@@ -60,6 +61,7 @@ def _bytes(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise Refused(f"{path}: template: a plain file is wanted")
         with os.fdopen(handle, "rb", closefd=False) as file:
+            # one byte too many shows that the file is too long, however long it is
             data = file.read(LONGEST + 1)
     finally:
         os.close(handle)

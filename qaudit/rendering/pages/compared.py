@@ -13,7 +13,7 @@ Kind = TypeVar("Kind", bound=Explanation)
 
 @dataclass(frozen=True, slots=True)
 class Compared(Generic[Kind]):
-    """The explanations of the reference and of the candidate under assessment; `entry` is the latter, or the reference's alone."""
+    """The explanations of the reference and of the candidate under assessment; `entry` is the latter, or the reference's."""
 
     before: Kind | None
     after: Kind | None

@@ -32,6 +32,7 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     answers: list[Json] = []
     arrays: dict[str, NDArray[Any]] = {}
     ignores = False
+    # with several BLAS threads a learner may give other bits on another number of cores
     with threadpool_limits(1):
         for number, seed in enumerate(seeds):
             job.phase("refit")
@@ -39,6 +40,7 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
             answer, refit_arrays = _applied(refitted, _without_column(rows, column), f"{number}.")
             answers.append(answer)
             arrays |= refit_arrays
+            # training again would only repeat the same model
             if number == 1 and np.array_equal(arrays["0.native"], arrays["1.native"]):
                 ignores = True
                 break

@@ -54,6 +54,7 @@ class LoadedPlugin:
 def load_plugin(ref: PluginRef, watch: SideEffectWatch, phase: Callable[[str], None]) -> LoadedPlugin:
     """Import the plugin and collect its records for the toy subjects. A failure is recorded under its check."""
     loaded, reached = LoadedPlugin(ref, watch), ["import"]
+    # a plugin may offer nothing for a network; a tree is tried then
     for program in (toy_subjects.network(), toy_subjects.plain()["tree"]):
         with ExitStack() as stack:
 

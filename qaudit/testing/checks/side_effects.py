@@ -56,6 +56,7 @@ def no_state_left(calls: QuantizerCalls) -> list[str]:
     """C3: the state of interpreter and numpy is unchanged, and the codes of a tensor do not depend on earlier calls."""
     runs = calls.answered()
     before = state()
+    # the opposite order shows whether a result depends on the calls before it
     again = [calls.run(run.where, run.program, run.settings) for run in reversed(runs)]
     problems = [
         f"a call changed {name}" for name in dict.fromkeys([*changed(calls.before, state(True)), *changed(before, state())])
