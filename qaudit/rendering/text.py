@@ -1,4 +1,4 @@
-"""Makes names safe to print, and measures their width in the shipped fonts."""
+"""Makes names printable, and measures their width in the shipped fonts."""
 
 from __future__ import annotations
 
