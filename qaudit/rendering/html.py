@@ -6,6 +6,8 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -73,31 +75,41 @@ def page(report: Report, *, pdf: bool = False, lang: str = "en", custom_template
     if lang not in LANGUAGES:
         raise Refused(f"lang: {lang!r} is not known; known: {', '.join(LANGUAGES)}")
     folder = templates()
-    environment = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, finalize=_printed, keep_trailing_newline=True
-    )
-    environment.filters["whole"] = lambda value: NONE if value is None else whole_number(value)
-    environment.filters["short"] = lambda digest: visible(str(digest).removeprefix("sha256:")[:16], 16)
-    environment.globals["_"] = words
     view = build(report, lang)
     layout = lay_out(custom_template, report.plain(), view, pdf) if custom_template else DEFAULT
     sheets = _styles(pdf)
     if custom_template:
         sheets.append(("", (folder / "custom_template.css").read_text(encoding="utf-8") + layout.sheet))
     script = (folder / "script.js").read_text(encoding="utf-8")
-    text = environment.get_template("report.html.j2").render(
-        view={**view, "sections": contents(layout, view), "custom_template": layout.note},
-        parts=layout.parts,
-        marked=marked,
-        pdf=pdf,
-        lang=lang,
-        styles=[{"media": media, "text": Markup(text)} for media, text in sheets],
-        script=Markup(script),
-        csp=_policy([text for _, text in sheets], [] if pdf else [script]),
-        numbering=Numbering(),
-        to_do=TO_DO,
+    text = (
+        _environment(folder)
+        .get_template("report.html.j2")
+        .render(
+            view={**view, "sections": contents(layout, view), "custom_template": layout.note},
+            parts=layout.parts,
+            marked=marked,
+            pdf=pdf,
+            lang=lang,
+            styles=[{"media": media, "text": Markup(text)} for media, text in sheets],
+            script=Markup(script),
+            csp=_policy([text for _, text in sheets], [] if pdf else [script]),
+            numbering=Numbering(),
+            to_do=TO_DO,
+        )
     )
     return linked(text) if custom_template else text
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    """The templates of a folder. Compiling them takes longer than filling them, so that a second page takes the compiled ones."""
+    environment = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, finalize=_printed, keep_trailing_newline=True
+    )
+    environment.filters["whole"] = lambda value: NONE if value is None else whole_number(value)
+    environment.filters["short"] = lambda digest: visible(str(digest).removeprefix("sha256:")[:16], 16)
+    environment.globals["_"] = words
+    return environment
 
 
 def _printed(value: Any) -> Any:

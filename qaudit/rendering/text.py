@@ -61,6 +61,8 @@ def harmless(text: str, keep: str = "") -> str:
 
     Other white space becomes a blank, and long sequences of combining marks are cut.
     """
+    if text.isascii() and text.isprintable():
+        return text
     out: list[str] = []
     marks = 0
     for char in text:
