@@ -4,7 +4,9 @@
 # Each does its own set-up in .venv; PYTHON=python3.12 chooses an interpreter.
 
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n 2
+# Tests start hundreds of processes: without compiled files each of them would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: audit test lint mutants clean FORCE
 
@@ -12,8 +14,8 @@ audit: .venv/ready-run
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/credit/run.sh build/credit
 
 test: lint
-	$(PYTEST) -m "not slow"
-	$(PYTEST) -m slow
+	$(PYTEST) --dist worksteal -m "not slow"
+	$(PYTEST) --dist loadfile -m slow
 
 lint: .venv/ready-test
 	$(BIN)/ruff check .

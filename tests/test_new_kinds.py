@@ -47,6 +47,9 @@ def edit(file: Path, *replacements: tuple[str, str]) -> None:
     file.write_text(text, encoding="utf-8")
 
 
+whole_tree = pytest.mark.slow  # mypy reads the whole package again
+
+
 @pytest.fixture(scope="module")
 def named(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     """Every error of mypy in the copy: file, message."""
@@ -74,6 +77,7 @@ def files(named: list[tuple[str, str]], *words: str) -> set[str]:
     return {file.removeprefix("qaudit/") for file, message in named if any(word in message for word in words)}
 
 
+@whole_tree
 def test_mypy_names_every_place_that_a_new_kind_of_explanation_is_added_to(named: list[tuple[str, str]]) -> None:
     """Six files with core/explanation.py, where the class and its name stand."""
     assert files(named, "Curve", "curve") == {
@@ -85,6 +89,7 @@ def test_mypy_names_every_place_that_a_new_kind_of_explanation_is_added_to(named
     }
 
 
+@whole_tree
 def test_mypy_names_every_place_that_a_new_step_is_added_to(named: list[tuple[str, str]]) -> None:
     """Six files with core/steps.py, where the class and its name stand."""
     assert files(named, "Scaling", "scaling") == {
@@ -96,6 +101,7 @@ def test_mypy_names_every_place_that_a_new_step_is_added_to(named: list[tuple[st
     }
 
 
+@whole_tree
 def test_mypy_says_nothing_else(named: list[tuple[str, str]]) -> None:
     words = ("Curve", "curve", "Scaling", "scaling")
     assert [message for _, message in named if not any(word in message for word in words)] == []

@@ -110,7 +110,7 @@ def test_a_template_of_others_lays_out_what_follows_page_one(files: Path) -> Non
     assert again.exit_code == 0, again.stderr
     assert (files / "again" / "report.html").read_text() == text
     (memo / "template.html.j2").write_text("{{ report.nothing.more }}")
-    refused = call("render", files / "out" / "report.json", "--template", memo, "-o", files / "none")
+    refused = call("render", files / "out" / "report.json", "--template", memo, "--format", "html", "-o", files / "none")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert refused.stderr.startswith(f"qaudit: {memo}: template.html.j2: UndefinedError: ")
     assert refused.stderr.count("\n") == 1
@@ -223,7 +223,8 @@ def test_the_host_imports_no_model_library_and_no_plugin(files: Path) -> None:
         "assert not foreign, foreign"
     )
     registered(files)
-    args = ("run", "small", "-o", "out", "--quantizers", "symmetric", "--explainers", "surrogate_tree", "--format", "html")
+    audit = ("run", "small", "-o", "out", "--quantizers", "symmetric", "--bits", "4")
+    args = (*audit, "--explainers", "surrogate_tree", "--format", "html")
     done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=250, cwd=files)
     assert done.returncode == 0, done.stderr
 

@@ -374,7 +374,7 @@ assert "| `rounds` | how often the draws are repeated | 1 | `rounds` | `--rounds
 def test_an_option_is_added_in_one_file(tmp_path: Path) -> None:
     """Two lines in the declaration: audit.toml, command line, Python, schema and docs have the option."""
     for folder in ("qaudit", "tools"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, tmp_path / folder)  # with the compiled files: to make them takes longer than the test
     file = tmp_path / "qaudit" / "inputs" / "options.py"
     text = file.read_text(encoding="utf-8")
     field = '    jobs: int = option(2, "units at a time"'

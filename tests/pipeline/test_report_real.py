@@ -61,7 +61,7 @@ def wages() -> tuple[Any, pd.DataFrame, str]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("task", [hmda, letters, wages])
+@pytest.mark.parametrize("task", [hmda, *(pytest.param(task, marks=pytest.mark.slow) for task in (letters, wages))])
 def test_a_real_report_is_what_the_schema_says(task: Any, tmp_path: Path) -> None:
     model, rows, target = task()
     unseen = [target, "afam"]

@@ -60,10 +60,19 @@ def rows(n: int, seed: int) -> tuple[pd.DataFrame, pd.Series]:
     return X, pd.Series(np.where(score > 0, "yes", "no"), name="answer")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fitted() -> tuple[LogisticRegression, pd.DataFrame, pd.Series]:
     X, y = rows(300, 0)
     return LogisticRegression().fit(X, y), *rows(120, 1)
+
+
+@pytest.fixture(scope="module")
+def plain(fitted: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The audit with nothing added, made once: several tests look at it, and none changes it."""
+    folder = tmp_path_factory.mktemp("plain")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QAUDIT_HOME", str(folder / "registry"))
+        return small(fitted, folder)
 
 
 def small(fitted: Any, tmp_path: Path, name: str = "out", **options: Any) -> Any:
@@ -71,28 +80,28 @@ def small(fitted: Any, tmp_path: Path, name: str = "out", **options: Any) -> Any
     return qaudit.audit(*fitted, output=tmp_path / name, **given)
 
 
-def test_files_and_report(fitted: Any, tmp_path: Path) -> None:
-    report = small(fitted, tmp_path)
+def test_files_and_report(plain: Any) -> None:
+    report, out = plain, plain.html.parent
     assert report.exit_code == 0
-    assert sorted(os.listdir(tmp_path / "out")) == ["log.txt", "report.html", "report.json", "seal.json", "timings.json"]
-    assert verify(tmp_path / "out")[0] == "verified"
+    assert sorted(os.listdir(out)) == ["log.txt", "report.html", "report.json", "seal.json", "timings.json"]
+    assert verify(out)[0] == "verified"
     assert report.pdf is None
-    assert report.html == tmp_path / "out" / "report.html"
+    assert (out.name, report.html.name) == ("out", "report.html")
     ids = [each["id"] for each in report.content["candidates"]]
     assert ids == ["symmetric(axis='tensor',bits=3)", "symmetric(axis='tensor',bits=8)"]
     frame = report.evidence
     kept = frame[(frame.measure == "flips") & (frame.candidate == ids[1]) & frame.group.isna()]
     assert len(kept) == 1
     assert 0 <= kept.value.iloc[0] <= 120
-    times, log = json.loads((tmp_path / "out" / "timings.json").read_text()), (tmp_path / "out" / "log.txt").read_text()
+    times, log = json.loads((out / "timings.json").read_text()), (out / "log.txt").read_text()
     assert times["network_of_units"] in ("isolated", "not isolated")
     assert times["processes_of_units"] in ("limited", "counted")
     assert f"units: network {times['network_of_units']}, processes {times['processes_of_units']}" in log
 
 
-def test_the_call_still_works_after_its_first_use(fitted: Any, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("plain")
+def test_the_call_still_works_after_its_first_use() -> None:
     """A submodule of the same name would take the function's place in the package."""
-    small(fitted, tmp_path)
     assert callable(qaudit.audit)
     assert callable(qaudit.register)
 
@@ -122,7 +131,7 @@ def test_none_judged_is_not_assessed(fitted: Any, tmp_path: Path) -> None:
         ("return values", "broken contract"),
     ],
 )
-def test_bad_plugin_is_a_row_and_changes_no_other_number(fitted: Any, tmp_path: Path, body: str, reason: str) -> None:
+def test_bad_plugin_is_a_row_and_changes_no_other_number(fitted: Any, plain: Any, tmp_path: Path, body: str, reason: str) -> None:
     plugin = tmp_path / "bad.py"
     plugin.write_text(BAD_PLUGIN.format(body=body))
     report = small(fitted, tmp_path, quantizers={**SYMMETRIC, "bad": {}}, plugins=[plugin])
@@ -131,14 +140,13 @@ def test_bad_plugin_is_a_row_and_changes_no_other_number(fitted: Any, tmp_path: 
     assert row["kind"] == "failed"
     assert reason in row["reason"]
     assert verify(tmp_path / "out")[0] == "verified"
-    alone = small(fitted, tmp_path, "alone")
 
     def numbers(found: Any) -> list[str]:
         skip = ("environment_packages", "inputs_hashed")
         return [json.dumps(each) for each in found.content["evidence"] if each["measure"] not in skip]
 
-    assert numbers(report) == numbers(alone)
-    assert report.content["candidates"] == alone.content["candidates"]
+    assert numbers(report) == numbers(plain)
+    assert report.content["candidates"] == plain.content["candidates"]
 
 
 def test_what_a_plugin_says_of_its_own_failures_stands_in_the_roster(fitted: Any, tmp_path: Path) -> None:
@@ -154,6 +162,7 @@ def test_what_a_plugin_says_of_its_own_failures_stands_in_the_roster(fitted: Any
     assert all("expected_failures" not in each for each in report.content["plugins"] if each["name"] != "bad")
 
 
+@pytest.mark.slow
 def test_same_bytes_elsewhere(fitted: Any, tmp_path: Path) -> None:
     """Other time zone, language, hash seed, folder, number of workers and order of plugins; report, page and seal stay."""
     X, y = fitted[1], fitted[2]
@@ -218,7 +227,9 @@ def test_a_later_run_replaces_the_pages_and_leaves_no_stale_one(fitted: Any, tmp
 
 def test_settings_are_an_input_of_the_audits_id(fitted: Any, tmp_path: Path) -> None:
     first, again, other = (
-        small(fitted, tmp_path, str(number), quantizers={"symmetric": {"bits": bits, "axis": "tensor"}}).content["audit"]["id"]
+        small(fitted, tmp_path, str(number), quantizers={"symmetric": {"bits": bits, "axis": "tensor"}}, explainers=[]).content[
+            "audit"
+        ]["id"]
         for number, bits in enumerate((4, 4, 5))
     )
     assert first == again != other

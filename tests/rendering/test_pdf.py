@@ -65,12 +65,18 @@ def test_standards(made: PdfFile, profile: str, tmp_path: Path) -> None:
     assert failed <= {"PDFA3A-STREAM-LENGTH-001"}, said
 
 
-@pytest.mark.parametrize("profile", ["ua1", "3a"])
-def test_standards_with_a_template_of_others(profile: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def laid_out() -> PdfFile:
+    """The same report as a template of others lays it out."""
     report = json.loads(latin())
     html = page(typed(report), pdf=True, custom_template=asdict(read_custom_template(MEMO)))
+    return make_pdf(html, canonical_json(report).encode("utf-8"), report["audit"]["date"])
+
+
+@pytest.mark.parametrize("profile", ["ua1", "3a"])
+def test_standards_with_a_template_of_others(laid_out: PdfFile, profile: str, tmp_path: Path) -> None:
     path = tmp_path / "report.pdf"
-    path.write_bytes(make_pdf(html, canonical_json(report).encode("utf-8"), report["audit"]["date"]).data)
+    path.write_bytes(laid_out.data)
     said = str(validation.validate_pdf(path, profile=profile))
     assert "Rules:" in said
     assert set(re.findall(r"\[(PDF[A-Z0-9-]+)\]", said)) <= {"PDFA3A-STREAM-LENGTH-001"}, said
@@ -141,6 +147,7 @@ def test_a_refusal_fails_the_pdf_and_is_told(monkeypatch: pytest.MonkeyPatch) ->
     assert sorted(arrays) == ["html"]
 
 
+@pytest.mark.slow
 def test_same_bytes_under_another_hash_seed_time_zone_and_no_system_fonts(made: PdfFile, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(latin(), encoding="utf-8")
     # no system font either: the shipped fonts alone make the pages

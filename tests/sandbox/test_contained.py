@@ -10,7 +10,6 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,10 @@ def qaudit_offer_quantizers(subject):
 """
 
 
-@pytest.fixture(autouse=True)
-def _own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A server that begins with this test's environment."""
+@pytest.fixture
+def _own_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that begins with this test's environment and open files. To start one takes two seconds: other tests take any."""
     monkeypatch.setenv("QAUDIT_TEST_SECRET", "hunter2")
-    _stop()
-    yield
     _stop()
 
 
@@ -60,6 +57,7 @@ def told(tmp_path: Path, body: str) -> Any:
     return json.loads(failure.reason)
 
 
+@pytest.mark.usefixtures("_own_server")
 def test_no_secret_of_the_environment_is_seen(tmp_path: Path) -> None:
     assert os.environ["QAUDIT_TEST_SECRET"] == "hunter2"
     names = told(tmp_path, "found = [key for key in os.environ if 'THREADS' not in key and key[:3] != 'KMP']")
@@ -79,6 +77,7 @@ def test_the_folder_is_private_and_gone_afterwards(tmp_path: Path, monkeypatch: 
     assert list(own.iterdir()) == []
 
 
+@pytest.mark.usefixtures("_own_server")
 def test_input_is_closed_and_no_file_of_the_host_is_open(tmp_path: Path) -> None:
     secret = (tmp_path / "secret").open("w")
     os.set_inheritable(secret.fileno(), True)
