@@ -84,6 +84,13 @@ def test_names_of_mutants_do_not_move_with_lines_and_tell_repeats_apart() -> Non
     assert {"toy.py::f::x + 1 -> x - 1", "toy.py::f::x + 1 -> x - 1 #2"} <= {mutant.id for mutant in mutants(long, "toy.py")}
 
 
+def test_what_stands_inside_a_function_belongs_to_it() -> None:
+    """The trace of calls names the outer function: a mutant under another name would be run against no test."""
+    inner = "        def g(x):\n            def h(y):\n                return y + 1\n            return h(x)\n"
+    text = f"class A:\n    def f(self):\n{inner}        return g(1)\n\n    k = 3\n"
+    assert {mutant.function for mutant in mutants(text, "toy.py")} == {"A.f", "A"}
+
+
 TWICE = "def twice(value: int) -> int:\n    return value * 2\n"
 CAPPED = "def capped(value: int) -> int:\n    return min(value, 10)\n"
 LOOSE = "def positive(value: int) -> bool:\n    return value > 0\n"

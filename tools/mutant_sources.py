@@ -164,10 +164,15 @@ def _sites(node: ast.AST, parents: tuple[ast.AST, ...], function: str) -> Iterat
                 continue
             name = getattr(child, "name", None)
             inner = function
-            if isinstance(child, ast.FunctionDef | ast.ClassDef) and not any(isinstance(p, ast.FunctionDef) for p in parents):
+            # A function inside another belongs to it: the trace of calls names the outer one.
+            if isinstance(child, ast.FunctionDef | ast.ClassDef) and not _in_function((*parents, node)):
                 inner = str(name) if function == "<module>" else f"{function}.{name}"
             yield Site(child, (*parents, node), field, index, inner)
             yield from _sites(child, (*parents, node), inner)
+
+
+def _in_function(nodes: tuple[ast.AST, ...]) -> bool:
+    return any(isinstance(node, ast.FunctionDef) for node in nodes)
 
 
 def _left_alone(node: ast.AST) -> bool:

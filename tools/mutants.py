@@ -1,9 +1,10 @@
 """Mutation testing of qaudit/core, qaudit/engine and the proof of a lowering: `make mutants`, or this file with PATH...
 
-Each mutant is run against the tests that call its function, cheap ones first, until one fails: first those of tests/core and
-tests/engine, then all others that are not slow. Results are appended to build/mutants/results.jsonl and reused while the mutated
-file and the tests that decided are unchanged, so a run that was broken off goes on. A survivor must be killed by a new test, or
-explained in tools/mutants_explained.toml. Exit code 1: a survivor without a reason, or a test that fails on the unchanged tree.
+Each mutant is run against the tests that call its function, cheap ones first, until one fails. These are the tests of tests/core
+and tests/engine; a mutant that survives them without a reason is run again, against all others that are not slow too. Results are
+appended to build/mutants/results.jsonl and reused while the mutated file and the tests that decided are unchanged, so a run that
+was broken off goes on. A survivor must be killed by a new test, or explained in tools/mutants_explained.toml. Exit code 1: a
+survivor without a reason, or a test that fails on the unchanged tree.
 """
 
 from __future__ import annotations
@@ -251,26 +252,39 @@ def mutation_test(
     if fresh:
         for name in ("results.jsonl", "tests.json"):
             (project.build / name).unlink(missing_ok=True)
-    passes = (True,) if near_only else (True, False)
     files = [file for file in project.sources() if not paths or file.startswith(tuple(paths))]
     made = [m for file in files for m in mutants((project.root / "qaudit" / file).read_text(encoding="utf-8"), file)]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the copies are removed then too
     mutant_runs.preload()
     copies = [mutant_runs.Copy(project.root) for _ in range(workers)]
     try:
-        tests = Tests(project)
-        bad = tests.record(copies[0], [file for near in passes for file in project.test_files(near)])
-        results = known_results(project, tests, made, passes)
-        todo = [mutant for mutant in made if mutant.id not in results]
-        say(f"{len(made)} mutants, {len(results)} decided before, {len(todo)} to run")
-        for number, result in enumerate(run_all(project, tests, todo, passes, copies), 1):
-            results[result.id] = result
-            if result.status != "killed" or number % 100 == 0:
-                say(f"{number}/{len(todo)} {result.status} {result.place} {result.id}")
+        tests, why = Tests(project), reasons(project)
+        bad = tests.record(copies[0], project.test_files(near=True))
+        results = _results(project, tests, made, (True,), copies)
+        left = [mutant for mutant in made if results[mutant.id].status == "survived" and not why.get(mutant.id, "").strip()]
+        # A reason says that no test can notice the change: only survivors without one are worth the expensive tests.
+        if left and not near_only:
+            bad += tests.record(copies[0], project.test_files(near=False))
+            results |= _results(project, tests, left, (True, False), copies)
     finally:
         for copy in copies:
             copy.remove()
-    return _print_summary(made, results, reasons(project), bad)
+    return _print_summary(made, results, why, bad)
+
+
+def _results(
+    project: Project, tests: Tests, made: Sequence[Mutant], passes: Sequence[bool], copies: Sequence[mutant_runs.Copy]
+) -> dict[str, Result]:
+    """The results of these mutants by id: those that still hold, and the others run."""
+    results = known_results(project, tests, made, passes)
+    todo = [mutant for mutant in made if mutant.id not in results]
+    which = "near tests" if len(passes) == 1 else "all tests"
+    say(f"{which}: {len(made)} mutants, {len(results)} decided before, {len(todo)} to run")
+    for number, result in enumerate(run_all(project, tests, todo, passes, copies), 1):
+        results[result.id] = result
+        if result.status != "killed" or number % 100 == 0:
+            say(f"{number}/{len(todo)} {result.status} {result.place} {result.id}")
+    return results
 
 
 def _print_summary(made: Sequence[Mutant], results: dict[str, Result], why: dict[str, str], bad: Sequence[str]) -> int:
@@ -278,6 +292,8 @@ def _print_summary(made: Sequence[Mutant], results: dict[str, Result], why: dict
     lines += [f"survived without a reason: {result.place}\n    {result.id}" for result in unexplained]
     lines += [f"fails on the unchanged tree, not used: {name}" for name in bad]
     lines += [f"no survivor any more: {id}" for id in why if id in results and results[id].status != "survived"]
+    files = {mutant.file for mutant in made}
+    lines += [f"a reason of no mutant: {id}" for id in why if id not in results and id.split("::")[0] in files]
     for line in lines:
         say(line)
     return 1 if unexplained or bad else 0

@@ -14,8 +14,8 @@ from qaudit.core.explanation import Attributions, Explanation, Importance, Local
 from qaudit.core.explanation_contract import contract_problem
 from qaudit.core.table import Table
 
-TABLE = Table({"a": np.array([1.0, 5.0, 1.0, 5.0]), "b": np.array([0.0, 0.0, 9.0, 9.0])})
-DESIGN = np.array([[1.0, 2.0], [0.5, 0.0]])
+TABLE = Table({"a": np.array([1.0, 5.0, 1.0, 5.0, 1.0]), "b": np.array([0.0, 0.0, 9.0, 9.0, 0.0])})
+DESIGN = np.array([[1.0, 2.0], [0.5, 0.0], [1.0, 1.0]])
 ORDER = np.arange(2)
 
 
@@ -60,20 +60,20 @@ def test_importances_are_compared_by_the_mean_of_their_repeats() -> None:
 
 
 def test_attributions_are_compared_row_by_row() -> None:
-    a = Attributions(np.array([[3.0, 4.0], [1.0, 0.0]]), np.zeros(2))
-    b = Attributions(np.array([[3.0, 4.0], [0.0, 2.0]]), np.zeros(2))
-    # cosine distances 0 and 1; lengths of the differences 0 and sqrt(5), beside 5 and 1
-    assert distances(a, b) == {"direction": 0.5, "length": pytest.approx(5**0.5 / 2)}
-    assert distances(b, a)["length"] == pytest.approx(5**0.5 / 4)
+    a = Attributions(np.array([[3.0, 4.0], [1.0, 0.0], [0.0, 1.0]]), np.zeros(3))
+    b = Attributions(np.array([[3.0, 4.0], [0.0, 2.0], [0.0, 1.0]]), np.zeros(3))
+    # cosine distances 0, 1 and 0; lengths of the differences 0, sqrt(5) and 0, beside 5, 1 and 1
+    assert distances(a, b) == {"direction": pytest.approx(1 / 3), "length": pytest.approx(5**0.5 / 3)}
+    assert distances(b, a)["length"] == pytest.approx(5**0.5 / 6)
 
 
 def test_local_models_are_compared_by_what_they_say_of_the_mean_design() -> None:
-    a, b = local([[2.0, 1.0], [4.0, 1.0]]), local([[1.0, -0.5], [4.0, 7.0]])
-    # contributions -coef x design: (-2, -2), (-2, 0) and (-1, 1), (-2, 0)
-    assert distances(a, b) == {"direction": pytest.approx(0.5), "length": pytest.approx(10**0.5 / 8**0.5 / 2)}
+    a, b = local([[2.0, 1.0], [4.0, 1.0], [1.0, 0.0]]), local([[1.0, -0.5], [4.0, 7.0], [1.0, 0.0]])
+    # contributions -coef x design: (-2, -2), (-2, 0), (-1, 0) and (-1, 1), (-2, 0), (-1, 0)
+    assert distances(a, b) == {"direction": pytest.approx(1 / 3), "length": pytest.approx(10**0.5 / 8**0.5 / 3)}
     found = contributions(a, DESIGN)
     assert found is not None
-    assert found.tolist() == [[-2.0, -2.0], [-2.0, 0.0]]
+    assert found.tolist() == [[-2.0, -2.0], [-2.0, 0.0], [-1.0, 0.0]]
     assert not np.signbit(found[1, 1])  # no minus sign before a 0
     given = Attributions(np.array([[3.0, 4.0]]), np.zeros(1))
     assert contributions(given, DESIGN) is given.values
@@ -81,12 +81,12 @@ def test_local_models_are_compared_by_what_they_say_of_the_mean_design() -> None
 
 def test_trees_are_compared_by_what_they_say_of_the_rows() -> None:
     a, b = tree([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]), tree([[0.5, 0.5], [0.7, 0.3], [0.6, 0.4]])
-    assert distances(a, b) == {"decision": 0.5}  # the rows at 5 are the second class for one, the first for the other
+    assert distances(a, b) == {"decision": 0.4}  # the two rows at 5 are the second class for one, the first for the other
     c = tree([[0.0], [1.0], [2.0]], feature=1)
     assert distances(a, replace(b, value=a.value[:, ::-1])) == {"decision": 1.0}
     d = replace(tree([[0.0], [1.0], [6.0]]), missing_left=np.ones(3, dtype=bool))
-    # c says 1 1 2 2, d says 1 6 1 6
-    assert distances(c, d, regression=True) == {"value": 2.5}
+    # c says 1 1 2 2 1, d says 1 6 1 6 1
+    assert distances(c, d, regression=True) == {"value": 2.0}
     assert [(each.name, each.unit) for each in distances_of(c, True)] == [("value", "")]
     assert [(each.name, each.unit) for each in distances_of(c, False)] == [("decision", "share")]
 
@@ -218,6 +218,11 @@ def changed(field: str, at: int, value: int) -> TreeModel:
         (changed("right", 1, 5), "tree: child 5 of node 1 is out of range or has two parents"),
         (changed("right", 1, 3), "tree: child 3 of node 1 is out of range or has two parents"),
         (changed("right", 1, 2), "tree: child 2 of node 1 is out of range or has two parents"),
+        # nobody's child, and its own
+        (
+            replace(DEEP, left=np.array([3, 1, -1, -1, -1]), right=np.array([4, 2, -1, -1, -1])),
+            "tree: child 1 of node 1 is out of range or has two parents",
+        ),
         (changed("left", 1, -1), "tree: 2 nodes cannot be reached"),
     ],
 )
