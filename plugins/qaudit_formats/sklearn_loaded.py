@@ -6,11 +6,12 @@ Preprocessing is done by the model itself; the final estimator is lowered to a p
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier, is_regressor
+from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -21,6 +22,7 @@ from qaudit_formats.sklearn_lowering import CannotLower, Output, leaf_function, 
 from qaudit_formats.sklearn_refit import fresh_clone
 
 Floats = NDArray[np.float64]
+Ties = Literal["first", "last"]
 
 
 def _flat(estimator: Any) -> tuple[list[Any], Any]:
@@ -92,6 +94,19 @@ class Model:
             return np.asarray(estimator.decision_function(rows), dtype=np.float64).reshape(len(frame), -1)
         labels = np.asarray(estimator.predict(rows))
         return np.stack([labels == label for label in self.labels], axis=1).astype(np.float64)
+
+    def decide(self, frame: Any) -> NDArray[np.int64]:
+        """The index (n,) of the class that the estimator's own `predict` gives for each row."""
+        decided = np.asarray(self.estimator.predict(self.prepared(frame)))
+        index = np.full(len(decided), -1, dtype=np.int64)
+        for number, label in enumerate(self.labels):
+            index[decided == label] = number
+        return index
+
+    @property
+    def ties(self) -> Ties:
+        """`predict` takes the first of several largest classes; gradient boosting takes the second class at a margin of 0."""
+        return "last" if type(self.final) is GradientBoostingClassifier and len(self.labels) == 2 else "first"
 
     def encoded_names(self) -> tuple[str, ...]:
         """Unique names of the encoded columns: those of the transformers, or x0, x1, ... where they have none."""
@@ -197,4 +212,6 @@ def loaded(estimator: Any) -> Loaded:
         leaves=leaves,
         raw=raw,
         categories=model.texts,
+        decide=model.decide if classes else None,
+        ties=model.ties,
     )

@@ -130,6 +130,10 @@ class Loaded:
     """Encoded rows (n, width) -> the model's own margins (n, k) before the link."""
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The texts that the model's encoder knows, by column."""
+    decide: Callable[[Any], NDArray[Any]] | None = None
+    """Frame -> the class index (n,) that the model itself decides; the decisions of a report are compared with it."""
+    ties: Literal["first", "last"] = "first"
+    """Which class the model decides where several have the largest probability, or where a binary margin is 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class SubjectPart(Part):
         before=option_values.label,
         schema={"type": ["string", "boolean", "number", "null"]},
     )
-    cutoff: float | None = option(None, "cut-off of a binary decision", usual="0.5")
+    cutoff: float | None = option(None, "cut-off of a binary decision", usual="the model's own decision")
     trust: tuple[str, ...] = option(
         (),
         "sha256:DIGEST of a model file whose code may run",

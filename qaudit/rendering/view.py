@@ -175,8 +175,11 @@ def _why(facts: EvidenceTable, anchor: str) -> str:
 
 
 def _cutoff(subject: Subject) -> str:
+    if subject.decision:
+        return visible(subject.decision, 300)
     if subject.cutoff is None:
         return ""
+    # reports of earlier versions have no sentence of their own
     if subject.cutoff_source == "default":
         return f"The cut-off {subject.cutoff:g} is a default that nobody chose; decisions and flips depend on it."
     positive = visible(subject.positive or "", 40)

@@ -94,9 +94,13 @@ class Subject(Part):
     positive_source: str | None = None
     """Whether the author declared the positive class."""
     cutoff: float | None
-    """The score at which a row is decided positive; null unless there are two classes."""
+    """The score at which a row is decided positive; null where none was declared and the decision is the model's own."""
     cutoff_source: str | None
-    """Whether the author declared the cut-off."""
+    """Whether the author declared the cut-off; null unless there are two classes."""
+    decision: str = ""
+    """How predictions become decisions, in words; empty for a regression."""
+    decided_otherwise: Count | None = None
+    """Holdout rows on which the model's own predict decides otherwise; null where a cut-off is declared, or it was not asked."""
     target: str
     """The column that the model predicts."""
     size_bytes: Count

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from qaudit.core.contract import contract_problems
+from qaudit.core.decision import Ties
 from qaudit.core.explanation import Explanation
 from qaudit.core.json_values import Json
 from qaudit.core.program import Program, Quantized
@@ -116,6 +117,22 @@ def rows_breach(what: Literal["native", "encoded"], arrays: Arrays, rows: Mappin
     return None
 
 
+def decision_breach(answer: Json, arrays: Arrays, rows: int) -> str | None:
+    """The breach where a format plugin's decisions are not one class index for each holdout row, or `ties` is no known word."""
+    if answer["ties"] not in get_args(Ties):
+        return f"ties {answer['ties']!r}: expected one of {', '.join(get_args(Ties))}"
+    decided, native = arrays.get("decided.holdout"), arrays["native.holdout"]
+    if decided is None:
+        return None
+    classes = max(2, native.shape[1])
+    if decided.shape != (rows,) or decided.dtype.kind != "i":
+        return f"decisions of shape {decided.shape} and type {decided.dtype}, expected ({rows},) and integers"
+    if np.any(outside := (decided < 0) | (decided >= classes)):
+        row = int(np.argmax(outside))
+        return f"the decision in row {row + 1} is {decided[row]}, expected the index of one of {classes} classes"
+    return None
+
+
 def refit_of(packed_refit: Json, arrays: Arrays, rows: int) -> tuple[Program | None, Floats | None, Floats]:
     """A refitted model: its program and encoded rows (both None for a black box), and its predictions (n, k).
 
@@ -150,7 +167,8 @@ def breach(task: str, plugin: str, request: Json, request_arrays: Arrays, outcom
             unpack_program(answer["program"], outcome.arrays)
         if task == "encode":
             counts = {role: unpack_table(packed, request_arrays, role).rows for role, packed in request["tables"].items()}
-            return rows_breach("native", outcome.arrays, counts) or rows_breach("encoded", outcome.arrays, counts)
+            wrong = rows_breach("native", outcome.arrays, counts) or rows_breach("encoded", outcome.arrays, counts)
+            return wrong or decision_breach(answer, outcome.arrays, counts.get("holdout", 0))
         if task == "refit":
             rows = unpack_table(request["rows"], request_arrays, "rows").rows
             for packed in answer["refits"]:

@@ -22,6 +22,7 @@ from qaudit.pipeline.stages.find_text import interval, named, number, percent
 from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject
 
 LOWERED = {"proved": True, "statement": "Proved on 200 rows.", "why_not": None}
+OWN = "Decisions are the model's own: the class with the largest probability, and of several the first."
 BANNED = re.compile(
     r"\b(compliant|compliance|certif\w+|guarantee\w*|safe\w*|approved?|conform\w*|bias-free|unbiased|"
     r"because|caus\w+|due to|leads? to|drives?|driven|prove[sn]? that the model)\b",
@@ -42,7 +43,7 @@ def row(measure: str, value: float | None, about: dict[str, str], **changes: Any
 
 
 def test_flips_are_told_with_their_split_and_rows() -> None:
-    of = subject(report={"subject": {"lowering": LOWERED, "cutoff_source": "default"}, "data": {}})
+    of = subject(report={"subject": {"lowering": LOWERED, "decision": OWN}, "data": {}})
     two, eight = candidate(of, 2), candidate(of, 8)
     evidence = evaluate(of, Candidates((two, eight)), two).evidence
     found = {f.code: f for f in find(of, Candidates((two, eight)), evidence, two)}
@@ -54,7 +55,8 @@ def test_flips_are_told_with_their_split_and_rows() -> None:
     assert "between two wrong ones" not in flips.statement
     assert "QA-003" not in found
     assert found["QA-001"].statement == "Proved on 200 rows."
-    assert "nobody chose" in found["QA-016"].statement
+    assert found["QA-016"].statement == f"No cut-off was declared. {OWN}"
+    assert found["QA-016"].severity == "note"
     assert {"QA-005", "QA-006", "QA-008"} <= set(found)
 
 
@@ -206,7 +208,7 @@ def test_numbers_are_within_a_half_per_cent_of_what_they_say(value: float) -> No
 
 
 def test_findings_are_in_the_order_of_their_codes() -> None:
-    of = subject(report={"subject": {"lowering": LOWERED, "cutoff_source": "default"}, "data": {}})
+    of = subject(report={"subject": {"lowering": LOWERED, "decision": OWN}, "data": {}})
     two = candidate(of, 2)
     found = find(of, Candidates((two,)), evaluate(of, Candidates((two,)), two).evidence, two)
     codes = [finding.code for finding in found]

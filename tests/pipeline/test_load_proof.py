@@ -16,10 +16,11 @@ from qaudit.core.tensor import Floats
 from qaudit.engine import sweep, trees
 from qaudit.engine.rounding import gamma, prediction_bound
 from qaudit.pipeline.stages import load_proof
-from qaudit.pipeline.stages.load_proof import Proof, margins, not_lowered, prove
+from qaudit.pipeline.stages.load_proof import Proof, not_lowered, own_decisions, prove
 
 BINARY, MANY, NUMBERS = Decision("binary"), Decision("multiclass"), Decision("regression")
 ULP = 2.0**-52
+READING = "Before any quantization, our reading of the model against the model itself:"
 
 
 def stump(outputs: int = 2, **given_parts: Any) -> Program:
@@ -55,17 +56,17 @@ def test_an_ensemble_is_proved_bit_for_bit() -> None:
     found = prove(program, ROWS, native, BINARY, own)
     assert found == Proof(
         True,
-        "On all 3 holdout rows every leaf and every raw score equals the model's own bit for bit; predictions are identical; "
-        "every decision is the same.",
+        f"{READING} on all 3 holdout rows every leaf and every raw score equals the model's own bit for bit; "
+        "predictions are identical; every decision is the same.",
         3,
         0.0,
         4 * ULP,
         (),
     )
     one = prove(program, ROWS, native, BINARY, {"raw": own["raw"]}).statement
-    assert one.startswith("On all 3 holdout rows every raw score equals the model's own bit for bit; predictions")
+    assert one.startswith(f"{READING} on all 3 holdout rows every raw score equals the model's own bit for bit; predictions")
     none = prove(program, ROWS, native, BINARY, {}).statement
-    assert none == "On all 3 holdout rows predictions are identical; every decision is the same."
+    assert none == f"{READING} on all 3 holdout rows predictions are identical; every decision is the same."
 
 
 def test_raw_scores_are_those_before_link_and_scale() -> None:
@@ -108,12 +109,12 @@ def test_numbers_of_trees_may_not_lie_apart() -> None:
     native = sweep.predict(program, ROWS)
     same = proof(program, native, NUMBERS)
     assert (same.proved, same.bound, same.ambiguous) == (True, 0.0, ())
-    assert same.statement == "On all 3 holdout rows predictions are identical."
+    assert same.statement == f"{READING} on all 3 holdout rows predictions are identical."
     native[2, 0] += 2.0**-54
     found = proof(program, native, NUMBERS)
     assert found.statement.startswith("The lowering does not hold: row 3: the predictions lie 5.55e-17 apart, 0 is allowed.")
     assert load_proof._statement(program, {}, 3, 1e-9, 0, 0) == (
-        "On all 3 holdout rows predictions lie at most 1e-09 apart (0 allowed)."
+        f"{READING} on all 3 holdout rows predictions lie at most 1e-09 apart (0 allowed)."
     )
 
 
@@ -122,7 +123,7 @@ def test_rows_on_the_cutoff_may_be_decided_otherwise() -> None:
     native[1] = [0.25 - ULP, 0.75 + ULP]
     found = proof(stump(), native, Decision("binary", cutoff=0.75 + ULP))
     assert (found.proved, found.ambiguous) == (True, (1, 2))
-    says = "; 2 rows lie so near the cut-off that rounding alone could decide them, 1 of them are decided otherwise."
+    says = "; 2 rows lie so near another decision that rounding alone could decide them, 1 of them are decided otherwise."
     assert found.statement.endswith(says)
     edge = proof(stump(), sweep.predict(stump(), ROWS), Decision("binary", cutoff=0.75 + 4 * ULP))
     assert edge.ambiguous == (1, 2)
@@ -140,7 +141,7 @@ def test_ties_of_classes_may_be_decided_otherwise() -> None:
     native[0] = [0.5, 0.5 + ULP, 0.0]
     found = proof(program, native, MANY)
     assert (found.proved, found.ambiguous) == (True, (0,))
-    says = "; 1 rows lie so near a tie of two classes that rounding alone could decide them, 1 of them are decided otherwise."
+    says = "; 1 rows lie so near another decision that rounding alone could decide them, 1 of them are decided otherwise."
     assert found.statement.endswith(says)
 
 
@@ -167,9 +168,9 @@ def test_a_network_is_proved_within_its_bound() -> None:
     program = Program(("x",), (Dense(np.array([[1.0]]), np.zeros(1)),), "identity", "regression")
     rows = np.array([[1.0], [2.0]])
     found = proof(program, rows, NUMBERS, rows)
-    assert found == Proof(True, "On all 2 holdout rows predictions are identical.", 2, 0.0, 4 * gamma(3), ())
+    assert found == Proof(True, f"{READING} on all 2 holdout rows predictions are identical.", 2, 0.0, 4 * gamma(3), ())
     near = proof(program, rows + np.array([[0.0], [ULP]]) * 2, NUMBERS, rows)
-    says = "On all 2 holdout rows predictions lie within the stated rounding bound, at most 4.44e-16 apart."
+    says = f"{READING} on all 2 holdout rows predictions lie within the stated rounding bound, at most 4.44e-16 apart."
     assert (near.proved, near.statement) == (True, says)
     assert not proof(program, rows + 1e-12, NUMBERS, rows).proved
 
@@ -215,7 +216,7 @@ def test_predictions_that_are_no_numbers_are_a_fault(value: float) -> None:
     ],
 )
 def test_margins_are_distances_from_another_decision(decision: Decision, predictions: Any, expected: list[float]) -> None:
-    assert margins(decision, np.array(predictions)).tolist() == pytest.approx(expected)
+    assert decision.distance(np.array(predictions)).tolist() == pytest.approx(expected)
 
 
 def test_entries_of_the_report() -> None:
@@ -245,3 +246,50 @@ def test_entries_of_the_report() -> None:
         "ambiguous_count": 0,
         "why_not": "no format",
     }
+
+
+OWN = "Decisions are the model's own: the class with the largest probability, and of several the first."
+MARGIN = "Decisions are the model's own: the class on whose side the margin lies, and of several the first."
+HALVES = np.array([[0.5, 0.5], [0.25, 0.75], [0.75, 0.25]])
+SAME = " The model's own predict decides the same on all 3 holdout rows."
+OTHERWISE = (
+    " The model's own predict decides otherwise on {} of 3 holdout rows (first: row {}): "
+    "it does not follow its own probabilities there."
+)
+CLASSES = ("no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("decision", "native", "decided", "says", "otherwise"),
+    [
+        (BINARY, HALVES, [0, 1, 0], OWN + SAME, 0),
+        (BINARY, HALVES, [1, 1, 0], OWN + OTHERWISE.format(1, 1), 1),
+        (BINARY, HALVES, [0, 0, 1], OWN + OTHERWISE.format(2, 2), 2),
+        (replace(BINARY, ties="last"), HALVES, [1, 1, 0], OWN.replace("first", "last") + SAME, 0),
+        (BINARY, HALVES, None, f"{OWN} Its reader gives no decisions of the model to compare with.", None),
+        (BINARY, HALVES[:, :1] - 0.5, [0, 0, 1], MARGIN + SAME, 0),
+        (MANY, np.eye(3), [0, 1, 2], OWN + SAME, 0),
+        (MANY, np.eye(3), [0, 1, 1], OWN + OTHERWISE.format(1, 3), 1),
+        (NUMBERS, np.ones((3, 1)), None, "", None),
+    ],
+)
+def test_the_rule_of_the_decisions_in_words(
+    decision: Decision, native: Floats, decided: list[int] | None, says: str, otherwise: int | None
+) -> None:
+    own = None if decided is None else np.array(decided)
+    assert own_decisions(decision, native, own, CLASSES) == (says, otherwise)
+
+
+@pytest.mark.parametrize("own", [None, [1, 1, 1]])
+@pytest.mark.parametrize(
+    ("decision", "native", "says"),
+    [
+        (Decision("binary", 1, 0.15), HALVES, "Decisions are yes where its probability is at least the declared cut-off 0.15."),
+        (Decision("binary", 0, 0.15), HALVES, "Decisions are no where its probability is at least the declared cut-off 0.15."),
+        (Decision("binary", 0, -1.5), HALVES[:, :1], "Decisions are yes where the margin exceeds the declared cut-off -1.5."),
+    ],
+)
+def test_a_declared_cutoff_is_the_authors_and_not_compared(
+    decision: Decision, native: Floats, says: str, own: list[int] | None
+) -> None:
+    assert own_decisions(decision, native, None if own is None else np.array(own), CLASSES) == (says, None)

@@ -82,14 +82,16 @@ def test_the_positive_class_is_named_or_says_itself_which_is_larger(credit, tmp_
         subject = load(LoadRequest(tmp_path / "m.skops", tmp_path / "h.parquet", "y"), FORMATS, here)
         assert subject.report["subject"]["positive"] == positive
         assert subject.report["subject"]["positive_source"] == "assumed: the larger label"
-        assert subject.report["subject"]["cutoff_source"] == "default"
+        assert (subject.report["subject"]["cutoff"], subject.report["subject"]["cutoff_source"]) == (None, "the model's own")
         np.testing.assert_array_equal(subject.target["holdout"], np.unique(labels, return_inverse=True)[1])
 
 
-def test_margins_have_a_cutoff_of_zero(credit):
+def test_margins_are_decided_by_their_sign(credit):
     subject = load(credit(LinearSVC(), cutoff=None), FORMATS, here)
-    assert subject.native["holdout"].shape == (200, 1)
-    assert subject.decision.cutoff == 0.0
+    margins = subject.native["holdout"]
+    assert margins.shape == (200, 1)
+    assert subject.decision.cutoff is None
+    np.testing.assert_array_equal(subject.decision(margins), margins[:, 0] > 0)
     assert subject.program.link == "margin"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -124,12 +124,11 @@ def call(
         arrays["target"] = rows.target
     for number, column in enumerate(refits):
         arrays |= {f"refit.{number}.{repeat}": answer for repeat, answer in enumerate(refits[column])}
-    decision = subject.decision
     request = {
         "subject": hint(subject),
         "seed": plan.seed,
         "model": str(subject.model),
-        "decision": {"output": decision.output, "positive": decision.positive, "cutoff": decision.cutoff},
+        "decision": asdict(subject.decision),
         "classes": list(subject.classes),
         "variant": packed,
         "rows": shown,

@@ -46,10 +46,11 @@ def _parts(count: int) -> str:
 
 def cutoff(facts: FindingContext) -> Iterator[Finding]:
     told = facts.subject.report.get("subject", {})
-    if facts.subject.decision.output == "binary" and told.get("cutoff_source") == "default":
-        chosen = number(facts.subject.decision.cutoff)
-        text = f"The cut-off {chosen} is a default that nobody chose; every changed decision depends on it."
-        yield Finding("QA-016", text, (), "evidence", "attention")
+    rule, otherwise = told.get("decision"), told.get("decided_otherwise")
+    undeclared = facts.subject.decision.output == "binary" and facts.subject.decision.cutoff is None
+    if rule and (undeclared or otherwise):
+        text = f"No cut-off was declared. {rule}" if undeclared else rule
+        yield Finding("QA-016", text, (), "evidence", "attention" if otherwise else "note")
 
 
 def not_reproducible(facts: FindingContext) -> Iterator[Finding]:

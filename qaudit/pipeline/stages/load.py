@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit.core.decision import Decision
+from qaudit.core.decision import Decision, Ties
 from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.json_values import Json
 from qaudit.core.records import Feature
@@ -20,11 +20,11 @@ from qaudit.core.tensor import Floats
 from qaudit.errors import Refused
 from qaudit.inputs.data import summary
 from qaudit.pipeline.stages.load_model import Opened, Run, failed, loaded_by, open_file, parameters
-from qaudit.pipeline.stages.load_proof import not_lowered, prove
+from qaudit.pipeline.stages.load_proof import not_lowered, own_decisions, prove
 from qaudit.pipeline.stages.load_roles import Role, Wanted, calibration_of, overlaps, read_role
 from qaudit.pipeline.types import LoadedSubject, Progress
 from qaudit.sandbox import runner
-from qaudit.sandbox.answers import rows_breach
+from qaudit.sandbox.answers import decision_breach, rows_breach
 from qaudit.sandbox.job import Limits, PluginRef
 from qaudit.sandbox.pack_table import pack_table
 from qaudit.sandbox.runner import Call, keep_unit
@@ -88,8 +88,9 @@ def load(
     opened = open_file(request.model, request.trust, plugins, run, request.workdir, shown)
     roles, shared, notes = roles_of(request, opened)
     progress(f"load: {roles['holdout'].table.rows} holdout rows through the model")
-    encoded, native, given = _answers(opened, roles, run)
-    chosen = choose(request, opened.output, opened.classes, native["holdout"])
+    encoded, native, given, ties = _answers(opened, roles, run)
+    chosen = choose(request, opened.output, opened.classes, native["holdout"], ties)
+    rule, otherwise = own_decisions(chosen.decision, native["holdout"], given.get("decided"), opened.classes)
     lowering, proved = _lowering(opened, encoded, native, chosen.decision, given)
     unseen = _unseen(opened, roles["holdout"])
     notes += [f"Column {name!r}: {rows} holdout rows have a value that the encoder has not met." for name, rows in unseen.items()]
@@ -113,7 +114,11 @@ def load(
         native=native,
         target={name: role.target for name, role in roles.items() if role.target is not None},
         groups=roles["holdout"].groups,
-        report={"subject": _subject(request, opened, chosen, lowering, roles["holdout"]), "data": data},
+        report={
+            "subject": _subject(request, opened, chosen, lowering, roles["holdout"])
+            | {"decision": rule, "decided_otherwise": otherwise},
+            "data": data,
+        },
         evidence=_evidence(opened, roles, shared, data, unseen, lowering),
         skipped=(*opened.skipped, *_missing_roles(roles)),
     )
@@ -139,8 +144,8 @@ def _also(missing: tuple[str, ...]) -> str:
 
 def _answers(
     opened: Opened, roles: Mapping[str, Role], run: Run
-) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, NDArray[Any]]]:
-    """Encoded rows, native predictions by role, and what the model itself says of leaves and raw scores on the holdout."""
+) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, NDArray[Any]], Ties]:
+    """Encoded rows and native predictions by role; the model's own leaves, raw scores and decisions on the holdout; its ties."""
     tables: Json = {}
     arrays: dict[str, NDArray[Any]] = {}
     for name, role in roles.items():
@@ -153,14 +158,15 @@ def _answers(
         raise failed(outcome, opened.shown, opened.format, {name: role.file for name, role in roles.items()})
     counts = {name: role.table.rows for name, role in roles.items()}
     wrong = rows_breach("native", outcome.arrays, counts)
-    if worse := wrong or rows_breach("encoded", outcome.arrays, counts):
+    undecided = None if wrong else decision_breach(outcome.answer, outcome.arrays, counts["holdout"])
+    if worse := wrong or rows_breach("encoded", outcome.arrays, counts) or undecided:
         keep_unit(call, outcome, worse)
-    if wrong:
+    if wrong := wrong or undecided:
         raise Refused(f"{opened.shown}: {wrong}")
     answers = {name: np.array(array) for name, array in outcome.arrays.items()}
     encoded = {name: answers[f"encoded.{name}"] for name in roles if f"encoded.{name}" in answers}
-    given = {key: answers[f"{key}.holdout"] for key in ("leaves", "raw") if f"{key}.holdout" in answers}
-    return encoded, {name: answers[f"native.{name}"] for name in roles}, given
+    given = {key: answers[f"{key}.holdout"] for key in ("leaves", "raw", "decided") if f"{key}.holdout" in answers}
+    return encoded, {name: answers[f"native.{name}"] for name in roles}, given, outcome.answer["ties"]
 
 
 def labelled(positive: str | None, classes: Sequence[str]) -> str | None:
@@ -168,12 +174,17 @@ def labelled(positive: str | None, classes: Sequence[str]) -> str | None:
     return f"{positive}.0" if positive is not None and positive not in classes and f"{positive}.0" in classes else positive
 
 
-def choose(request: LoadRequest, output: str, classes: tuple[str, ...], native: Floats) -> DecisionSource:
-    """The decision. The positive class is named by the author; only 0/1, False/True and -1/1 say themselves which is larger."""
+def choose(request: LoadRequest, output: str, classes: tuple[str, ...], native: Floats, ties: Ties) -> DecisionSource:
+    """The decision: the model's own unless a cut-off is declared.
+
+    The positive class is named by the author; only 0/1, False/True and -1/1 say themselves which is larger.
+    """
     if output != "binary":
         if request.positive is not None and output == "regression":
             raise Refused(f"positive = {request.positive!r}: a regression has no classes")
-        return DecisionSource(Decision(output), None, None, None, None)
+        if request.cutoff is not None:
+            raise Refused(f"cutoff = {request.cutoff:g}: a cut-off goes with two classes, this is a {output} model")
+        return DecisionSource(Decision(output, ties=ties), None, None, None, None)
     positive, source = labelled(request.positive, classes), "declared"
     if positive is None:
         if set(classes) not in ASSUMED_PAIRS:
@@ -183,12 +194,11 @@ def choose(request: LoadRequest, output: str, classes: tuple[str, ...], native: 
         positive, source = max(classes, key=lambda label: (label == "True", label in ("1", "1.0"))), "assumed: the larger label"
     if positive not in classes:
         raise Refused(f"positive = {positive!r}: the classes of the model are {', '.join(classes)}")
-    margin = native.shape[1] == 1
-    cutoff = request.cutoff if request.cutoff is not None else 0.0 if margin else 0.5
-    if not margin and not 0 <= cutoff <= 1:
+    cutoff = None if request.cutoff is None else float(request.cutoff)
+    if cutoff is not None and native.shape[1] == 2 and not 0 <= cutoff <= 1:
         raise Refused(f"cutoff = {cutoff:g}: a probability between 0 and 1 is wanted")
-    told = "declared" if request.cutoff is not None else "default"
-    return DecisionSource(Decision("binary", classes.index(positive), float(cutoff)), positive, float(cutoff), source, told)
+    cutoff_source = "the model's own" if cutoff is None else "declared"
+    return DecisionSource(Decision("binary", classes.index(positive), cutoff, ties), positive, cutoff, source, cutoff_source)
 
 
 def _lowering(

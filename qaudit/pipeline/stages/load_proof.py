@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,18 +62,6 @@ def not_lowered(why_not: str) -> Json:
     }
 
 
-def margins(decision: Decision, predictions: Floats) -> Floats:
-    """Distance of each row (n,) from another decision; infinity for regression."""
-    if decision.output == "regression":
-        return np.full(len(predictions), np.inf)
-    if decision.output == "multiclass":
-        if predictions.shape[1] < 2:
-            return np.full(len(predictions), np.inf)
-        top = np.sort(predictions, axis=1)
-        return np.asarray((top[:, -1] - top[:, -2]) / 2)
-    return np.asarray(np.abs(decision.score(predictions) - decision.cutoff))
-
-
 def prove(program: Program, encoded: Floats, native: Floats, decision: Decision, given: Mapping[str, NDArray[Any]]) -> Proof:
     """Our predictions beside the model's own (n, k). `given` may hold its own `leaves` (n, trees) and `raw` (n, outputs)."""
     ours = sweep.predict(program, encoded)
@@ -82,7 +70,7 @@ def prove(program: Program, encoded: Floats, native: Floats, decision: Decision,
     allowed = prediction_bound(program, encoded)
     apart = np.abs(ours - native).max(axis=1) if len(native) else np.zeros(0)
     apart = np.where(np.isfinite(apart), apart, np.inf)
-    near = margins(decision, native) <= allowed
+    near = decision.distance(native) <= allowed
     first, second = decision(ours), decision(native)
     changed = np.zeros(len(native), dtype=bool) if first is None or second is None else np.asarray(first != second)
     faults = _faults(program, encoded, given) if _exact(program) else []
@@ -117,7 +105,7 @@ def _faults(program: Program, encoded: Floats, given: Mapping[str, NDArray[Any]]
 
 
 def _statement(program: Program, given: Mapping[str, NDArray[Any]], rows: int, error: float, near: int, changed: int) -> str:
-    compared = f"On all {rows} holdout rows "
+    compared = f"Before any quantization, our reading of the model against the model itself: on all {rows} holdout rows "
     if _exact(program):
         parts = [name for name, key in (("leaf", "leaves"), ("raw score", "raw")) if key in given]
         same = f"every {' and every '.join(parts)} equals the model's own bit for bit; " if parts else ""
@@ -134,5 +122,36 @@ def _decided(program: Program, near: int, changed: int) -> str:
         return ""
     if not near:
         return "; every decision is the same"
-    edge = "the cut-off" if program.output == "binary" else "a tie of two classes"
-    return f"; {near} rows lie so near {edge} that rounding alone could decide them, {changed} of them are decided otherwise"
+    return (
+        f"; {near} rows lie so near another decision that rounding alone could decide them, "
+        f"{changed} of them are decided otherwise"
+    )
+
+
+def own_decisions(
+    decision: Decision, native: Floats, decided: NDArray[Any] | None, classes: Sequence[str]
+) -> tuple[str, int | None]:
+    """The rule of the decisions in words, and the holdout rows on which the model's own `predict` decides otherwise.
+
+    `native` (n, k) are the model's own predictions, `decided` (n,) its own decisions or None. The count is None where a cut-off
+    is declared, since the decision is then the author's, and where the model does not say what it decides.
+    """
+    if decision.output == "regression":
+        return "", None
+    if decision.cutoff is not None:
+        if native.shape[1] == 1:
+            return f"Decisions are {classes[1]} where the margin exceeds the declared cut-off {decision.cutoff:g}.", None
+        chosen = classes[decision.positive]
+        return f"Decisions are {chosen} where its probability is at least the declared cut-off {decision.cutoff:g}.", None
+    largest = "the class on whose side the margin lies" if native.shape[1] == 1 else "the class with the largest probability"
+    rule = f"Decisions are the model's own: {largest}, and of several the {decision.ties}."
+    if decided is None:
+        return f"{rule} Its reader gives no decisions of the model to compare with.", None
+    other = np.flatnonzero(np.asarray(decision(native)) != decided)
+    if not other.size:
+        return f"{rule} The model's own predict decides the same on all {len(native)} holdout rows.", 0
+    where = f"{other.size} of {len(native)} holdout rows (first: row {other[0] + 1})"
+    return (
+        f"{rule} The model's own predict decides otherwise on {where}: it does not follow its own probabilities there.",
+        other.size,
+    )

@@ -20,15 +20,16 @@ from qaudit.sandbox.subject_model import frame, open_model
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     """request: model, tables {role: packed}; the arrays of each table under its role.
 
-    The answer has the arrays native.<role> (n, k), encoded.<role> (n, width) where the model has a program, and leaves.holdout
-    and raw.holdout where the model provides them. Raises Refused with role, row, column and value that the model rejects.
+    The answer has the arrays native.<role> (n, k), encoded.<role> (n, width) where the model has a program, and leaves.holdout,
+    raw.holdout and decided.holdout (n,) where the model provides them. `ties` says which of several largest classes it decides.
+    Raises Refused with role, row, column and value that the model rejects.
     """
     model = open_model(job)
     arrays: dict[str, NDArray[Any]] = {}
     for role, packed in job.request["tables"].items():
         table = unpack_table(packed, job.arrays, role)
         arrays |= _arrays_of_role(job, model, role, table)
-    return {"roles": sorted(job.request["tables"])}, arrays
+    return {"roles": sorted(job.request["tables"]), "ties": model.ties}, arrays
 
 
 def _arrays_of_role(job: Job, model: Loaded, role: str, table: Table) -> dict[str, NDArray[Any]]:
@@ -39,6 +40,8 @@ def _arrays_of_role(job: Job, model: Loaded, role: str, table: Table) -> dict[st
     job.phase("predict")
     # Predict before asking for leaves and raw outputs: only `_applied` names the bad value where the model rejects a row.
     arrays[f"native.{role}"] = _applied(model.predict, model, role, table)
+    if role == "holdout" and model.decide is not None:
+        arrays[f"decided.{role}"] = np.asarray(model.decide(frame(table)), dtype=np.int64)
     if role == "holdout" and model.encode is not None:
         for name, ask in (("leaves", model.leaves), ("raw", model.raw)):
             if ask is not None:

@@ -64,7 +64,7 @@ class Meter:
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     """Answer {"runs": [[explanation, ...], ...], "cost": [model rows a run]}; arrays `run<i>.<j>.<field>`.
 
-    request: model, decision {output, positive, cutoff}, classes, variant {form: native|program|quantized, packed}, rows and
+    request: model, decision {output, positive, cutoff, ties}, classes, variant {form: native|program|quantized, packed}, rows and
     background (packed tables), budget, runs [{seed, settings}], refits [[column, repeats]], describe (only what is offered).
     arrays: those of the tables and the variant, output, target, refit.<column number>.<repeat>.
     """
@@ -154,7 +154,7 @@ def variant(job: Job, loaded: Loaded) -> Callable[[Table], Floats]:
 def base_context(job: Job, meter: Meter, rows: Table, background: Table) -> Context:
     """The context of every run but for its seed."""
     declared = job.request["decision"]
-    decision = Decision(declared["output"], int(declared["positive"]), float(declared["cutoff"]))
+    decision = Decision(declared["output"], declared["positive"], declared["cutoff"], declared["ties"])
     refits = {
         column: [np.asarray(job.arrays[f"refit.{number}.{repeat}"], dtype=np.float64) for repeat in range(repeats)]
         for number, (column, repeats) in enumerate(job.request.get("refits", []))

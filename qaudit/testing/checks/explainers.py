@@ -109,7 +109,7 @@ class ExplainerTrial:
     def _context(self, model: Model, rows: Columns, output: str, seed: int) -> tuple[Context, Meter]:
         names = tuple(rows)
         background = {name: self.columns(rows=60, seed=21)[name] for name in names}
-        decision = Decision(output, cutoff=0.5)
+        decision = Decision(output)
         kinds = {name: "text" if rows[name].dtype == object else "number" for name in names}
         meter = Meter(lambda table: model(table.columns), names, kinds, BUDGET, lambda phase: None)
         predicted = model(rows)
