@@ -36,6 +36,7 @@ def model(refit):
     return Loaded(
         features=(Feature("a", "number"), Feature("b", "number")), classes=("0", "1"), output="binary", family="linear",
         width=2, program=program, why_not=None, predict=predict, encode=lambda frame: ENCODED, refit=refit,
+        decide=DECIDE, ties="TIES",
     )
 
 def refit(frame, target, *, without, seed):
@@ -46,6 +47,7 @@ def qaudit_offer_formats():
     yield Format("lin", "data", lambda path: path.read_bytes() == b"LINEAR", lambda path: model(refit), "one column")
 """
 GOOD = {"NATIVE": "np.column_stack([1 - p, p])", "BIAS": "1", "ENCODED": "frame.to_numpy(float)", "AGAIN": "model(None)"}
+GOOD |= {"DECIDE": "lambda frame: frame.iloc[:, 0].to_numpy() > 0", "TIES": "first"}
 
 
 @pytest.fixture
@@ -87,6 +89,27 @@ def test_a_good_format_leaves_nothing(request_of: LoadRequest, tmp_path: Path) -
     ("changed", "unit", "wrong"),
     [
         ({"BIAS": "3"}, "inspect_model-lin-1", "broken contract: step 0: bias: shape (3,), expected (1,)"),
+        ({"TIES": "second"}, "encode-lin-1", "ties 'second': expected one of first, last"),
+        (
+            {"DECIDE": "lambda frame: np.zeros((50, 2))"},
+            "encode-lin-1",
+            "decisions of shape (50, 2) and type int64, expected (50,) and integers",
+        ),
+        (
+            {"DECIDE": "lambda frame: np.zeros(49)"},
+            "encode-lin-1",
+            "decisions of shape (49,) and type int64, expected (50,) and integers",
+        ),
+        (
+            {"DECIDE": "lambda frame: np.where(np.arange(50) == 6, 2, 0)"},
+            "encode-lin-1",
+            "the decision in row 7 is 2, expected the index of one of 2 classes",
+        ),
+        (
+            {"DECIDE": "lambda frame: np.where(np.arange(50) < 1, -1, 0)"},
+            "encode-lin-1",
+            "the decision in row 1 is -1, expected the index of one of 2 classes",
+        ),
         ({"NATIVE": "p"}, "encode-lin-1", "predictions of shape (50,) for 50 holdout rows"),
         ({"NATIVE": "np.ones((3, 2))"}, "encode-lin-1", "predictions of shape (3, 2) for 50 holdout rows"),
     ],

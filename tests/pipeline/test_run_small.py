@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 import qaudit
@@ -235,3 +236,22 @@ def test_settings_are_an_input_of_the_audits_id(fitted: Any, tmp_path: Path) -> 
     assert first == again != other
     assert len(first) == 12
     assert isinstance(validated({}, ""), Settings)
+
+
+def test_accuracy_and_positive_rate_are_those_of_predict(tmp_path: Path) -> None:
+    """A forest of ten trees is often undecided; its decisions in the report are those of `predict`, ties included."""
+    draw = np.random.default_rng(3)
+    X = pd.DataFrame(draw.integers(0, 12, size=(700, 3)), columns=["a", "b", "c"]).astype(float)
+    y = pd.Series((X["a"] - X["b"] + draw.normal(scale=4, size=700) > 0).astype(int), name="answer")
+    forest = RandomForestClassifier(10, random_state=0).fit(X[:300], y[:300])
+    held, answers = X[300:], y[300:]
+    decided = forest.predict(held)
+    assert (decided != (forest.predict_proba(held)[:, 1] >= 0.5)).sum() > 10
+    report = small((forest, held, answers), tmp_path, positive="1")
+    frame = report.evidence
+    reference = frame[(frame.candidate == "reference") & frame.group.isna()].set_index("measure")["value"]
+    assert reference["accuracy"] == (decided == answers).mean()
+    assert reference["positive_rate"] == (decided == 1).mean()
+    subject = report.content["subject"]
+    assert (subject["cutoff"], subject["decided_otherwise"]) == (None, 0)
+    assert subject["decision"].endswith("The model's own predict decides the same on all 400 holdout rows.")
