@@ -11,6 +11,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.decision import Decision, Ties
 from qaudit.core.records import Format, Framework, Loaded, Tier
 from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
@@ -133,8 +134,27 @@ def rows(model: Loaded, count: int = 32) -> Table:
     return Table(columns)
 
 
+def _decisions(model: Loaded, inputs: Any, native: Floats) -> list[str]:
+    """What is wrong with the model's own decisions on the rows, beside its predictions (n, k)."""
+    if model.ties not in get_args(Ties):
+        return [f"ties {model.ties!r}, expected one of {', '.join(get_args(Ties))}"]
+    if model.decide is None:
+        return []
+    rule = Decision(model.output, ties=model.ties)
+    ours, own = rule(native), np.asarray(model.decide(inputs))
+    if ours is None:
+        return ["decide is given for a regression, which decides nothing"]
+    if own.shape != ours.shape:
+        return [f"decide gave shape {own.shape}, expected {ours.shape}"]
+    if not np.any(other := own != ours):
+        return []
+    row = int(np.argmax(other))
+    tie = f", a tie of which the {model.ties} is declared" if rule.distance(native)[row] == 0 else ""
+    return [f"row {row + 1}: decide gave class {own[row]}, its predictions say class {ours[row]}{tie}"]
+
+
 def same(trial: FormatTrial) -> list[str]:
-    """E4: the program predicts as the model does on toy rows, within rounding, and a second load predicts exactly the same."""
+    """E4: the program and a second load predict as the model does on toy rows, and its decisions follow its predictions."""
     model = trial.loaded()
     inputs = frame(rows(model))
     native: Floats = np.asarray(model.predict(inputs), dtype=np.float64)
@@ -144,6 +164,7 @@ def same(trial: FormatTrial) -> list[str]:
         return [f"predict gave shape {native.shape}, expected ({len(inputs)}, {outputs})"]
     if not np.array_equal(native, np.asarray(trial.record.load(trial.file()).predict(inputs), dtype=np.float64)):
         problems.append("loaded a second time, it predicts something else")
+    problems += _decisions(model, inputs, native)
     if model.program is None or model.encode is None:
         return problems
     encoded = np.asarray(model.encode(inputs), dtype=np.float64)
