@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from qaudit.core.__about__ import SPEC
 from qaudit.core.__about__ import VERSION as __version__
+from qaudit.core.catalogue.measures import Measure
 from qaudit.core.explanation import Attributions, Importance, LocalModels, TreeModel
 from qaudit.core.program import Program
 from qaudit.core.records import (
@@ -59,6 +60,7 @@ __all__ = [
     "Importance",
     "Loaded",
     "LocalModels",
+    "Measure",
     "Program",
     "QType",
     "QuantizedTensor",

@@ -19,14 +19,15 @@ from test_architecture import ORDER
 import qaudit
 from qaudit.cli import plugins
 from qaudit.cli.main import main
-from qaudit.core.evidence import TOPICS, VERDICTS
+from qaudit.core.catalogue.sections import SECTIONS
+from qaudit.core.catalogue.verdicts import VERDICTS
+from qaudit.core.evidence import TOPICS
 from qaudit.plugin_host.discovery import Kind, from_file
 from qaudit.rendering.custom_template.markup import ELEMENTS
 from qaudit.rendering.custom_template.sandbox import FILTERS
 from qaudit.rendering.custom_template.source import read_custom_template
 from qaudit.rendering.custom_template.styles import PROPERTIES
 from qaudit.rendering.html import page
-from qaudit.rendering.table import SECTIONS
 from qaudit.testing.checks.runner import check_plugin
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +48,7 @@ def generator(name: str = "plugin_docs") -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize(("page", "count"), [("write-a-quantizer", 5), ("write-an-explainer", 3)])
+@pytest.mark.parametrize(("page", "count"), [("write-a-quantizer", 6), ("write-an-explainer", 4)])
 def test_snippets_of_a_page_for_authors_run(page: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     code = snippets(ROOT / "docs" / f"{page}.md", "python")
@@ -119,6 +120,11 @@ def test_the_vocabulary_page_has_every_public_name_under_a_heading() -> None:
     vocabulary = generator("vocabulary_docs")
     listed = [name for module in vocabulary.MODULES for name in vocabulary.names_of(module)]
     assert sorted([*listed, *vocabulary.OTHER]) == sorted(qaudit.__all__)
+
+
+def test_the_page_of_measures_is_written_from_the_catalogue() -> None:
+    page = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")
+    assert page == generator("catalogue_docs").page(), "run: python tools/catalogue_docs.py"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

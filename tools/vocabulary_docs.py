@@ -31,6 +31,7 @@ MODULES = {
     "qaudit.core.tensor": "Quantized tensors",
     "qaudit.core.program": "Programs",
     "qaudit.core.steps": "Steps of a program",
+    "qaudit.core.catalogue.measures": "Measures",
     "qaudit.core.explanation": "Explanations",
     "qaudit.errors": "Errors",
     "qaudit.api": "Functions",
@@ -101,6 +102,8 @@ def _fields(value: Any) -> Iterator[str]:
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
+    if inspect.isfunction(field.default):
+        return f"`{field.default.__name__}`"
     if field.default is not dataclasses.MISSING:
         return f"`{field.default!r}`" if not dataclasses.is_dataclass(field.default) else f"`{type(field.default).__name__}()`"
     if field.default_factory is not dataclasses.MISSING:

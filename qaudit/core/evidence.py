@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Verdict = Literal["within", "near", "outside", "undecided", "no_limit", "not_assessed"]
-VERDICTS: tuple[Verdict, ...] = ("within", "near", "outside", "undecided", "no_limit", "not_assessed")
+from qaudit.core.catalogue.measures import OF_PLUGIN, Unit, known
+from qaudit.core.catalogue.sections import Anchor
+from qaudit.core.catalogue.verdicts import VerdictWord
+
 ABOUT = (
     "candidate",
     "against",
@@ -28,62 +30,6 @@ ABOUT = (
     "repeat",
     "value_of",
 )
-
-PAGES: dict[str, tuple[str, ...]] = {
-    "precision": (
-        "accuracy",
-        "accuracy_change",
-        "auc_change",
-        "brier",
-        "brier_change",
-        "contribution",
-        "ece",
-        "ece_change",
-        "effective_bits",
-        "flip_rate",
-        "flips",
-        "flips_broken",
-        "flips_fixed",
-        "flips_other",
-        "kl",
-        "log_loss",
-        "log_loss_change",
-        "mae",
-        "mae_change",
-        "max_abs_error",
-        "mcnemar_p",
-        "mean_abs_error",
-        "positive_rate",
-        "positive_rate_change",
-        "r2",
-        "r2_change",
-        "rmse",
-        "rmse_change",
-        "roc_auc",
-        "score_change",
-        "score_change_histogram",
-        "size_bytes",
-        "sqnr_db",
-    ),
-    "importance": ("importance", "rank_biased_overlap", "spearman", "top_k_overlap"),
-    "surrogate": (
-        "added_nodes",
-        "added_parameters",
-        "base_rate_fidelity",
-        "depth",
-        "explain_cost",
-        "fidelity",
-        "leaves",
-        "sweep_added_parameters",
-        "sweep_depth",
-        "sweep_fidelity",
-        "sweep_leaves",
-    ),
-    "local": ("attribution", "local_r2", "reason_change_floor", "reason_change_rate"),
-    "drift": ("drift", "drift_floor", "drift_ratio", "kendall_tau"),
-    "evidence": ("environment_packages", "inputs_hashed", "parameters_changed"),
-}
-"""Where a measure is shown: section anchor -> measures. Limits and links read it."""
 
 TOPICS = (
     "model.identity",
@@ -110,11 +56,6 @@ TOPICS = (
 """The evidence fields that frameworks ask for; every row of evidence bears one as its topic."""
 
 
-def section_of(measure: str) -> str:
-    """The anchor of the section that shows a measure; the evidence section for one that is not listed."""
-    return next((anchor for anchor, measures in PAGES.items() if measure in measures), "evidence")
-
-
 @dataclass(frozen=True, slots=True)
 class Interval:
     """[low, high] at `level` by `method`."""
@@ -131,10 +72,12 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One number the host measured.
+    """One measured number.
 
-    `value` is None where it could not be assessed; `reason` then says why. `about` has keys from ABOUT only. `by` is the plugin
-    or stage that it came from. `topic` is one of the evidence fields of the frameworks ("quantization.precision_loss").
+    `measure` is a name of the catalogue, in a unit declared there, or `plugin.measure` where a plugin declares it. `value` is
+    None where it could not be assessed; `reason` then says why. `about` has keys from ABOUT only. `by` is the plugin or stage
+    that it came from. `topic` is one of the evidence fields of the frameworks ("quantization.precision_loss"). Raises ValueError
+    on a measure or a unit that the catalogue does not have.
     """
 
     measure: str
@@ -161,6 +104,28 @@ class Evidence:
             raise ValueError(f"evidence {self.measure}: unknown about keys {sorted(unknown)}")
         if self.value is not None and not math.isfinite(self.value):
             raise ValueError(f"evidence {self.measure}: value {self.value}")
+        self._check_measure()
+
+    def _check_measure(self) -> None:
+        """Measures of plugins are checked where a plugin declares them."""
+        if not OF_PLUGIN.fullmatch(self.measure):
+            known(self.measure).unit_in(self.unit)
+
+
+def measured(
+    measure: str,
+    value: float | None,
+    about: Mapping[str, str],
+    by: str,
+    topic: str,
+    *,
+    unit: Unit | None = None,
+    interval: Interval | None = None,
+    n: int | None = None,
+    reason: str | None = None,
+) -> Evidence:
+    """A row of one of the host's measures in the unit that the catalogue declares; `unit` only where that depends on the task."""
+    return Evidence(measure, value, known(measure).unit_in(unit), interval, n, about, by, topic, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +141,7 @@ class Finding:
     """The sentence."""
     evidence: tuple[int, ...]
     """Numbers of the rows of evidence under it."""
-    section: str
+    section: Anchor
     """The section that shows it."""
     severity: Literal["note", "attention"] = "note"
     """Whether it asks for attention."""
@@ -216,9 +181,9 @@ class Assessment:
     """The limit."""
     evidence: int | None
     """Number of the row of evidence that it was compared with; null where nothing was measured."""
-    verdict: Verdict
+    verdict: VerdictWord
     """The result."""
-    section: str
+    section: Anchor
     """The section that shows it."""
     reason: str = ""
     """What a reader should know of the comparison."""

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue.measures import Measure
+from qaudit.core.catalogue.plugin_measures import ignored
 from qaudit.core.program import Program
 from qaudit.core.tensor import Floats
 
@@ -48,6 +50,7 @@ class Quantizer:
     quantize(values, calibration, **settings) -> QuantizedTensor | None, for weights, thresholds and leaves;
     inputs(calibration, **settings) -> Grid | None, for the inputs of a dense layer;
     model(program, calibrations, **settings) -> {parameter: QuantizedTensor}, where tensors depend on each other.
+    `measures` are numbers of its own that it records with `calibration.record_measure(name, value)`.
     """
 
     name: str
@@ -58,17 +61,22 @@ class Quantizer:
     model: Callable[..., Any] | None = None
     needs: tuple[str, ...] = ()
     claims: Claims = Claims()
+    measures: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Explainer:
-    """explain(context, **settings) -> Explanation or a tuple of them; needs: "target", "refits"."""
+    """explain(context, **settings) -> Explanation or a tuple of them; needs: "target", "refits".
+
+    `measures` are numbers of its own that it records with `context.record_measure(name, value, feature=None)`.
+    """
 
     name: str
     summary: str
     explain: Callable[..., Any]
     settings: Mapping[str, Setting] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    measures: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +86,8 @@ class Context:
     `predict(columns) -> (n, k)`, `columns` a mapping of raw column name to array; `decide(predictions) -> (n,)` int, or None for
     regression; `output` (n,) int: the predict column explained for each of `rows`; `rows` and `background` are such mappings.
     `target` (n,) int class index (float64 for regression) with needs=("target",); `refits[column]` a list of (n, k) arrays with
-    needs=("refits",).
+    needs=("refits",). `record_measure(name, value, feature=None)` records a value of a measure that the plugin declares, of the
+    model as a whole or of one column, once each.
     """
 
     predict: Callable[[Mapping[str, NDArray[Any]]], Floats]
@@ -92,6 +101,7 @@ class Context:
     budget: int
     target: NDArray[Any] | None = None
     refits: Mapping[str, list[Floats]] | None = None
+    record_measure: Callable[..., None] = ignored
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue.plugin_measures import ignored
+
 Floats = NDArray[np.float64]
 Array = NDArray[Any]
 
@@ -172,6 +174,8 @@ class Calibration:
     `low` and `high` are the observed range, `inputs` the inputs (n, in) of the parameter's layer or None.
     `effect(replaced, label=None)` is the mean absolute change of the prediction on the calibration rows when this parameter (an
     array), or several ({parameter: array}), are replaced. A call with a label becomes evidence of the measure `contribution`.
+    `record_measure(name, value, whole=False)` records a value of a measure that the plugin declares, of this parameter or of the
+    whole candidate, once each.
     """
 
     name: str
@@ -183,6 +187,7 @@ class Calibration:
     inputs: Floats | None
     seed: int
     effect: Callable[..., float] = field(repr=False)
+    record_measure: Callable[..., None] = field(default=ignored, repr=False)
 
 
 QuantizeResult = QuantizedTensor | None

@@ -15,11 +15,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
-from qaudit.core.evidence import ABOUT, PAGES, Limit, plain
+from qaudit.core.catalogue.measures import MEASURES, OF_PLUGIN
+from qaudit.core.evidence import ABOUT, Limit, plain
 from qaudit.errors import Refused, unknown
 
 FREE = tuple(key for key in ABOUT if key not in ("candidate", "against"))
 """Keys that `where` may name. A limit always applies to the candidate under assessment against the reference."""
+LIMITED = tuple(sorted(name for name, measure in MEASURES.items() if measure.of == "candidate"))
+"""Measures that a limit can be set on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,10 @@ class _Limit(BaseModel):
     @field_validator("measure")
     @classmethod
     def _known(cls, measure: str) -> str:
-        return _one_of(measure, sorted(name for names in PAGES.values() for name in names), "measure")
+        if measure in MEASURES and measure not in LIMITED:
+            raise ValueError(f"{measure!r} speaks of the audit, not of a candidate: no limit can be set on it")
+        # whether a plugin has such a measure is known when it runs, and whether there is such a plugin when plugins are selected
+        return measure if OF_PLUGIN.fullmatch(measure) else _one_of(measure, LIMITED, "measure")
 
     @field_validator("where")
     @classmethod

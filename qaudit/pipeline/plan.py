@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qaudit.core.catalogue.measures import OF_PLUGIN
 from qaudit.core.evidence import Skipped, canonical_json
 from qaudit.core.json_values import Json
 from qaudit.core.plugin_settings import Chosen
-from qaudit.errors import Refused
+from qaudit.errors import Refused, did_you_mean
 from qaudit.inputs.audit_toml import as_table, audit_date
 from qaudit.inputs.option import REGISTER, TOML
 from qaudit.inputs.options import OPTIONS, PluginPart, Settings
 from qaudit.inputs.policy import Policy, read_policy
 from qaudit.pipeline import environment
 from qaudit.pipeline.stages.load import LoadRequest
-from qaudit.plugin_host.discovery import KINDS, PluginHost
+from qaudit.plugin_host.discovery import KINDS, Kind, PluginHost
 from qaudit.registry import models
 from qaudit.registry.models import Registered
 from qaudit.sandbox.job import PluginRef
@@ -31,6 +32,8 @@ REGISTERED = tuple(each for each in _OF_THE_MODEL if each.on(REGISTER) and not e
 """The options that the card of a registered model keeps; those with a path are files of the registry."""
 _FIELDS = {"train": "training"}
 """The fields of LoadRequest whose name is not that of the option."""
+MEASURING: tuple[Kind, ...] = ("quantizer", "explainer")
+"""Kinds of plugins that may declare measures of their own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +66,18 @@ def make_plan(settings: Settings, output: Path | None, scratch: Path) -> Plan:
     plugins["framework"] = host.select("framework", list(wanted) if wanted is not None else None)
     doubled = tuple(row for kind in KINDS if _names(chosen.get(kind)) is None for row in host.doubled(kind))
     selections = {kind: _selections(parts) for kind, parts in chosen.items()}
+    if policy is not None:
+        _check_limits(policy, settings.policy.file, [ref.name for kind in MEASURING for ref in plugins[kind]])
     return Plan(settings, load_request(settings, scratch), host, plugins, selections, policy, date, doubled)
+
+
+def _check_limits(policy: Policy, file: str | None, names: Sequence[str]) -> None:
+    """Refuse a limit on a measure of a plugin that is not selected."""
+    for limit in policy.limits:
+        plugin = limit.measure.partition(".")[0]
+        if OF_PLUGIN.fullmatch(limit.measure) and plugin not in names:
+            said = did_you_mean(plugin, sorted(set(names)))
+            raise Refused(f"{file}: limit {limit.id}: measure {limit.measure!r}: no selected plugin is named {plugin!r}; {said}")
 
 
 def _names(parts: Sequence[PluginPart] | None) -> list[str] | None:

@@ -26,6 +26,7 @@ from qaudit.pipeline.stages.explain import explain
 from qaudit.pipeline.stages.find import find
 from qaudit.pipeline.stages.frameworks import frameworks
 from qaudit.pipeline.stages.load import load
+from qaudit.pipeline.stages.plugin_measures import declared_sections
 from qaudit.pipeline.stages.previous import read_report
 from qaudit.pipeline.stages.quantize import quantize
 from qaudit.pipeline.stages.refit_variants import Variants
@@ -136,6 +137,7 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, units: CachedRun
             run_many=units.run_many,
             refits=refits,
             seed=seed,
+            taken=declared_sections(candidates.plugins),
             progress=show,
         )
     with show.stage("report", "findings, limits, frameworks"):
@@ -145,7 +147,8 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, units: CachedRun
         lists, unlisted = frameworks(plan.plugins["framework"], None, evidence, settings.author, units.run)
         skipped = [*plan.skipped, *subject.skipped, *candidates.skipped, *measured.skipped, *explained.skipped, *refits.skipped]
         skipped += unlisted
-        assessments = assess(plan.policy, evidence, judged.id if judged else None)
+        declared = declared_sections([*candidates.plugins, *explained.plugins])
+        assessments = assess(plan.policy, evidence, judged.id if judged else None, declared)
         report = assemble(
             audit={"id": name, "date": plan.date, "seed": seed, "bits": list(bits) if bits else None},
             subject=subject,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,34 +14,22 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from qaudit.core.catalogue.sections import SECTIONS
+from qaudit.core.numbers import NONE
+from qaudit.core.numbers import whole as whole_number
 from qaudit.errors import Refused
 from qaudit.rendering.assets import font_rules, templates
 from qaudit.rendering.custom_template.layout import DEFAULT, contents, lay_out, linked, marked
-from qaudit.rendering.numbers import NONE
-from qaudit.rendering.numbers import whole as whole_number
 from qaudit.rendering.pages.record import TO_DO
 from qaudit.rendering.text import harmless, visible
+from qaudit.rendering.verdict_marks import Theme, chart_rules, icons, ring, rules, variables
 from qaudit.rendering.view import build
 from qaudit.report.model import Report
 
 LANGUAGES = ("en",)
 LONGEST_PRINT = 20_000
-LIGHT = {
-    "within": "#0b62a4",
-    "near": "#b87500",
-    "outside": "#8e1230",
-    "undecided": "#4b5663",
-    "grey": "#6b7785",
-    "mark": "#ffffff",
-}
-DARK = {
-    "within": "#6db3ee",
-    "near": "#f0b13c",
-    "outside": "#ff8da3",
-    "undecided": "#b9c4cf",
-    "grey": "#a3afbc",
-    "mark": "#12181f",
-}
+GREYS: Mapping[Theme, tuple[str, str]] = {"light": ("#ffffff", "#6b7785"), "dark": ("#12181f", "#a3afbc")}
+"""Of a theme: the line on a filled icon, and the grey of rings."""
 
 
 @dataclass(slots=True)
@@ -132,34 +120,36 @@ def _hash(text: str) -> str:
 def _styles(pdf: bool) -> list[tuple[str, str]]:
     """(media, text) of every style element."""
     read = {name: (templates() / f"{name}.css").read_text(encoding="utf-8") for name in ("style", "print", "screen", "dark")}
-    common = font_rules() + "\n" + read["style"] + _icons("", LIGHT)
+    common = font_rules() + "\n" + read["style"] + variables("light", ":root") + rules() + _icons("", "light")
     if pdf:
         return [("", common + read["print"])]
-    dark = read["dark"] + _icons("ROOT ", DARK)
+    dark = read["dark"] + variables("dark", "ROOT") + chart_rules("dark", "ROOT") + _icons("ROOT ", "dark")
     chosen = dark.replace("ROOT", ":root[data-theme=dark]")
     asked = "@media (prefers-color-scheme:dark){" + dark.replace("ROOT", ":root:not([data-theme=light])") + "}"
     return [("", common), ("print", read["print"]), ("screen", read["screen"] + asked + chosen)]
 
 
-def _icons(prefix: str, colour: Mapping[str, str]) -> str:
-    """Verdict marks and evidence discs as background images: a shape each, so that colour is never alone."""
-    mark, grey = colour["mark"], colour["grey"]
-    line = f'fill="none" stroke="{mark}" stroke-width="1.8"'
-    ring = f'<circle cx="8" cy="8" r="6" fill="none" stroke="{grey}" stroke-width="1.6"/>'
+def _icons(prefix: str, theme: Theme) -> str:
+    """Icons of verdicts and of the states of a framework's items, as background images."""
+    line, grey = GREYS[theme]
     shapes = {
-        "within": f'<circle cx="8" cy="8" r="7" fill="{colour["within"]}"/><path d="M4.6 8.2L7 10.6L11.4 5.8" {line}/>',
-        "near": f'<path d="M8 1L15.4 14.6H.6Z" fill="{colour["near"]}"/><path d="M8 5.6V10M8 11.4V13" {line}/>',
-        "outside": f'<path d="M1 1H15V15H1Z" fill="{colour["outside"]}"/><path d="M4.8 4.8L11.2 11.2M11.2 4.8L4.8 11.2" {line}/>',
-        "undecided": f'<path d="M8 .4L15.6 8L8 15.6L.4 8Z" fill="{colour["undecided"]}"/><path d="M4.8 8H11.2" {line}/>',
-        "not_assessed": ring + f'<path d="M5 8H11" fill="none" stroke="{grey}" stroke-width="1.6"/>',
-        "no_limit": ring,
-        "none": "",
+        **icons(theme, line, grey),
         "st-here": f'<circle cx="8" cy="8" r="6.8" fill="{grey}"/>',
-        "st-partial": ring + f'<path d="M8 2A6 6 0 0 0 8 14Z" fill="{grey}"/>',
-        "st-not_here": ring,
+        "st-partial": ring(grey) + f'<path d="M8 2A6 6 0 0 0 8 14Z" fill="{grey}"/>',
+        "st-not_here": ring(grey),
     }
-    rules = []
-    for name, inner in shapes.items():
-        svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">{inner}</svg>'
-        rules.append(f'{prefix}.i.{name}{{background-image:url("data:image/svg+xml,{quote(svg)}")}}' if inner else "")
-    return "\n".join(rules) + "\n"
+    return "\n".join(f'{prefix}.i.{name}{{background-image:url("{_picture(inner)}")}}' for name, inner in shapes.items()) + "\n"
+
+
+def _picture(inner: str) -> str:
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">{inner}</svg>'
+    return f"data:image/svg+xml,{quote(svg)}"
+
+
+def missing_templates(anchors: Iterable[str]) -> list[str]:
+    """Sections that have no template."""
+    return [anchor for anchor in anchors if not (templates() / "sections" / f"{anchor}.html.j2").is_file()]
+
+
+if _missing := missing_templates(SECTIONS):
+    raise ImportError(f"report_templates/sections: no template for {', '.join(_missing)}")

@@ -1,4 +1,4 @@
-"""Reading a report: the evidence table by measure and by what a row is about, and the names measures have in print."""
+"""Reading a report: the evidence table by measure and by what a row is about."""
 
 from __future__ import annotations
 
@@ -7,94 +7,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from qaudit.rendering.numbers import NONE, column, one, span
+from qaudit.core.catalogue.measures import MEASURES, is_signed
+from qaudit.core.numbers import NONE, column, one, span
 from qaudit.rendering.text import visible
+from qaudit.report.inputs import DeclaredMeasure
 from qaudit.report.model import Candidate, Limit, Report, Row
-
-MEASURES: dict[str, tuple[str, str]] = {
-    "accuracy": ("Accuracy", "high"),
-    "roc_auc": ("AUC (ROC)", "high"),
-    "log_loss": ("Log loss", "low"),
-    "brier": ("Brier score", "low"),
-    "ece": ("Calibration error (ECE)", "low"),
-    "r2": ("R²", "high"),
-    "mae": ("Mean absolute error", "low"),
-    "rmse": ("Root mean squared error", "low"),
-    "flips": ("Decisions changed, rows", "low"),
-    "flip_rate": ("Decisions changed", "low"),
-    "flips_fixed": ("Changed to the right decision", ""),
-    "flips_broken": ("Changed to the wrong decision", "low"),
-    "max_abs_error": ("Largest score change", "low"),
-    "mean_abs_error": ("Mean score change", "low"),
-    "kl": ("Divergence of predictions (KL)", "low"),
-    "sqnr_db": ("Signal to quantization noise", "high"),
-    "effective_bits": ("Effective bits", "low"),
-    "size_bytes": ("Size of the parameters", "low"),
-    "importance": ("Feature importance", ""),
-    "kendall_tau": ("Rank agreement (Kendall τ)", "high"),
-    "fidelity": ("Surrogate agreement", "high"),
-    "base_rate_fidelity": ("Base rate of the decision", ""),
-    "added_nodes": ("Nodes added by the tree", "low"),
-    "added_parameters": ("Parameters added by the tree", "low"),
-    "accuracy_change": ("Change of accuracy", "high"),
-    "auc_change": ("Change of AUC", "high"),
-    "brier_change": ("Change of the Brier score", "low"),
-    "log_loss_change": ("Change of log loss", "low"),
-    "ece_change": ("Change of calibration error", "low"),
-    "r2_change": ("Change of R²", "high"),
-    "mae_change": ("Change of the mean absolute error", "low"),
-    "rmse_change": ("Change of the root mean squared error", "low"),
-    "positive_rate": ("Share of positive decisions", ""),
-    "positive_rate_change": ("Change of the share of positive decisions", ""),
-    "flips_other": ("Changed between two wrong decisions", ""),
-    "mcnemar_p": ("Fixed against broken, exact McNemar p", ""),
-    "score_change": ("Score change", "low"),
-    "attribution": ("Attribution", ""),
-    "local_r2": ("Fit of local models (R²)", "high"),
-    "reason_change_rate": ("Top reason changed", "low"),
-    "reason_change_floor": ("Top reason changed, floor", ""),
-    "drift": ("Explanation drift", "low"),
-    "drift_floor": ("Drift floor", ""),
-    "explain_cost": ("Model rows evaluated per explained row", "low"),
-    "leaves": ("Leaves of the surrogate tree", "low"),
-    "depth": ("Depth of the surrogate tree", "low"),
-    "contribution": ("Mean change of the prediction", ""),
-    "proved_rate": ("Rows proved unchanged", "high"),
-    "score_change_histogram": ("Rows by score change", ""),
-}
-METRICS = ("accuracy", "roc_auc", "log_loss", "brier", "ece", "positive_rate", "r2", "mae", "rmse")
-CHANGES = {"roc_auc": "auc_change"}
-KEYS = (
-    "auc_change", "accuracy_change", "r2_change", "flip_rate", "flips_broken", "max_abs_error", "mean_abs_error", "mae_change",
-    "kendall_tau", "fidelity", "reason_change_rate", "drift", "effective_bits",
-)  # fmt: skip
-VERDICTS: dict[str, tuple[str, str]] = {
-    "outside": ("Outside", "does not meet the limit"),
-    "undecided": ("Undecided", "the interval lies on both sides of the limit"),
-    "near": ("Near", "meets the limit, inside the warning band"),
-    "not_assessed": ("Not assessed", "nothing was measured for it; never counted as within"),
-    "no_limit": ("No limit set", "measured, with no limit to hold it against"),
-    "within": ("Within", "meets the limit"),
-}
-ORDER = tuple(VERDICTS)
-SECTIONS: dict[str, str] = {
-    "result": "Result",
-    "rules": "Rules and results",
-    "precision": "Precision loss",
-    "importance": "Feature importance",
-    "surrogate": "Surrogate tree",
-    "local": "Local explanations",
-    "drift": "Explanation drift",
-    "frameworks": "Regulatory evidence lists",
-    "evidence": "Evidence and limits",
-    "signoff": "Sign-off and exceptions",
-}
 
 
 def title(measure: str) -> str:
     """The name of a measure in print."""
     known = MEASURES.get(measure)
-    return known[0] if known else visible(measure.replace("_", " ").capitalize())
+    return known.title if known else visible(measure.replace("_", " ").capitalize())
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +40,16 @@ class EvidenceTable:
     def judged_candidate(self) -> Candidate | None:
         """The judged candidate; None where none is judged."""
         return next((each for each in self.report.candidates if each.id == self.judged), None)
+
+    @property
+    def declared(self) -> dict[str, DeclaredMeasure]:
+        """The measures that plugins declared, by name."""
+        return {measure.name: measure for plugin in self.report.plugins for measure in plugin.measures}
+
+    def title(self, measure: str) -> str:
+        """The name of a measure in print, those of plugins included."""
+        own = self.declared.get(measure)
+        return title(measure) if own is None else visible(own.title)
 
     @property
     def evidence(self) -> tuple[Row, ...]:
@@ -178,7 +111,7 @@ def judged_number(limit: Limit, row: Row | None) -> float | None:
 
 def signed(of: Row | Limit) -> bool:
     """Whether a measure is a change, printed with its sign."""
-    return of.measure.endswith("_change")
+    return is_signed(of.measure)
 
 
 def limit_text(limit: Limit, unit: str) -> str:
@@ -194,11 +127,6 @@ def where_text(about: Mapping[str, str]) -> str:
         for key, text in sorted(about.items())
         if key not in ("candidate", "against")
     )
-
-
-def worst(verdicts: Iterable[str]) -> str | None:
-    """The verdict that needs attention first."""
-    return min(verdicts, key=ORDER.index, default=None)
 
 
 NUMBER = re.compile(r"(?<![\d.])[-+]?(?:inf|\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)")

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any, assert_never
 
 from babel.dates import format_date
 
+from qaudit.core.catalogue.sections import NUMBERS, SECTIONS, Anchor, Section
+from qaudit.core.catalogue.verdicts import VERDICTS, worst
 from qaudit.core.json_values import Json
-from qaudit.rendering.numbers import capped
+from qaudit.core.numbers import capped, setting
 from qaudit.rendering.pages import drift, explanations, page_one, precision, record
-from qaudit.rendering.table import SECTIONS, VERDICTS, EvidenceTable, worst
+from qaudit.rendering.pages.further import further
+from qaudit.rendering.table import EvidenceTable
 from qaudit.rendering.text import look_alikes, sentence, visible
 from qaudit.report.inputs import Subject
 from qaudit.report.model import Finding, Report
 
 MOST_RULES, MOST_FINDINGS, LONGEST_NAME, MOST_LISTED = 100, 60, 4_000, 40
-STAGE_OF = {
-    "precision": ("quantize", "evaluate"),
-    "importance": ("explain",),
-    "surrogate": ("explain",),
-    "local": ("explain",),
-    "drift": ("explain", "drift"),
-    "frameworks": ("frameworks", "framework"),
-}
 
 
 def build(report: Report, lang: str = "en") -> Json:
@@ -42,17 +38,14 @@ def named(report: Report) -> list[str]:
 def _build(report: Report, lang: str, groups: list[list[str]]) -> Json:
     facts = EvidenceTable(report)
     audit, rules = report.audit, page_one.rules(facts)
-    shown: Json = {
-        "precision": precision.precision(facts),
-        **explanations.sections(facts),
-        "drift": drift.drifts(facts),
-        "frameworks": record.frameworks(facts),
-        "statements": record.statements(facts),
-        "evidence": {**record.evidence(facts), "alike": [[visible(text, 80) for text in group] for group in groups[:20]]},
-    }
+    explained = explanations.sections(facts)
+    content = {section.anchor: _content(section.anchor, facts, rules, explained) for section in SECTIONS.values()}
+    shown: Json = {anchor: made for anchor, (made, _) in content.items() if made is not None}
+    shown["statements"] = record.statements(facts)
+    shown["evidence"]["alike"] = [[visible(text, 80) for text in group] for group in groups[:20]]
     kept = _kept(rules)
     anchors = {rule["anchor"] for rule in kept}
-    sections = [_section(facts, anchor, rules, shown) for anchor in SECTIONS]
+    sections = [_section(facts, section, rules, content[section.anchor][1]) for section in SECTIONS.values()]
     identity = page_one.identity(facts)
     view: Json = {
         **shown,
@@ -72,9 +65,9 @@ def _build(report: Report, lang: str, groups: list[list[str]]) -> Json:
         "previous": page_one.previous(facts),
         "rules": kept,
         "rules_left": capped(len(kept), len(rules), "rules, the exceeded ones first to be kept"),
-        "open_rules": [rule for rule in kept if rule["verdict"] in ("outside", "undecided")],
+        "open_rules": [rule for rule in kept if VERDICTS[rule["verdict"]].open],
         "counts": page_one.counts(facts),
-        "legend": [(key, word, text) for key, (word, text) in VERDICTS.items()],
+        "legend": [(word, verdict.title, verdict.meaning) for word, verdict in VERDICTS.items()],
         "findings": [_finding(each) for each in report.findings[:MOST_FINDINGS]],
         "main": _main(report),
         "findings_left": capped(MOST_FINDINGS, len(report.findings), "findings"),
@@ -106,7 +99,7 @@ def _finding(finding: Finding) -> Json:
         "code": visible(finding.code, 24),
         "statement": sentence(finding.statement),
         "section": finding.section,
-        "number": _number(finding.section),
+        "number": NUMBERS[finding.section],
     }
 
 
@@ -118,60 +111,67 @@ def _main(report: Report) -> list[Json]:
     return [_finding(by_section[anchor]) for anchor in SECTIONS if anchor in by_section][:5]
 
 
-def _number(anchor: str) -> int:
-    return list(SECTIONS).index(anchor)
-
-
-def _section(facts: EvidenceTable, anchor: str, rules: list[Json], shown: Json) -> Json:
+def _section(facts: EvidenceTable, section: Section, rules: list[Json], filled: bool) -> Json:
+    anchor = section.anchor
     own = [rule for rule in rules if rule["section"] == anchor]
     pool = rules if anchor in ("result", "rules") else own
     verdict = worst(rule["verdict"] for rule in pool)
     statements = [sentence(each.statement) for each in facts.report.findings if each.section == anchor][:MOST_LISTED]
     counted = [
-        f"{sum(r['verdict'] == v for r in own)} {word.lower()}"
-        for v, (word, _) in VERDICTS.items()
-        if any(r["verdict"] == v for r in own)
+        f"{sum(r['verdict'] == word for r in own)} {each.title.lower()}"
+        for word, each in VERDICTS.items()
+        if any(r["verdict"] == word for r in own)
     ]
     ids = ", ".join(rule["id"] for rule in own[:MOST_LISTED])
     more = f" and {len(own) - MOST_LISTED} more" if len(own) > MOST_LISTED else ""
     text = f"Limits of this section: {', '.join(counted)}. Rules {ids}{more}." if own else ""
+    more_rows = further(facts, anchor)
     return {
         "anchor": anchor,
-        "number": _number(anchor) or "",
-        "name": SECTIONS[anchor],
+        "number": NUMBERS[anchor] or "",
+        "name": section.title,
         "verdict": verdict,
-        "word": VERDICTS[verdict][0] if verdict else "",
+        "word": VERDICTS[verdict].title if verdict else "",
         "findings": statements,
         "rules_text": text,
-        "missing": "" if _has(anchor, shown, rules) else _why(facts, anchor),
+        "missing": "" if filled or more_rows else _why(facts, section),
+        "further": more_rows,
     }
 
 
-def _has(anchor: str, shown: Json, rules: list[Json]) -> bool:
-    if anchor == "rules":
-        return bool(rules)
-    if anchor == "precision":
-        return any(shown["precision"][key] for key in ("metrics", "flips", "sweep"))
-    if anchor == "surrogate":
-        return bool(shown["surrogate"]["trees"] or shown["surrogate"]["numbers"])
-    if anchor == "local":
-        return bool(shown["local"] or shown["drift"]["reasons"])
-    if anchor == "drift":
-        return bool(shown["drift"]["table"] or shown["drift"]["reasons"])
-    return bool(shown.get(anchor, True))
+def _content(anchor: Anchor, facts: EvidenceTable, rules: list[Json], explained: Json) -> tuple[Any, bool]:
+    """What the template of a section prints (None: only what every template has), and whether that is anything."""
+    match anchor:
+        case "result" | "signoff":
+            return None, True
+        case "rules":
+            return None, bool(rules)
+        case "precision":
+            made = precision.precision(facts)
+            return made, any(made[key] for key in ("metrics", "flips", "sweep"))
+        case "importance":
+            return explained[anchor], bool(explained[anchor])
+        case "surrogate":
+            return explained[anchor], bool(explained[anchor]["trees"] or explained[anchor]["numbers"])
+        case "local":
+            return explained[anchor], bool(explained[anchor] or drift.reasons(facts))
+        case "drift":
+            made = drift.drifts(facts)
+            return made, bool(made["table"] or made["reasons"])
+        case "frameworks":
+            return (lists := record.frameworks(facts)), bool(lists)
+        case "evidence":
+            return record.evidence(facts), True
+        case _:
+            assert_never(anchor)
 
 
-def _why(facts: EvidenceTable, anchor: str) -> str:
-    if anchor == "rules":
-        return "no policy was given, so no limit is set."
-    stages = STAGE_OF.get(anchor, ())
-    rows = [row for row in facts.report.skipped if row.stage in stages]
-    reasons = "; ".join(f"{visible(row.by, 60)}: {visible(row.reason, 200)}" for row in rows[:4])
-    if anchor == "drift" and not facts.judged:
+def _why(facts: EvidenceTable, section: Section) -> str:
+    """Why a section is empty."""
+    if section.anchor == "drift" and not facts.judged:
         return "no candidate is judged, so there is nothing to compare the reference with."
-    if anchor == "frameworks":
-        return reasons or "no framework was chosen."
-    return reasons or "nothing was measured for this section in this run."
+    rows = [row for row in facts.report.skipped if row.stage in section.stages]
+    return "; ".join(f"{visible(row.by, 60)}: {visible(row.reason, 200)}" for row in rows[:4]) or section.empty
 
 
 def _cutoff(subject: Subject) -> str:
@@ -181,6 +181,6 @@ def _cutoff(subject: Subject) -> str:
         return ""
     # reports of earlier versions have no sentence of their own
     if subject.cutoff_source == "default":
-        return f"The cut-off {subject.cutoff:g} is a default that nobody chose; decisions and flips depend on it."
+        return f"The cut-off {setting(subject.cutoff)} is a default that nobody chose; decisions and flips depend on it."
     positive = visible(subject.positive or "", 40)
-    return f"Decisions use the declared cut-off {subject.cutoff:g} for the class {positive}." if positive else ""
+    return f"Decisions use the declared cut-off {setting(subject.cutoff)} for the class {positive}." if positive else ""

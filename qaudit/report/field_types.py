@@ -36,10 +36,6 @@ def _real_day(text: str) -> str:
     return text
 
 
-ANCHORS = ("result", "rules", "precision", "importance", "surrogate", "local", "drift", "frameworks", "evidence", "signoff")
-"""The sections of the pages, in their order."""
-
-Anchor = Annotated[str, OneOf(ANCHORS)]
 Topic = Annotated[str, OneOf(TOPICS)]
 About = Annotated[str, OneOf(ABOUT)]
 Where = Annotated[str, OneOf(tuple(key for key in ABOUT if key not in ("candidate", "against")))]

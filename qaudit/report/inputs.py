@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from qaudit.core.catalogue.measures import OF_PLUGIN, Better
+from qaudit.core.catalogue.sections import Anchor
 from qaudit.core.program import Output
 from qaudit.core.records import Tier
 from qaudit.core.table import Kind
@@ -213,6 +215,21 @@ class Data(Part):
     """How the rows were read, as sentences."""
 
 
+class DeclaredMeasure(Part):
+    """A measure that a plugin declares; its values are the plugin's own and were not measured by qaudit."""
+
+    name: Annotated[str, Field(pattern=rf"^{OF_PLUGIN.pattern}$")]
+    """Its name in the evidence table: plugin.measure."""
+    title: str
+    """Its name in print."""
+    unit: str
+    """The unit of its values; empty where it has none."""
+    section: Anchor
+    """The section that shows it."""
+    better: Better
+    """The side that is preferred; empty where neither is."""
+
+
 class Plugin(Part):
     """A plugin that was found, whether or not it ran."""
 
@@ -236,6 +253,8 @@ class Plugin(Part):
     """Settings that it ran with."""
     expected_failures: dict[str, str] = Field(default_factory=dict)
     """Contract checks that its author says it fails, with the reason; absent where there are none."""
+    measures: tuple[DeclaredMeasure, ...] = ()
+    """Measures of its own that it declares; absent where there are none."""
 
 
 class Environment(Part):

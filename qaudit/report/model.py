@@ -14,8 +14,10 @@ from pydantic import Field, model_serializer, model_validator
 from pydantic.dataclasses import dataclass
 
 import qaudit.core.evidence as core
+from qaudit.core.catalogue.sections import Anchor
+from qaudit.core.catalogue.verdicts import VerdictWord
 from qaudit.report.explanations import AnyExplanation
-from qaudit.report.field_types import STRICT, About, Anchor, Count, Day, Digest, Part, Settings, Topic, Where
+from qaudit.report.field_types import STRICT, About, Count, Day, Digest, Part, Settings, Topic, Where
 from qaudit.report.inputs import Audit, Data, Environment, Plugin, Subject
 
 Json = dict[str, Any]
@@ -79,6 +81,9 @@ class Row(core.Evidence):
     topic: Topic
     previous: float | None = None
     """The earlier report's value of the same thing; absent where there is none."""
+
+    def _check_measure(self) -> None:
+        """A report that is read may be of another release, whose catalogue is another."""
 
     @model_serializer(mode="wrap")
     def _without_absent(self, plain: Any) -> Json:
@@ -214,9 +219,9 @@ class Moved(Part):
     """Id of the limit."""
     title: str
     """Its title."""
-    before: core.Verdict
+    before: VerdictWord
     """The earlier verdict."""
-    after: core.Verdict
+    after: VerdictWord
     """The verdict of this report."""
 
 

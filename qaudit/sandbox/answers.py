@@ -5,12 +5,13 @@ Used in a normal run, and by the script that repeats one saved unit for debuggin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from qaudit.core.catalogue.measures import Measure
 from qaudit.core.contract import contract_problems
 from qaudit.core.decision import Ties
 from qaudit.core.explanation import Explanation
@@ -23,6 +24,7 @@ from qaudit.sandbox.job import Arrays, Outcome
 from qaudit.sandbox.pack_explanation import unpack_explanation
 from qaudit.sandbox.pack_program import unpack_grids, unpack_program, unpack_tensors
 from qaudit.sandbox.pack_table import unpack_table
+from qaudit.sandbox.plugin_measures import measures_of, values_of
 
 MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 """The exceptions that decoding can raise when a plugin has written the answer and its structure is not the expected one."""
@@ -49,20 +51,23 @@ class ExplainerAnswer:
     """The explanations of one variant of the model.
 
     `runs` has one tuple of explanations per run: the run with the audit's seed, the runs with other seeds that give the noise
-    baseline, and the runs over settings. `cost` has the number of rows that the model predicted in each run.
+    baseline, and the runs over settings. `cost` has the number of rows that the model predicted in each run. `recorded` has the
+    values of the explainer's own measures, by measure and feature (None: the model as a whole).
     """
 
     runs: tuple[tuple[Explanation, ...], ...]
     cost: tuple[int, ...]
+    recorded: Mapping[tuple[str, str | None], float] = field(default_factory=dict)
 
 
-def explainer_answer(outcome: Outcome) -> ExplainerAnswer:
-    """The unpacked answer of an explainer's unit. Raises one of MALFORMED."""
+def explainer_answer(outcome: Outcome, measures: Sequence[Measure] = (), features: Collection[str] = ()) -> ExplainerAnswer:
+    """The unpacked answer of an explainer's unit, which declares `measures` and explains `features`. Raises one of MALFORMED."""
     runs = [
         tuple(unpack_explanation(part, outcome.arrays, f"run{number}.{place}") for place, part in enumerate(parts))
         for number, parts in enumerate(outcome.answer["runs"])
     ]
-    return ExplainerAnswer(tuple(runs), tuple(int(cost) for cost in outcome.answer["cost"]))
+    recorded = values_of(outcome.answer.get("recorded", ()), measures, features)
+    return ExplainerAnswer(tuple(runs), tuple(int(cost) for cost in outcome.answer["cost"]), recorded)
 
 
 def alike(answer: ExplainerAnswer, reference: ExplainerAnswer | None) -> ExplainerAnswer:
@@ -159,6 +164,8 @@ def breach(task: str, plugin: str, request: Json, request_arrays: Arrays, outcom
     try:
         if task == "quantize" and answer["candidates"]:
             program = unpack_program(request["program"], request_arrays)
+            for packed in answer["candidates"]:
+                values_of(packed.get("recorded", ()), measures_of(answer), program.parameters())
             problems = (quantized_of(packed, answer, program, outcome.arrays)[1] for packed in answer["candidates"])
             return next((problem for problem in problems if problem), None)
         if task == "recognise":
@@ -176,6 +183,7 @@ def breach(task: str, plugin: str, request: Json, request_arrays: Arrays, outcom
         if task == "frameworks":
             return framework_breach(plugin, answer)
         if task == "explain" and request.get("describe"):
+            measures_of(answer)
             empty = [key for key, setting in declared_settings(answer).items() if not setting.default]
             return broken(f"setting {empty[0]!r} has no values") if empty else None
         if task == "explain":

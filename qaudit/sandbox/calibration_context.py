@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue.measures import Measure
+from qaudit.core.catalogue.plugin_measures import MeasureRecorder
 from qaudit.core.catalogue.steps import kind_of
 from qaudit.core.json_values import Json
 from qaudit.core.plugin_settings import derived_seed
@@ -47,14 +49,17 @@ class CalibrationContext:
     """The float program and the calibration rows, from which the calibration of each parameter is made.
 
     `rows` are encoded rows (n, width), or None where the audit has no calibration rows. `by` is the quantizer's name, which
-    enters the seeds. `noted` collects the changes that the plugin measured with `effect` and asked to be recorded.
+    enters the seeds. `noted` collects the changes that the plugin measured with `effect` and asked to be recorded,
+    `recorder` the values of the `measures` that it declares.
     """
 
     program: Program
     rows: Floats | None
     seed: int
     by: str
+    measures: Sequence[Measure] = ()
     noted: list[Json] = field(default_factory=list)
+    recorder: MeasureRecorder = field(init=False)
     _base: Floats | None = None
     _effects: dict[bytes, float] = field(default_factory=dict)
     _inputs: dict[int, Floats] = field(default_factory=dict)
@@ -64,6 +69,12 @@ class CalibrationContext:
     def __post_init__(self) -> None:
         # Listing the parameters of a large ensemble takes a tenth of a second, so it is done once.
         self._parameters = self.program.parameters()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew with what a call of the plugin records."""
+        self.noted = []
+        self.recorder = MeasureRecorder(self.measures, self._parameters)
 
     def calibrations(self) -> dict[str, Calibration]:
         """The calibration of each parameter, biases included; all arrays are read-only.
@@ -88,7 +99,14 @@ class CalibrationContext:
             inputs=inputs,
             seed=derived_seed(self.seed, self.by, parameter.name),
             effect=self.effect_of(parameter.name),
+            record_measure=self._recording(parameter.name),
         )
+
+    def _recording(self, parameter: str) -> Callable[..., None]:
+        def record_measure(name: str, value: float, *, whole: bool = False) -> None:
+            self.recorder.add(name, value, None if whole else parameter)
+
+        return record_measure
 
     def _met(self, parameter: Parameter, inputs: Floats | None) -> Floats:
         """What meets the parameter on the calibration rows; its own values where nothing does."""

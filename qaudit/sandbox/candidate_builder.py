@@ -30,14 +30,15 @@ class BuiltCandidate:
     """One candidate as the quantizer made it.
 
     `tensors` by parameter; `grids` of integer layer inputs by layer number; `formulas` that numexpr evaluated, by role (by
-    parameter where a role has several); `noted`, the changes that the quantizer recorded with `effect`; `reproducible`, whether
-    a second call returned the same codes and values.
+    parameter where a role has several); `noted`, the changes that the quantizer recorded with `effect`; `recorded`, the values
+    of its own measures; `reproducible`, whether a second call returned the same codes and values.
     """
 
     tensors: dict[str, QuantizedTensor]
     grids: dict[int, Grid]
     formulas: dict[str, str]
     noted: list[Json]
+    recorded: list[Json]
     reproducible: bool
 
 
@@ -45,7 +46,7 @@ def build_candidate(
     record: Quantizer, context: CalibrationContext, calibrations: Mapping[str, Calibration], settings: Mapping[str, Value]
 ) -> BuiltCandidate:
     """Build one candidate. An exception of the plugin is not caught here: the caller makes it a row of the report."""
-    context.noted = []
+    context.forget()
     parameters = {name: p for name, p in context.program.parameters().items() if p.role != "bias"}
     used_formulas: dict[str, list[str]] = {}
     tensors: dict[str, QuantizedTensor] = {}
@@ -62,12 +63,13 @@ def build_candidate(
                 tensor = record.quantize(frozen(parameter.values), calibrations[name], **settings)
             if tensor is not None:
                 tensors[name], used_formulas[name] = checked_tensor(parameter, tensor, formulas), formulas
-    noted = context.noted
     grids, layers = integer_layers(record, context.program, calibrations, settings, tensors, used_formulas)
+    noted, recorded_values = context.noted, context.recorder.packed()
     if not tensors and not grids:
         raise Decline("leaves every parameter of this model in float64")
     reproducible = same_again(record, context, calibrations, settings, tensors)
-    return BuiltCandidate({**tensors, **layers}, grids, formulas_by_role(context.program, used_formulas), noted, reproducible)
+    formulas_used = formulas_by_role(context.program, used_formulas)
+    return BuiltCandidate({**tensors, **layers}, grids, formulas_used, noted, recorded_values, reproducible)
 
 
 def checked_tensor(parameter: Parameter, tensor: Any, formulas: list[str]) -> QuantizedTensor:
@@ -196,7 +198,7 @@ def same_again(
     """
     if not tensors:
         return True
-    context.noted = []  # what the second call records must not appear twice in the report
+    context.forget()  # what the second call records must not appear twice in the report
     if record.model is not None:
         second = checked_model_answer(
             record.model(frozen_program(context.program), dict(calibrations), **settings), context.program, []

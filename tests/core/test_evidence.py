@@ -11,7 +11,6 @@ import pytest
 
 from qaudit.core.evidence import (
     ABOUT,
-    PAGES,
     Assessment,
     Evidence,
     Finding,
@@ -20,7 +19,6 @@ from qaudit.core.evidence import (
     Skipped,
     canonical_json,
     plain,
-    section_of,
 )
 
 
@@ -50,12 +48,6 @@ def test_a_value_is_finite_or_none(value: float) -> None:
         row(value=value)
     assert row(value=None, reason="no rows").reason == "no rows"
     assert row().reason is None
-
-
-def test_every_measure_is_shown_in_one_section_and_others_among_the_evidence() -> None:
-    for anchor, measures in PAGES.items():
-        assert {section_of(measure) for measure in measures} == {anchor}
-    assert section_of("nobody lists this") == "evidence"
 
 
 def test_what_is_usual() -> None:

@@ -19,17 +19,17 @@ BEFORE = np.array([[0.1, 0.9], [0.6, 0.4], [0.2, 0.8], [0.7, 0.3], [0.5, 0.5]])
 AFTER = np.array([[0.3, 0.7], [0.4, 0.6], [0.3, 0.7], [0.5, 0.5], [0.6, 0.4]])
 
 
-def units(found: dict[str, tuple[str, Number]]) -> dict[str, str]:
-    return {name: unit for name, (unit, _) in found.items()}
+def units(found: dict[str, Number], model: rows.Side) -> dict[str, str]:
+    return {name: rows.row(name, number, {}, "metrics.performance", model).unit for name, number in found.items()}
 
 
-def values(found: dict[str, tuple[str, Number]]) -> dict[str, float | None]:
-    return {name: number.value for name, (_, number) in found.items()}
+def values(found: dict[str, Number]) -> dict[str, float | None]:
+    return {name: number.value for name, number in found.items()}
 
 
 def test_fit_of_two_classes_by_hand() -> None:
     found = rows.fit(TRUTH, rows.side(BEFORE, BINARY), BINARY)
-    assert units(found) == {
+    assert units(found, rows.side(BEFORE, BINARY)) == {
         "accuracy": "share",
         "roc_auc": "",
         "positive_rate": "share",
@@ -61,7 +61,7 @@ def test_fit_of_margins_has_no_probabilities() -> None:
     margins = np.array([[2.0], [-1.0], [0.5], [-2.0], [0.0]])
     decision = Decision("binary", positive=0, cutoff=0.0)  # a margin speaks for the second class whichever is positive
     found = rows.fit(TRUTH, rows.side(margins, decision), decision)
-    assert units(found) == {
+    assert units(found, rows.side(margins, decision)) == {
         "accuracy": "share",
         "roc_auc": "",
         "positive_rate": "share",
@@ -69,11 +69,11 @@ def test_fit_of_margins_has_no_probabilities() -> None:
         "brier": "",
         "ece": "probability",
     }
-    assert found["positive_rate"][1].value == pytest.approx(2 / 5)
-    assert found["roc_auc"][1].value == pytest.approx(4 / 6)
-    assert found["accuracy"][1].value == pytest.approx(2 / 5)
+    assert found["positive_rate"].value == pytest.approx(2 / 5)
+    assert found["roc_auc"].value == pytest.approx(4 / 6)
+    assert found["accuracy"].value == pytest.approx(2 / 5)
     for name in ("log_loss", "brier", "ece"):
-        assert found[name][1] == Number(None, None, None, "the model gives margins, not probabilities")
+        assert found[name] == Number(None, None, None, "the model gives margins, not probabilities")
 
 
 def test_fit_of_more_classes() -> None:
@@ -82,20 +82,25 @@ def test_fit_of_more_classes() -> None:
     decision = Decision("multiclass")
     found = rows.fit(truth, rows.side(predictions, decision), decision)
     assert list(found) == ["accuracy", "roc_auc", "log_loss", "brier", "ece"]
-    assert found["roc_auc"][1] == Number(None, None, None, "measured for two classes only")
+    assert found["roc_auc"] == Number(None, None, None, "measured for two classes only")
     expected = {
         "accuracy": 0.5,
         "log_loss": -(math.log(0.5) + math.log(0.2) + math.log(0.8) + math.log(0.3)) / 4,
         "brier": (0.25 + 0.09 + 0.04 + 0.04 + 0.64 + 0.36 + 0.01 + 0.04 + 0.01 + 0.16 + 0.09 + 0.49) / 4,
         "ece": (0.5 + 0.6 + 0.2 + 0.4) / 4,
     }
-    assert {name: found[name][1].value for name in expected} == pytest.approx(expected)
+    assert {name: found[name].value for name in expected} == pytest.approx(expected)
 
 
 def test_fit_of_numbers() -> None:
     decision = Decision("regression")
-    found = rows.fit(np.array([1.0, 2.0, 4.0]), rows.side(np.array([[1.0, 9.0], [3.0, 9.0], [2.0, 9.0]]), decision), decision)
-    assert units(found) == {"r2": "", "mae": "target", "rmse": "target"}
+    model = rows.side(np.array([[1.0, 9.0], [3.0, 9.0], [2.0, 9.0]]), decision)
+    found = rows.fit(np.array([1.0, 2.0, 4.0]), model, decision)
+    assert units(found, model) == {
+        "r2": "",
+        "mae": "target",
+        "rmse": "target",
+    }
     total = sum((x - 7 / 3) ** 2 for x in (1.0, 2.0, 4.0))
     assert values(found) == pytest.approx({"r2": 1 - 5 / total, "mae": 1.0, "rmse": math.sqrt(5 / 3)})
 
@@ -121,15 +126,15 @@ def test_changes_of_two_classes_by_hand() -> None:
     before = float(np.sum(BEFORE**2))
     assert got.pop("sqnr_db") == pytest.approx(10 * math.log10(before / (2 * (0.04 * 3 + 0.01 * 2))))
     assert got == pytest.approx(expected, abs=1e-12)
-    assert units(found) == {
+    assert units(found, rows.side(BEFORE, BINARY)) == {
         **dict.fromkeys(("max_abs_error", "mean_abs_error", "score_change", "mcnemar_p"), "probability"),
         "sqnr_db": "dB",
         **dict.fromkeys(("flips", "flips_fixed", "flips_broken", "flips_other"), "rows"),
         **dict.fromkeys(("flip_rate", "accuracy_change", "positive_rate_change"), "share"),
         "auc_change": "",
     }
-    assert {found[name][1].n for name in ("flips", "flips_fixed", "mcnemar_p", "positive_rate_change")} == {5}
-    assert found["positive_rate_change"][1].interval == newcombe_paired(2, 1, 2, 0)
+    assert {found[name].n for name in ("flips", "flips_fixed", "mcnemar_p", "positive_rate_change")} == {5}
+    assert found["positive_rate_change"].interval == newcombe_paired(2, 1, 2, 0)
 
 
 def test_the_score_change_is_the_99_percent_quantile_of_sizes() -> None:
@@ -137,7 +142,7 @@ def test_the_score_change_is_the_99_percent_quantile_of_sizes() -> None:
     moved = np.arange(101) / 1000 * np.where(np.arange(101) % 2, 1, -1)
     after = np.column_stack([0.5 - moved, 0.5 + moved])
     found = rows.changes(np.zeros(101, int), rows.side(before, BINARY), rows.side(after, BINARY), BINARY)
-    assert found["score_change"][1].value == pytest.approx(0.099)
+    assert found["score_change"].value == pytest.approx(0.099)
 
 
 def test_changes_where_the_first_class_is_positive() -> None:
@@ -146,9 +151,9 @@ def test_changes_where_the_first_class_is_positive() -> None:
     before = rows.side(np.array([[0.9, 0.1], [0.4, 0.6], [0.6, 0.4], [0.1, 0.9]]), decision)
     after = rows.side(np.array([[0.9, 0.1], [0.7, 0.3], [0.6, 0.4], [0.1, 0.9]]), decision)
     found = rows.changes(truth, before, after, decision)
-    assert found["auc_change"][1].value == pytest.approx(1.0 - 3 / 4)
-    assert found["positive_rate_change"][1].value == pytest.approx(1 / 4)
-    interval = found["positive_rate_change"][1].interval
+    assert found["auc_change"].value == pytest.approx(1.0 - 3 / 4)
+    assert found["positive_rate_change"].value == pytest.approx(1 / 4)
+    interval = found["positive_rate_change"].interval
     assert interval == newcombe_paired(2, 0, 1, 1)
 
 
@@ -157,9 +162,10 @@ def test_changes_of_margins_are_of_the_second_class() -> None:
     truth = np.array([1, 1, 0, 0])
     before, after = np.array([[2.0], [-1.0], [0.5], [-2.0]]), np.array([[2.0], [1.0], [0.5], [-2.0]])
     found = rows.changes(truth, rows.side(before, decision), rows.side(after, decision), decision)
-    assert found["max_abs_error"] == ("margin", Number(2.0, None, 4))
-    assert found["auc_change"][1].value == pytest.approx(1.0 - 3 / 4)
-    assert found["positive_rate_change"][1].value == pytest.approx(1 / 4)
+    assert found["max_abs_error"] == Number(2.0, None, 4)
+    assert units(found, rows.side(before, decision))["max_abs_error"] == "margin"
+    assert found["auc_change"].value == pytest.approx(1.0 - 3 / 4)
+    assert found["positive_rate_change"].value == pytest.approx(1 / 4)
 
 
 def test_changes_of_more_classes_and_of_numbers_have_no_rates() -> None:
@@ -167,10 +173,15 @@ def test_changes_of_more_classes_and_of_numbers_have_no_rates() -> None:
     predictions = np.eye(3)
     found = rows.changes(np.arange(3), rows.side(predictions, many), rows.side(predictions[::-1], many), many)
     assert not {"auc_change", "positive_rate_change"} & set(found)
-    assert found["flips_broken"][1].value == 2.0
+    assert found["flips_broken"].value == 2.0
     numbers = Decision("regression")
     found = rows.changes(np.arange(3.0), rows.side(predictions[:, :1], numbers), rows.side(predictions[:, 1:2], numbers), numbers)
-    assert units(found) == {"max_abs_error": "target", "mean_abs_error": "target", "sqnr_db": "dB", "score_change": "target"}
+    assert units(found, rows.side(predictions[:, :1], numbers)) == {
+        "max_abs_error": "target",
+        "mean_abs_error": "target",
+        "sqnr_db": "dB",
+        "score_change": "target",
+    }
 
 
 def test_changes_where_one_side_alone_is_decided_say_nothing_of_flips() -> None:
@@ -184,7 +195,7 @@ def test_changes_where_one_side_alone_is_decided_say_nothing_of_flips() -> None:
 def test_no_rows_have_no_change_of_rate() -> None:
     empty = rows.side(BEFORE[:0], BINARY)
     found = rows.changes(TRUTH[:0], empty, empty, BINARY)
-    assert found["positive_rate_change"][1] == Number(None, None, 0, "no rows")
+    assert found["positive_rate_change"] == Number(None, None, 0, "no rows")
 
 
 def test_one_row_has_a_change_of_rate() -> None:
@@ -229,16 +240,12 @@ def test_margins_and_numbers_have_no_divergence() -> None:
 
 
 def test_differences_are_after_minus_before() -> None:
-    before = {"accuracy": ("share", Number(0.5, None, 9)), "brier": ("", Number(0.25, None, 9)), "r2": ("", Number(0.5, None, 9))}
-    after = {
-        "accuracy": ("share", Number(0.75, None, 8)),
-        "brier": ("x", Number(1.0, None, 8)),
-        "r2": ("", Number(None, None, 8, "why")),
-    }
+    before = {"accuracy": Number(0.5, None, 9), "brier": Number(0.25, None, 9), "r2": Number(0.5, None, 9)}
+    after = {"accuracy": Number(0.75, None, 8), "brier": Number(1.0, None, 8), "r2": Number(None, None, 8, "why")}
     found = rows.differences(before, after)
-    assert found == {"r2_change": ("", Number(None, None, 8, "why")), "brier_change": ("x", Number(0.75, None, 8))}
+    assert found == {"r2_change": Number(None, None, 8, "why"), "brier_change": Number(0.75, None, 8)}
     back = rows.differences(after, before)
-    assert back["r2_change"][1] == Number(None, None, 9, "why")  # the reason of the side that lacks the value
+    assert back["r2_change"] == Number(None, None, 9, "why")  # the reason of the side that lacks the value
 
 
 def test_a_difference_gives_the_later_reason_first() -> None:
@@ -248,7 +255,7 @@ def test_a_difference_gives_the_later_reason_first() -> None:
 
 def test_a_row_bears_everything() -> None:
     interval = Interval(0.0, 1.0, 0.95, "m")
-    row = rows.row("flip_rate", "share", Number(0.5, interval, 7, "because"), {"candidate": "c"}, "t")
+    row = rows.row("flip_rate", Number(0.5, interval, 7, "because"), {"candidate": "c"}, "t", rows.side(BEFORE, BINARY))
     assert (row.measure, row.value, row.unit, row.interval, row.n) == ("flip_rate", 0.5, "share", interval, 7)
     assert (dict(row.about), row.by, row.topic, row.reason) == ({"candidate": "c"}, "evaluate", "t", "because")
 

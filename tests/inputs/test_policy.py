@@ -40,6 +40,10 @@ def test_a_policy_is_read_whole() -> None:
             HEAD + LIMIT.replace("flip_rate", "flip_rat"),
             "(Q2): measure: unknown measure 'flip_rat'; did you mean 'flip_rate'?",
         ),
+        (
+            HEAD + LIMIT.replace("flip_rate", "inputs_hashed"),
+            "(Q2): measure: 'inputs_hashed' speaks of the audit, not of a candidate: no limit can be set on it",
+        ),
         (HEAD + LIMIT + 'where = {grup = "a=b"}\n', "limit 1 (Q2): where: unknown key 'grup'; did you mean 'group'?"),
         (HEAD + LIMIT + 'where = {candidate = "x"}\n', "limit 1 (Q2): where: unknown key 'candidate'"),
         (HEAD + LIMIT + 'where = {group = "yes"}\n', "limit 1 (Q2): where: group is 'yes'; expected 'column=value'"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qaudit import Framework
-from qaudit.core.evidence import TOPICS, Evidence
+from qaudit.core.evidence import TOPICS, Evidence, measured
 from qaudit.errors import Refused
 from qaudit.pipeline.stages.frameworks import author_text, frameworks, state_of
 from qaudit.sandbox.ipc import BrokenAnswer
@@ -31,7 +31,7 @@ def ran(task: str, request: dict[str, Any], arrays: dict[str, Any], plugins: lis
 
 
 def row(topic: str, measure: str = "accuracy", value: float | None = 0.9) -> Evidence:
-    return Evidence(measure, value, "share", None, 9, {"candidate": "reference"}, "evaluate", topic)
+    return measured(measure, value, {"candidate": "reference"}, "evaluate", topic, n=9)
 
 
 def framework(*items: object, **changes: object) -> Framework:

@@ -97,10 +97,10 @@ def test_class_probabilities_of_trees_may_lie_four_units_apart() -> None:
     native[1, 0] += 4 * ULP
     found = proof(stump(), native, BINARY)
     assert (found.proved, found.error) == (True, 4 * ULP)
-    assert "predictions lie at most 8.88e-16 apart (4 x 2^-52 allowed); every decision is the same." in found.statement
+    assert "predictions lie at most 8.9e−16 apart (4 x 2^-52 allowed); every decision is the same." in found.statement
     native[1, 0] += ULP
     found = proof(stump(), native, BINARY)
-    says = "row 2: the predictions lie 1.11e-15 apart, 8.88e-16 is allowed"
+    says = "row 2: the predictions lie 1.1e−15 apart, 8.9e−16 is allowed"
     assert (found.proved, found.statement) == (False, f"The lowering does not hold: {says}{FAILED}")
 
 
@@ -112,9 +112,9 @@ def test_numbers_of_trees_may_not_lie_apart() -> None:
     assert same.statement == f"{READING} on all 3 holdout rows predictions are identical."
     native[2, 0] += 2.0**-54
     found = proof(program, native, NUMBERS)
-    assert found.statement.startswith("The lowering does not hold: row 3: the predictions lie 5.55e-17 apart, 0 is allowed.")
+    assert found.statement.startswith("The lowering does not hold: row 3: the predictions lie 5.6e−17 apart, 0 is allowed.")
     assert load_proof._statement(program, {}, 3, 1e-9, 0, 0) == (
-        f"{READING} on all 3 holdout rows predictions lie at most 1e-09 apart (0 allowed)."
+        f"{READING} on all 3 holdout rows predictions lie at most 0.000000001 apart (0 allowed)."
     )
 
 
@@ -149,7 +149,7 @@ def test_another_decision_beyond_the_bound_is_a_fault() -> None:
     native = sweep.predict(stump(), ROWS)
     native[1] = [0.75, 0.25]
     found = proof(stump(), native, BINARY)
-    says = "row 2: the predictions lie 0.5 apart, 8.88e-16 is allowed; row 2: another decision beyond the bound"
+    says = "row 2: the predictions lie 0.5000 apart, 8.9e−16 is allowed; row 2: another decision beyond the bound"
     assert (found.proved, found.statement, found.error) == (False, f"The lowering does not hold: {says}{FAILED}", 0.5)
 
 
@@ -160,7 +160,9 @@ def test_the_row_that_breaks_its_own_bound_most_is_named() -> None:
     native = rows + np.array([[4e-6], [1e-6]])
     found = proof(program, native, NUMBERS, rows)
     assert allowed[0] > 4e-6
-    assert found.statement.startswith("The lowering does not hold: row 2: the predictions lie 1e-06 apart, 6.66e-16 is allowed.")
+    assert found.statement.startswith(
+        "The lowering does not hold: row 2: the predictions lie 0.00000100 apart, 6.7e−16 is allowed."
+    )
     assert (found.bound, found.error) == (allowed[0], pytest.approx(4e-6, rel=0.1))
 
 
@@ -170,7 +172,7 @@ def test_a_network_is_proved_within_its_bound() -> None:
     found = proof(program, rows, NUMBERS, rows)
     assert found == Proof(True, f"{READING} on all 2 holdout rows predictions are identical.", 2, 0.0, 4 * gamma(3), ())
     near = proof(program, rows + np.array([[0.0], [ULP]]) * 2, NUMBERS, rows)
-    says = f"{READING} on all 2 holdout rows predictions lie within the stated rounding bound, at most 4.44e-16 apart."
+    says = f"{READING} on all 2 holdout rows predictions lie within the stated rounding bound, at most 4.4e−16 apart."
     assert (near.proved, near.statement) == (True, says)
     assert not proof(program, rows + 1e-12, NUMBERS, rows).proved
 

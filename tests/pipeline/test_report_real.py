@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from qaudit.core.catalogue.measures import MEASURES
 from qaudit.inputs.policy import read_policy
 from qaudit.pipeline.environment import environment
 from qaudit.pipeline.stages.assess import assess
@@ -81,6 +83,22 @@ def test_a_real_report_is_what_the_schema_says(task: Any, tmp_path: Path) -> Non
     assert {"sqnr_db", "effective_bits", "fidelity", "importance", "drift"} <= measured
     assert ("r2_change" if task is wages else "flip_rate") in measured
     assert ("auc_change" in measured) == (task is hmda)
+    # a number that numpy wrote, "np.float64(-0.02)", is no number to a reader
+    assert [text for text in texts(report) if "np." in text] == []
+    assert all(MEASURES[row["measure"]].interval for row in report["evidence"] if row["interval"])
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item)
 
 
 def audited(folder: Path, target: str, groups: tuple[str, ...], positive: str | None) -> Any:

@@ -42,7 +42,7 @@ Forge = Callable[[dict[str, Any], dict[str, Any]], None]
 
 def row(value: float | None, n: int = 5, high: float | None = None, **about: str) -> Evidence:
     interval = None if high is None else Interval(0.0, high, 0.95, "m")
-    return Evidence("flips", None if value is None else float(value), "", interval, n, about, "x", "limits")
+    return Evidence("flips", None if value is None else float(value), "rows", interval, n, about, "x", "limits")
 
 
 @pytest.mark.parametrize(

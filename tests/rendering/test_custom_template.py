@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reports import golden, typed
 
+from qaudit.core.catalogue.sections import SECTIONS
 from qaudit.errors import Refused
 from qaudit.rendering.custom_template.layout import linked
 from qaudit.rendering.custom_template.markup import ELEMENTS, PLACE, pieces
@@ -23,7 +24,6 @@ from qaudit.rendering.custom_template.sandbox import CustomTemplateError, plain,
 from qaudit.rendering.custom_template.source import ENTRY, LONGEST, MOST_FILES, STYLES, read_custom_template
 from qaudit.rendering.custom_template.styles import HOLDER, scoped
 from qaudit.rendering.html import page
-from qaudit.rendering.table import SECTIONS
 
 MEMO = Path(__file__).parent.parent.parent / "examples" / "third_party_template" / "memo"
 FREE = [anchor for anchor in SECTIONS if anchor != "result"]
@@ -69,7 +69,7 @@ def test_page_one_is_that_of_a_report_without_a_template(pdf: bool) -> None:
 
 def test_what_is_left_out_stands_on_page_one_and_nothing_links_there() -> None:
     text = laid(f'<h2>Memo</h2><{PLACE} name="precision"></{PLACE}>')
-    left = [f"{list(SECTIONS).index(anchor)} {SECTIONS[anchor]}" for anchor in FREE if anchor != "precision"]
+    left = [f"{list(SECTIONS).index(anchor)} {SECTIONS[anchor].title}" for anchor in FREE if anchor != "precision"]
     assert f"It leaves out: {', '.join(left)}. All of it is in report.json." in told(text)
     assert set(re.findall(r'href="#([^"]*)"', text)) <= set(re.findall(r'\bid="([^"]*)"', text))
     assert '<section id="precision"' in text

@@ -1,4 +1,4 @@
-"""How numbers and names are printed, and how wide they are."""
+"""How axes and names are printed, and how wide they are."""
 
 from __future__ import annotations
 
@@ -13,51 +13,8 @@ from hypothesis import strategies as st
 
 from qaudit.rendering.assets import FONTS, font_bytes, templates
 from qaudit.rendering.charts.svg import tick_labels, ticks
-from qaudit.rendering.numbers import column, compact, one, size, span, whole
 from qaudit.rendering.table import bin_edges
 from qaudit.rendering.text import cut, prose, visible, width
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "sign", "shown"),
-    [
-        (0.0084, "share", False, "0.84%"),
-        (-0.0028, "share", True, "−0.28 pp"),
-        (0.0, "share", True, "0.00 pp"),
-        (-1e-9, "", False, "−0.000000001"),
-        (0.8412, "", False, "0.8412"),
-        (-0.0021, "", True, "−0.0021"),
-        (6.0, "rows", False, "6"),
-        (12345.0, "rows", False, "12,345"),
-        (19.24, "dB", False, "19.2 dB"),
-        (512.0, "bytes", False, "512 B"),
-        (1.5e-12, "", False, "1.5e−12"),
-        (None, "share", False, "–"),
-    ],
-)
-def test_one_number(value: float | None, unit: str, sign: bool, shown: str) -> None:
-    assert one(value, unit, sign) == shown
-
-
-def test_a_column_has_the_same_decimals() -> None:
-    assert column([0.1121, 0.00091, None]) == ["0.1121", "0.0009", "–"]
-    assert span(-0.0061, 0.0009, "", True) == "−0.0061 to +0.0009"
-    assert (whole(1234567), size(48213), compact(32700), compact(0.46)) == ("1,234,567", "48.2 kB", "32.7k", "0.46")
-
-
-@given(
-    st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=8),
-    st.sampled_from(["", "share", "dB"]),
-    st.booleans(),
-)
-def test_columns_never_print_a_hyphen_or_minus_zero(values: list[float | None], unit: str, sign: bool) -> None:
-    cells = column(values, unit, sign)
-    assert len(cells) == len(values)
-    for cell in cells:
-        assert "-" not in cell
-        if not any(c in "123456789" for c in cell):
-            assert "−" not in cell
-    assert len({len(c.split(".")[1]) for c in cells if "." in c and c != "–"}) <= 1
 
 
 @given(st.floats(-1e9, 1e9, allow_subnormal=False), st.floats(-1e9, 1e9, allow_subnormal=False), st.integers(2, 8))

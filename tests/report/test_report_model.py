@@ -15,8 +15,6 @@ from reports import Json, content, golden, smallest, typed
 
 from qaudit.core.evidence import Evidence
 from qaudit.errors import Refused
-from qaudit.pipeline.stages.frameworks import SECTIONS
-from qaudit.report.field_types import ANCHORS
 from qaudit.report.formats import FORMAT
 from qaudit.report.model import Row
 from qaudit.report.reading import parse_report
@@ -30,9 +28,8 @@ def test_what_is_read_is_written_again(make: Callable[[], Json]) -> None:
     assert typed(again) == typed(report)
 
 
-def test_the_model_has_the_number_of_the_format_and_the_sections_of_the_pages() -> None:
+def test_the_model_has_the_number_of_the_format() -> None:
     assert smallest()["format"] == golden()["format"] == FORMAT
-    assert ANCHORS == SECTIONS
 
 
 def test_a_row_is_evidence_with_the_same_fields() -> None:

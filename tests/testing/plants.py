@@ -33,6 +33,10 @@ _STOCHASTIC = (_CLAIMS, 'CLAIMS = Claims("stochastic")')
 _DRAW = "np.random.Generator(np.random.Philox(calibration.seed)).random({})"
 _OFFER = 'yield Quantizer("planted"'
 
+_MEASURE = ("import Claims,", "import Claims, Measure,")
+_TOP = 'measures=(Measure("top", "Codes at the end", "share", "precision"),)'
+_WRONG = ("    return QuantizedTensor", '    calibration.record_measure("tops", 0.5)\n    return QuantizedTensor')
+
 FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     # name: (the check that must fail, replacements in the good source)
     "a string in place of a record": ("A1", [(_OFFER, 'yield "planted"\n    yield Quantizer("planted"')]),
@@ -64,6 +68,9 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "declines everything": ("A7", [("    top =", '    raise Decline("not today")\n    top =')]),
     "quantizes nothing": ("A7", [("    top =", "    return None\n    top =")]),
     "raises on weights": ("A7", [("    top =", '    if values.ndim == 2: raise KeyError("axis")\n    top =')]),
+    "never records its measure": ("A8", [_MEASURE, ("claims=CLAIMS)", f"claims=CLAIMS, {_TOP})")]),
+    "a measure in an unknown unit": ("A8", [_MEASURE, ("claims=CLAIMS)", f"claims=CLAIMS, {_TOP.replace('share', 'furlong')})")]),
+    "records what is not declared": ("A8", [_MEASURE, ("claims=CLAIMS)", f"claims=CLAIMS, {_TOP})"), _WRONG]),
     "aborts": ("A7", [("    top =", "    os.abort()\n    top =")]),
     "transposed codes": ("B1", [(_RETURN, _RETURN.replace("codes, ", "codes.T, "))]),
     "flat codes": ("B1", [(_RETURN, _RETURN.replace("codes, ", "codes.ravel(), "))]),
@@ -154,6 +161,7 @@ def qaudit_offer_explainers(subject):
 
 _MOVED = 'return Importance(moved, "prediction_change")'
 _EACH = "    each ="
+_END = "allowed=range(1, 51))})"
 
 EXPLAINER_FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "an unknown need": (
@@ -164,6 +172,18 @@ EXPLAINER_FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "returns an array": ("A7", [(_MOVED, "return moved")]),
     "one column short": ("A7", [(_MOVED, 'return Importance(moved[:, 1:], "prediction_change")')]),
     "not finite": ("A7", [(_MOVED, 'return Importance(moved / 0.0, "prediction_change")')]),
+    "never records its measure": (
+        "A8",
+        [("import Attributions,", "import Attributions, Measure,"), (_END, f"{_END[:-1]}, {_TOP})")],
+    ),
+    "records another value each time": (
+        "C1",
+        [
+            ("import Attributions,", "import Attributions, Measure,"),
+            (_END, f"{_END[:-1]}, {_TOP})"),
+            (_MOVED, f'context.record_measure("top", np.random.default_rng().random())\n    {_MOVED}'),
+        ],
+    ),
     "draws from the clock": (
         "C1",
         [(_MOVED, 'return Importance(moved * np.random.default_rng().random(), "prediction_change")')],

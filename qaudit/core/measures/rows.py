@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue.measures import DEPENDENT, Unit, known
 from qaudit.core.decision import Decision
-from qaudit.core.evidence import Evidence
+from qaudit.core.evidence import Evidence, measured
 from qaudit.core.inference.intervals import mcnemar, newcombe_paired
 from qaudit.core.measures import changes as change
 from qaudit.core.measures import classification, regression
@@ -22,8 +23,8 @@ SMALL = 30
 PERFORMANCE, LOSS = "metrics.performance", "quantization.precision_loss"
 MARGINS = Number(None, None, None, "the model gives margins, not probabilities")
 TWO_CLASSES = Number(None, None, None, "measured for two classes only")
-LOSSES = {"log_loss": "nats", "brier": "", "ece": "probability", "r2": "", "mae": "target", "rmse": "target"}
-"""Measures of fit whose change is their difference, with their units."""
+DIFFERENCES = ("log_loss", "brier", "ece", "r2", "mae", "rmse")
+"""Measures of fit whose change is their plain difference."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,49 +46,47 @@ def side(predictions: Floats, decision: Decision) -> Side:
     return Side(predictions, decision(predictions), decision.score(predictions))
 
 
-def fit(truth: NDArray[Any], model: Side, decision: Decision) -> dict[str, tuple[str, Number]]:
-    """How well predictions fit the truth: measure -> (unit, number)."""
+def fit(truth: NDArray[Any], model: Side, decision: Decision) -> dict[str, Number]:
+    """How well predictions fit the truth: measure -> number."""
     if model.decided is None:
         predicted = model.predictions[:, 0]
-        found = {name: getattr(regression, name)(truth, predicted) for name in ("r2", "mae", "rmse")}
-        return {name: (LOSSES[name], number) for name, number in found.items()}
+        return {name: getattr(regression, name)(truth, predicted) for name in ("r2", "mae", "rmse")}
     margins = model.predictions.shape[1] == 1
     positive = decision.positive if decision.output == "binary" else None
-    found = {"accuracy": ("share", classification.accuracy(truth, model.decided)), "roc_auc": ("", TWO_CLASSES)}
+    found = {"accuracy": classification.accuracy(truth, model.decided), "roc_auc": TWO_CLASSES}
     if positive is not None:
-        found["roc_auc"] = ("", classification.roc_auc(truth == _positive(decision, margins), model.score))
-        found["positive_rate"] = ("share", change.share(int(np.sum(model.decided == _positive(decision, margins))), len(truth)))
+        found["roc_auc"] = classification.roc_auc(truth == _positive(decision, margins), model.score)
+        found["positive_rate"] = change.share(int(np.sum(model.decided == _positive(decision, margins))), len(truth))
     if margins:
-        return {**found, **{name: (LOSSES[name], MARGINS) for name in ("log_loss", "brier", "ece")}}
+        return {**found, **dict.fromkeys(("log_loss", "brier", "ece"), MARGINS)}
     hit = truth == positive if positive is not None else truth == np.argmax(model.predictions, axis=1)
-    found["log_loss"] = ("nats", classification.log_loss(truth, model.predictions))
-    found["brier"] = ("", classification.brier(truth, model.predictions, positive))
-    found["ece"] = ("probability", classification.ece(hit, model.score))
+    found["log_loss"] = classification.log_loss(truth, model.predictions)
+    found["brier"] = classification.brier(truth, model.predictions, positive)
+    found["ece"] = classification.ece(hit, model.score)
     return found
 
 
-def changes(truth: NDArray[Any], before: Side, after: Side, decision: Decision) -> dict[str, tuple[str, Number]]:
-    """What changed from the reference to a candidate on the same rows: measure -> (unit, number)."""
-    unit = _unit(before)
+def changes(truth: NDArray[Any], before: Side, after: Side, decision: Decision) -> dict[str, Number]:
+    """What changed from the reference to a candidate on the same rows: measure -> number."""
     moved = np.abs(after.score - before.score)
     found = {
-        "max_abs_error": (unit, change.max_abs_error(before.predictions, after.predictions)),
-        "mean_abs_error": (unit, change.mean_abs_error(before.predictions, after.predictions)),
-        "sqnr_db": ("dB", change.sqnr_db(before.predictions, after.predictions)),
-        "score_change": (unit, change.quantile(moved, 0.99)),
+        "max_abs_error": change.max_abs_error(before.predictions, after.predictions),
+        "mean_abs_error": change.mean_abs_error(before.predictions, after.predictions),
+        "sqnr_db": change.sqnr_db(before.predictions, after.predictions),
+        "score_change": change.quantile(moved, 0.99),
     }
     if before.decided is None or after.decided is None:
         return found
     flips = change.count_flips(truth, before.decided, after.decided)
     for name, count in (("", flips.total), ("_fixed", flips.fixed), ("_broken", flips.broken), ("_other", flips.other)):
-        found[f"flips{name}"] = ("rows", Number(float(count), None, flips.n))
-    found["flip_rate"] = ("share", change.flip_rate(before.decided, after.decided))
-    found["accuracy_change"] = ("share", classification.accuracy_change(flips))
-    found["mcnemar_p"] = ("probability", Number(mcnemar(flips.fixed, flips.broken), None, flips.n))
+        found[f"flips{name}"] = Number(float(count), None, flips.n)
+    found["flip_rate"] = change.flip_rate(before.decided, after.decided)
+    found["accuracy_change"] = classification.accuracy_change(flips)
+    found["mcnemar_p"] = Number(mcnemar(flips.fixed, flips.broken), None, flips.n)
     if decision.output == "binary":
         label = _positive(decision, before.predictions.shape[1] == 1)
-        found["auc_change"] = ("", classification.auc_change(truth == label, before.score, after.score))
-        found["positive_rate_change"] = ("share", _rate_change(before.decided == label, after.decided == label))
+        found["auc_change"] = classification.auc_change(truth == label, before.score, after.score)
+        found["positive_rate_change"] = _rate_change(before.decided == label, after.decided == label)
     return found
 
 
@@ -100,16 +99,18 @@ def divergence(before: Side, after: Side) -> dict[str, Number]:
     return {"": mean, "p99": change.quantile(rows, 0.99), "max": change.quantile(rows, 1.0)}
 
 
-def differences(
-    before: Mapping[str, tuple[str, Number]], after: Mapping[str, tuple[str, Number]]
-) -> dict[str, tuple[str, Number]]:
+def differences(before: Mapping[str, Number], after: Mapping[str, Number]) -> dict[str, Number]:
     """`log_loss_change` and the like: after minus before, not assessed where either is not."""
-    return {f"{name}_change": (after[name][0], _minus(before[name][1], after[name][1])) for name in LOSSES if name in after}
+    return {f"{name}_change": _minus(before[name], after[name]) for name in DIFFERENCES if name in after}
 
 
-def row(measure: str, unit: str, number: Number, about: Mapping[str, str], topic: str) -> Evidence:
-    """One row of the table, by the stage `evaluate`."""
-    return Evidence(measure, number.value, unit, number.interval, number.n, dict(about), "evaluate", topic, number.reason)
+def row(measure: str, number: Number, about: Mapping[str, str], topic: str, model: Side) -> Evidence:
+    """One row of the table, by the stage `evaluate`; `model` settles the unit of scores."""
+    unit = score_unit(model) if known(measure).unit in DEPENDENT else None
+    return measured(
+        measure, number.value, dict(about), "evaluate", topic,
+        unit=unit, interval=number.interval, n=number.n, reason=number.reason,
+    )  # fmt: skip
 
 
 def marked(number: Number) -> Number:
@@ -134,7 +135,8 @@ def _positive(decision: Decision, margins: bool) -> int:
     return 1 if margins else decision.positive
 
 
-def _unit(model: Side) -> str:
+def score_unit(model: Side) -> Unit:
+    """The unit of what the model gives."""
     if model.decided is None:
         return "target"
     return "margin" if model.predictions.shape[1] == 1 else "probability"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
-from qaudit.core.evidence import Assessment, Evidence, Limit, Verdict, section_of
+from qaudit.core.catalogue.measures import OF_PLUGIN, section_of
+from qaudit.core.catalogue.sections import Anchor
+from qaudit.core.catalogue.verdicts import RANKS, VERDICTS, VerdictWord, precedence
+from qaudit.core.evidence import Assessment, Evidence, Limit
 from qaudit.core.json_values import Json
 from qaudit.inputs.policy import Policy
 
-WORST: tuple[Verdict, ...] = ("outside", "undecided", "not_assessed", "near", "within")
-"""Where several rows match a limit the worst decides: a row that could not be assessed is never counted as within."""
 SLICES = ("group", "row", "bin", "range", "repeat")
 """Parts of the rows or of a measurement: a limit speaks of them only where `where` names them."""
-OPEN = ("outside", "undecided", "near")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,27 +23,32 @@ class _Comparison:
     """One evidence row against a limit; `excess` is how far the deciding number lies beyond the limit (negative: inside)."""
 
     row: int
-    verdict: Verdict
+    verdict: VerdictWord
     excess: float
     reason: str
 
 
-def assess(policy: Policy | None, evidence: Sequence[Evidence], judged: str | None) -> tuple[Assessment, ...]:
-    """One assessment a limit, in the policy's order; none without a policy. `evidence` is the final table."""
-    return tuple(_assessed(limit, evidence, judged) for limit in (policy.limits if policy else ()))
+def assess(
+    policy: Policy | None, evidence: Sequence[Evidence], judged: str | None, declared: Mapping[str, Anchor] | None = None
+) -> tuple[Assessment, ...]:
+    """One assessment a limit, in the policy's order; none without a policy. `evidence` is the final table, `declared` maps the
+    measures that plugins declared to the sections that show them."""
+    return tuple(_assessed(limit, evidence, judged, declared or {}) for limit in (policy.limits if policy else ()))
 
 
 def exit_code(assessments: Sequence[Assessment], *, failed: bool = False) -> int:
     """0 complete; 1 a limit exceeded; 2 a selected plugin failed or the PDF could not be made (2 wins over 1)."""
     if failed:
         return 2
-    return int(any(found.verdict == "outside" for found in assessments))
+    return int(any(VERDICTS[each.verdict].exceeded for each in assessments))
 
 
 def next_steps(assessments: Sequence[Assessment], evidence: Sequence[Evidence]) -> list[Json]:
-    """What to do next: the author's `todo` of each open limit, or a plain sentence; outside first, then undecided, then near."""
-    found = [a for verdict in OPEN for a in assessments if a.verdict == verdict]
-    return [{"text": a.limit.todo or _default(a, evidence), "limit": a.limit.id, "section": a.section} for a in found]
+    """What to do next, in the order of attention: the author's `todo` of each limit whose verdict asks for a step, or a plain
+    sentence."""
+    ordered = sorted(assessments, key=lambda each: RANKS[each.verdict])
+    steps = [(each, text) for each in ordered if (text := _step(each, evidence))]
+    return [{"text": each.limit.todo or text, "limit": each.limit.id, "section": each.section} for each, text in steps]
 
 
 def matches(limit: Limit, row: Evidence, judged: str) -> bool:
@@ -54,8 +60,11 @@ def matches(limit: Limit, row: Evidence, judged: str) -> bool:
     return all(key in row.about and value in ("*", row.about[key]) for key, value in limit.where.items())
 
 
-def _assessed(limit: Limit, evidence: Sequence[Evidence], judged: str | None) -> Assessment:
-    section = section_of(limit.measure)
+def _assessed(limit: Limit, evidence: Sequence[Evidence], judged: str | None, declared: Mapping[str, Anchor]) -> Assessment:
+    of_plugin = OF_PLUGIN.fullmatch(limit.measure) is not None
+    if of_plugin and limit.measure not in declared:
+        return Assessment(limit, None, "not_assessed", "rules", f"no plugin of this run declares a measure {limit.measure}")
+    section = declared[limit.measure] if of_plugin else section_of(limit.measure)
     if judged is None:
         return Assessment(limit, None, "not_assessed", section, "no candidate is judged")
     rows = [index for index, row in enumerate(evidence) if matches(limit, row, judged)]
@@ -64,7 +73,8 @@ def _assessed(limit: Limit, evidence: Sequence[Evidence], judged: str | None) ->
     held = [_held(limit, index, evidence[index]) for index in whole or rows]
     if not held:
         return Assessment(limit, None, "not_assessed", section, _nothing(limit))
-    worst = min(held, key=lambda h: (WORST.index(h.verdict), -h.excess, h.row))
+    # a row that could not be assessed is never counted as within
+    worst = min(held, key=lambda h: (precedence(h.verdict), -h.excess, h.row))
     several = f"worst of {len(held)} rows: {_named(limit, evidence[worst.row])}" if len(held) > 1 else ""
     return Assessment(limit, worst.row, worst.verdict, section, "; ".join(filter(None, (several, worst.reason))))
 
@@ -74,7 +84,7 @@ def _held(limit: Limit, index: int, row: Evidence) -> _Comparison:
     return _Comparison(index, verdict, excess, reason)
 
 
-def verdict_of(limit: Limit, row: Evidence) -> tuple[Verdict, float, str]:
+def verdict_of(limit: Limit, row: Evidence) -> tuple[VerdictWord, float, str]:
     """Verdict, excess over the limit, and a reason. With `use` that number alone decides, else the interval, else the value.
 
     The near band belongs to the allowed side: at_most with near = 0.008 is near above 0.008.
@@ -122,13 +132,20 @@ def _nothing(limit: Limit) -> str:
     return f"nothing was measured for {limit.measure}" + (f" where {where}" if where else "")
 
 
-def _default(found: Assessment, evidence: Sequence[Evidence]) -> str:
+def _step(found: Assessment, evidence: Sequence[Evidence]) -> str | None:
+    """What a verdict asks for; None where it asks for nothing."""
     limit = found.limit
     name = limit.title or limit.measure
     row = None if found.evidence is None else evidence[found.evidence]
-    where = f" ({_named(limit, row)})" if row is not None and len(row.about) > 2 else ""
-    if found.verdict == "outside":
-        return f"Take a candidate with a smaller loss, or record an exception with its reason: {name}{where} exceeds the limit."
-    if found.verdict == "undecided":
-        return f"Measure more rows: the interval of {name}{where} holds the limit, so these rows do not decide it."
-    return f"Watch {name}{where}: it lies inside the warning band of the limit."
+    what = name + (f" ({_named(limit, row)})" if row is not None and len(row.about) > 2 else "")
+    match found.verdict:
+        case "outside":
+            return f"Take a candidate with a smaller loss, or record an exception with its reason: {what} exceeds the limit."
+        case "undecided":
+            return f"Measure more rows: the interval of {what} holds the limit, so these rows do not decide it."
+        case "near":
+            return f"Watch {what}: it lies inside the warning band of the limit."
+        case "not_assessed" | "no_limit" | "within":
+            return None
+        case _:
+            assert_never(found.verdict)

@@ -14,7 +14,7 @@ import numpy as np
 
 from qaudit.core.catalogue.explanation_kind import Distance, DistanceInputs
 from qaudit.core.catalogue.explanations import distances_of, kind_of
-from qaudit.core.evidence import Evidence, Interval
+from qaudit.core.evidence import Evidence, Interval, measured
 from qaudit.core.explanation import Explanation
 from qaudit.core.json_values import Json
 
@@ -86,11 +86,11 @@ def evidence(found: Sequence[Drift], about: Mapping[str, str], by: str) -> list[
         n = len(one.floor)
         reason = one.distance.undefined if one.value is None else None
         unit = one.distance.unit
-        rows.append(Evidence("drift", one.value, unit, None, None, where, by, TOPIC, reason))
+        rows.append(measured("drift", one.value, where, by, TOPIC, unit=unit, reason=reason))
         span = Interval(min(one.floor), one.high, HIGH, f"least and {HIGH:.0%} quantile of {n} reruns") if n else None
-        rows.append(Evidence("drift_floor", one.mean, unit, span, n or None, where, by, TOPIC))
+        rows.append(measured("drift_floor", one.mean, where, by, TOPIC, unit=unit, interval=span, n=n or None))
         if one.value is not None and one.mean > 0:
-            rows.append(Evidence("drift_ratio", one.value / one.mean, "", None, None, where, by, TOPIC))
+            rows.append(measured("drift_ratio", one.value / one.mean, where, by, TOPIC))
     return rows
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue.measures import MEASURES
 from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.measures.changes import Number, change_edges, histogram
 from qaudit.core.measures.rows import LOSS, PERFORMANCE, Side, changes, differences, divergence, fit, label, marked, row, side
@@ -26,9 +27,6 @@ MOST_VALUES = 50
 """A declared group column with more distinct values is skipped: it is no group."""
 TIMED = 1000
 """Rows of the call whose seconds are a candidate's latency."""
-IN_GROUPS = ("accuracy", "positive_rate", "flip_rate", "flips_fixed", "flips_broken", "accuracy_change", "positive_rate_change")
-"""What is measured a group, of the reference, the judged candidate and those named by `also`; flip_rate of every candidate."""
-
 Groups = dict[str, NDArray[np.int64]]
 
 
@@ -72,7 +70,7 @@ class _Work:
         self.predictions: dict[str, Floats] = {}
         self.seconds: dict[str, float] = {}
         self.reference: Side | None = None
-        self.reference_fit: dict[str, tuple[str, Number]] = {}
+        self.reference_fit: dict[str, Number] = {}
 
     def bytes_each(self) -> int:
         """Bytes of one candidate's predictions on the holdout."""
@@ -125,7 +123,7 @@ class _Work:
         self._add(changes(self.truth, before, after, decision), about, LOSS)
         self._add(differences(self.reference_fit, found), about, LOSS)
         for part, number in divergence(before, after).items():
-            self.evidence.append(row("kl", "nats", number, about | ({"value_of": part} if part else {}), LOSS))
+            self._add({"kl": number}, about | ({"value_of": part} if part else {}), LOSS)
         self._change_groups(before, after, one.id)
         if one.id in self.detailed:
             self.predictions[one.id] = predictions
@@ -145,31 +143,32 @@ class _Work:
             predict(model, encoded)
             self.seconds[name] = time.perf_counter() - start
 
-    def _add(self, found: Mapping[str, tuple[str, Number]], about: Mapping[str, str], topic: str) -> None:
-        self.evidence.extend(row(measure, unit, number, about, topic) for measure, (unit, number) in found.items())
+    def _add(self, found: Mapping[str, Number], about: Mapping[str, str], topic: str) -> None:
+        assert self.reference is not None
+        self.evidence.extend(row(measure, number, about, topic, self.reference) for measure, number in found.items())
 
     def _fit_groups(self, model: Side, about: Mapping[str, str]) -> None:
         for name, rows in self.groups.items():
             found = fit(self.truth[rows], model.take(rows), self.subject.decision)
-            # regression has no decision: its errors stand a group
-            wanted = IN_GROUPS if model.decided is not None else ("mae", "rmse")
-            kept = {measure: (unit, marked(number)) for measure, (unit, number) in found.items() if measure in wanted}
-            self._add(kept, {**about, "group": name}, PERFORMANCE)
+            self._add(_in_groups(found, ("judged", "every")), {**about, "group": name}, PERFORMANCE)
 
     def _change_groups(self, before: Side, after: Side, candidate: str) -> None:
-        wanted = IN_GROUPS if candidate in self.detailed else ("flip_rate",)
+        wanted = ("judged", "every") if candidate in self.detailed else ("every",)
         for name, rows in self.groups.items():
             found = changes(self.truth[rows], before.take(rows), after.take(rows), self.subject.decision)
-            kept = {measure: (unit, marked(number)) for measure, (unit, number) in found.items() if measure in wanted}
-            self._add(kept, {"candidate": candidate, "against": REFERENCE, "group": name}, LOSS)
+            self._add(_in_groups(found, wanted), {"candidate": candidate, "against": REFERENCE, "group": name}, LOSS)
 
     def _histogram(self, moved: Floats, about: Mapping[str, str]) -> None:
         edges = change_edges(moved)
         for index, count in enumerate(histogram(moved, edges)):
             low, high = float(edges[index]), float(edges[index + 1])
             where = {**about, "bin": str(index), "range": f"{low!r} to {high!r}"}
-            number = Number(float(count), None, len(moved))
-            self.evidence.append(row("score_change_histogram", "rows", number, where, LOSS))
+            self._add({"score_change_histogram": Number(float(count), None, len(moved))}, where, LOSS)
+
+
+def _in_groups(found: Mapping[str, Number], wanted: Sequence[str]) -> dict[str, Number]:
+    """Those that the catalogue measures for each group, marked where the group is small."""
+    return {name: marked(number) for name, number in found.items() if MEASURES[name].grouped in wanted}
 
 
 @dataclass(slots=True)

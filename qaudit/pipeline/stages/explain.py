@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.catalogue.explanations import contributions, kind_of
-from qaudit.core.evidence import Evidence, Skipped
+from qaudit.core.evidence import Evidence, Skipped, measured
 from qaudit.core.explanation import Explanation
 from qaudit.core.json_values import Json
 from qaudit.core.plugin_settings import Chosen
@@ -19,6 +19,7 @@ from qaudit.pipeline.stages import drift, explain_kinds
 from qaudit.pipeline.stages.explain_cases import ReasonChanges, reason_changes, shown_cases
 from qaudit.pipeline.stages.explain_inputs import REFERENCE, ExplainInputs, Sizes, ground
 from qaudit.pipeline.stages.explain_units import SWEPT, Plan, RunMany, call, describe, planned, with_refits
+from qaudit.pipeline.stages.plugin_measures import declared_entries, declared_sections, recorded_evidence
 from qaudit.pipeline.types import Candidate, Explained, LoadedSubject, Progress
 from qaudit.sandbox.answers import MALFORMED, ExplainerAnswer, alike, broken, explainer_answer
 from qaudit.sandbox.job import Failure, Outcome, PluginRef
@@ -31,13 +32,14 @@ Refits = Callable[[Candidate | None, NDArray[np.int64]], Mapping[str, Sequence[F
 
 @dataclass(slots=True)
 class _Results:
-    """What the stage has found so far."""
+    """What the stage has found so far. `taken` are the names of measures that quantizers have declared."""
 
     evidence: list[Evidence] = field(default_factory=list)
     explanations: list[Json] = field(default_factory=list)
     raw: dict[tuple[str, str], tuple[Explanation, ...]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     plugins: dict[str, Json] = field(default_factory=dict)
+    taken: frozenset[str] = frozenset()
 
     def fail(self, plugin: PluginRef, failure: Failure, what: str = "") -> None:
         """A plugin that declined or failed: a row, never an exception. A crash inside the model is the model's row."""
@@ -75,15 +77,16 @@ def explain(
     refits: Refits | None = None,
     seed: int = 0,
     sizes: Sizes | None = None,
+    taken: Collection[str] = (),
     progress: Progress = lambda line: None,
 ) -> Explained:
     """Importance, surrogate trees and local reasons of the reference, the judged candidate and `also`; drift beside its floor.
 
-    `plugins` are the selected explainers, `selections` the author's settings by plugin name. A failure is a row. Raises Refused
-    for a wrong setting.
+    `plugins` are the selected explainers, `selections` the author's settings by plugin name, `taken` the measures that
+    quantizers have declared. A failure is a row. Raises Refused for a wrong setting.
     """
     sizes = sizes or Sizes()
-    book = _Results()
+    book = _Results(taken=frozenset(taken))
     ordered = sorted(plugins, key=lambda plugin: plugin.name)
     plans = _plans(ordered, subject, selections, seed, sizes, run_many, book)
     variants = list({each.id: each for each in ([judged] if judged else []) + list(also)}.values())
@@ -105,7 +108,8 @@ def explain(
         failure = outcome.failure
         if failure is None:
             try:
-                answers[plan.name][who] = alike(with_refits(explainer_answer(outcome), asked), answers[plan.name].get(REFERENCE))
+                answer = explainer_answer(outcome, plan.measures, here.table.names)
+                answers[plan.name][who] = alike(with_refits(answer, asked), answers[plan.name].get(REFERENCE))
             except MALFORMED as error:
                 failure = _broken(asked, outcome, error)
         if failure is not None:
@@ -153,7 +157,12 @@ def _plans(
         except MALFORMED as error:
             book.fail(plugin, _broken(asked, outcome, error))
             continue
-        book.plugins[plugin.name]["settings"] = dict(plan.settings)
+        entries = declared_entries(plugin.name, plan.measures)
+        if doubled := [name for name in declared_sections([entries]) if name in book.taken]:
+            reason = f"measure {doubled[0]!r} is declared by a quantizer of that name too"
+            book.fail(plugin, _broken(asked, outcome, ValueError(reason)))
+            continue
+        book.plugins[plugin.name] |= {"settings": dict(plan.settings), **entries}
         plans.append(plan)
     return plans
 
@@ -195,9 +204,9 @@ def _add_explainer(
         explained = inputs.whole if "target" in plan.needs else inputs.sample
         rows = len(inputs.unseen if kind.cost_rows == "unseen" else explained)
         cost = answer.cost[0] / max(rows, 1)
-        book.evidence.append(
-            Evidence("explain_cost", cost, "rows", None, rows, about | {"candidate": who}, plan.name, kind.topic)
-        )
+        where = about | {"candidate": who}
+        book.evidence.append(measured("explain_cost", cost, where, plan.name, kind.topic, n=rows))
+        book.evidence += recorded_evidence(plan.name, plan.measures, answer.recorded, where, "feature")
     for place, first in enumerate(reference.runs[0]):
         floor = [run[place] for run in reference.runs[1 : 1 + len(plan.floor_seeds)] if place < len(run)]
         others = {who: answer.runs[0][place] for who, answer in answers.items() if place < len(answer.runs[0])}

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from qaudit.core.catalogue import explanations as catalogue
 from qaudit.core.catalogue.explanations import ATTRIBUTIONS, IMPORTANCE, LOCAL_MODELS, contributions
-from qaudit.core.evidence import Evidence, Interval
+from qaudit.core.catalogue.measures import Unit
+from qaudit.core.evidence import Evidence, Interval, measured
 from qaudit.core.explanation import Attributions, ExplanationName, Importance, LocalModels, TreeModel
 from qaudit.core.inference.intervals import clopper_pearson
 from qaudit.core.json_values import Json
@@ -30,9 +31,8 @@ def importance_evidence(found: Importance, names: Sequence[str], about: Mapping[
     for j, name in enumerate(names):
         values = found.values[:, j]
         where = {**about, "feature": name, "value_of": found.of}
-        rows.append(
-            Evidence("importance", float(values.mean()), "", agreement.mean_interval(values), len(values), where, by, GLOBAL)
-        )
+        span = agreement.mean_interval(values)
+        rows.append(measured("importance", float(values.mean()), where, by, GLOBAL, interval=span, n=len(values)))
     return rows
 
 
@@ -62,7 +62,7 @@ def rank_evidence(reference: Importance, other: Importance, about: Mapping[str, 
         ("top_k_overlap", agreement.top_k_overlap(a, b, k), f"{reference.of} top {k}"),
     ]
     return [
-        Evidence(name, value, "", None, len(a), where | {"value_of": of}, by, DRIFT, None if value is not None else undefined)
+        measured(name, value, where | {"value_of": of}, by, DRIFT, n=len(a), reason=None if value is not None else undefined)
         for name, value, of in found
     ]
 
@@ -88,14 +88,14 @@ def fidelity(tree: TreeModel, ground: ExplainInputs, candidate: str) -> tuple[fl
 def tree_evidence(tree: TreeModel, ground: ExplainInputs, about: Mapping[str, str], by: str) -> list[Evidence]:
     """`fidelity`, `base_rate_fidelity`, `leaves`, `depth`, `added_parameters` and `added_nodes`."""
     value, span, n, base = fidelity(tree, ground, about["candidate"])
-    unit = "R2" if ground.subject.decision.output == "regression" else "share"
+    unit = _agreement(ground)
     reason = None if value is not None else ("all predictions are equal" if n else "no holdout row is outside the background")
-    rows = [Evidence("fidelity", value, unit, span, n, about, by, TREE, reason)]
+    rows = [measured("fidelity", value, about, by, TREE, unit=unit, interval=span, n=n, reason=reason)]
     if n:
-        rows.append(Evidence("base_rate_fidelity", base, unit, None, n, about, by, TREE))
+        rows.append(measured("base_rate_fidelity", base, about, by, TREE, unit=unit, n=n))
     size = surrogate.size(tree)
-    rows += [Evidence(name, float(size[name]), "count", None, None, about, by, TREE) for name in COUNTS]
-    rows.append(Evidence("added_nodes", float(len(tree.left)), "count", None, None, about, by, TREE))
+    rows += [measured(name, float(size[name]), about, by, TREE) for name in COUNTS]
+    rows.append(measured("added_nodes", float(len(tree.left)), about, by, TREE))
     return rows
 
 
@@ -105,10 +105,9 @@ def tree_drift_evidence(
     """`cross_fidelity`, the reference's tree held against the variant, and `split_overlap` of the columns they split on."""
     where = {**about, "against": REFERENCE}
     value, span, n, _ = fidelity(reference, ground, about["candidate"])
-    rows = [Evidence("split_overlap", surrogate.split_overlap(reference, tree), "share", None, None, where, by, DRIFT)]
+    rows = [measured("split_overlap", surrogate.split_overlap(reference, tree), where, by, DRIFT)]
     if value is not None:
-        unit = "R2" if ground.subject.decision.output == "regression" else "share"
-        rows.append(Evidence("cross_fidelity", value, unit, span, n, where, by, DRIFT))
+        rows.append(measured("cross_fidelity", value, where, by, DRIFT, unit=_agreement(ground), interval=span, n=n))
     return rows
 
 
@@ -117,10 +116,14 @@ def tree_sweep_evidence(tree: TreeModel, ground: ExplainInputs, about: Mapping[s
     value, span, n, _ = fidelity(tree, ground, about["candidate"])
     if value is None:
         return []
-    unit = "R2" if ground.subject.decision.output == "regression" else "share"
     size = surrogate.size(tree)
-    counts = [Evidence(f"sweep_{name}", float(size[name]), "count", None, None, about, by, TREE) for name in COUNTS]
-    return [Evidence("sweep_fidelity", value, unit, span, n, about, by, TREE), *counts]
+    counts = [measured(f"sweep_{name}", float(size[name]), about, by, TREE) for name in COUNTS]
+    return [measured("sweep_fidelity", value, about, by, TREE, unit=_agreement(ground), interval=span, n=n), *counts]
+
+
+def _agreement(ground: ExplainInputs) -> Unit:
+    """The unit in which a surrogate agrees with its model."""
+    return "R2" if ground.subject.decision.output == "regression" else "share"
 
 
 def tree_entry(tree: TreeModel, ground: ExplainInputs, candidate: str) -> Json:
@@ -168,8 +171,8 @@ def _label(
 def local_evidence(found: LocalModels, about: Mapping[str, str], by: str, counted: NDArray[np.bool_]) -> list[Evidence]:
     """`local_r2`: the median weighted R2 of the drawn rows, with the 5 and 95 per cent quantiles."""
     low, middle, high = _r2_quantiles(found, counted)
-    rows = int(np.count_nonzero(counted))
-    return [Evidence("local_r2", middle, "R2", Interval(low, high, 0.9, "quantiles over rows"), rows, about, by, LOCAL)]
+    span = Interval(low, high, 0.9, "quantiles over rows")
+    return [measured("local_r2", middle, about, by, LOCAL, interval=span, n=int(np.count_nonzero(counted)))]
 
 
 def _r2_quantiles(found: LocalModels, counted: NDArray[np.bool_]) -> tuple[float, float, float]:

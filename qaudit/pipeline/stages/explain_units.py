@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue.measures import Measure
 from qaudit.core.json_values import Json
 from qaudit.core.plugin_settings import Chosen, check, derived_seed
 from qaudit.core.records import Value
@@ -20,6 +21,7 @@ from qaudit.sandbox.answers import ExplainerAnswer, declared_settings
 from qaudit.sandbox.job import Limits, Outcome, PluginRef
 from qaudit.sandbox.pack_program import pack_program, pack_quantized
 from qaudit.sandbox.pack_table import pack_table
+from qaudit.sandbox.plugin_measures import measures_of
 from qaudit.sandbox.runner import Call
 
 RunMany = Callable[[Sequence[Call]], Sequence[Outcome]]
@@ -53,6 +55,7 @@ class Plan:
     seed: int
     floor_seeds: tuple[int, ...]
     sweep: tuple[Mapping[str, Value], ...]
+    measures: tuple[Measure, ...] = ()
 
     @property
     def name(self) -> str:
@@ -100,7 +103,7 @@ def planned(plugin: PluginRef, answer: Json, chosen: Chosen, seed: int, repeats:
     depths = declared[SWEPT].allowed if SWEPT in declared else None
     sweep = [settings | {SWEPT: depth} for depth in DEPTHS if depths is not None and depth in depths]
     floor = () if "refits" in needs else tuple(seeds[1:])
-    return Plan(plugin, str(answer["summary"]), needs, settings, seeds[0], floor, tuple(sweep))
+    return Plan(plugin, str(answer["summary"]), needs, settings, seeds[0], floor, tuple(sweep), measures_of(answer))
 
 
 def call(
@@ -154,4 +157,4 @@ def with_refits(answer: ExplainerAnswer, asked: Call) -> ExplainerAnswer:
     """The cost with the rows that refits were asked for."""
     rows = len(asked.arrays["output"])
     extra = rows * sum(repeats for _, repeats in asked.request["refits"])
-    return ExplainerAnswer(answer.runs, tuple(cost + extra for cost in answer.cost))
+    return replace(answer, cost=tuple(cost + extra for cost in answer.cost))

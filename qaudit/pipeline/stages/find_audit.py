@@ -6,8 +6,9 @@ import datetime
 from collections.abc import Iterator
 
 from qaudit.core.evidence import Finding
+from qaudit.core.numbers import whole
 from qaudit.pipeline.stages.find_context import FindingContext
-from qaudit.pipeline.stages.find_text import named, number
+from qaudit.pipeline.stages.find_text import named
 
 FRESH = datetime.timedelta(days=183)
 """A framework's list that is older than this on the day of the audit may have been overtaken."""
@@ -24,7 +25,7 @@ def lowering(facts: FindingContext) -> Iterator[Finding]:
 def unseen(facts: FindingContext) -> Iterator[Finding]:
     rows = [i for i, row in enumerate(facts.evidence) if row.measure == "unseen_categories" and row.value]
     if rows:
-        names = ", ".join(f"{named(facts.evidence[i].about.get('feature', ''))} ({number(facts.value(i))} rows)" for i in rows)
+        names = ", ".join(f"{named(facts.evidence[i].about.get('feature', ''))} ({whole(facts.value(i))} rows)" for i in rows)
         text = f"The holdout has categories that the model's encoder has not seen in training: {names}."
         yield Finding("QA-013", text, tuple(rows), "evidence", "attention")
 
@@ -65,7 +66,7 @@ def not_reproducible(facts: FindingContext) -> Iterator[Finding]:
 def overlap(facts: FindingContext) -> Iterator[Finding]:
     for index, row in enumerate(facts.evidence):
         if row.measure == "overlap_rows" and row.value:
-            text = f"{number(row.value)} rows stand in more than one role: {named(row.about['value_of'])}."
+            text = f"{whole(row.value)} rows stand in more than one role: {named(row.about['value_of'])}."
             yield Finding("QA-018", text, (index,), "evidence", "attention")
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qaudit.core.catalogue.measures import is_signed
 from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.json_values import Json
+from qaudit.core.numbers import one
 from qaudit.inputs.policy import Policy
 from qaudit.pipeline.types import Candidates, LoadedSubject
 
@@ -45,6 +47,11 @@ class FindingContext:
         value = self.evidence[index].value
         assert value is not None
         return value
+
+    def text(self, index: int) -> str:
+        """That value as it is printed."""
+        row = self.evidence[index]
+        return one(row.value, row.unit, is_signed(row.measure))
 
     def beside(self, index: int, measure: str) -> int | None:
         """The row of another measure about the same things, that has a value."""

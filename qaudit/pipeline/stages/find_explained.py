@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from qaudit.core.catalogue.explanations import PRIMARY_DISTANCES
 from qaudit.core.evidence import Finding
+from qaudit.core.numbers import one
 from qaudit.pipeline.stages.find_context import FindingContext
-from qaudit.pipeline.stages.find_text import distance, interval, number, percent, spoken
+from qaudit.pipeline.stages.find_text import distance, interval, spoken
 
 
 def reasons(facts: FindingContext) -> Iterator[Finding]:
@@ -19,8 +20,8 @@ def reasons(facts: FindingContext) -> Iterator[Finding]:
         top = facts.evidence[floor].interval
         above = row.value > (top.high if top else facts.value(floor))
         text = (
-            f"{spoken(row.about['explainer'])}: the top reason changed on {percent(row.value)} of {row.n} explained rows whose "
-            f"decision did not ({interval(row)}); explaining the reference again changes {percent(facts.value(floor))} (floor)."
+            f"{spoken(row.about['explainer'])}: the top reason changed on {facts.text(index)} of {row.n} explained rows whose "
+            f"decision did not ({interval(row)}); explaining the reference again changes {facts.text(floor)} (floor)."
         )
         yield Finding("QA-009", text, (index, floor), "local", "attention" if above else "note")
 
@@ -35,14 +36,15 @@ def drift(facts: FindingContext) -> Iterator[Finding]:
             continue
         span = facts.evidence[floor].interval
         high = span.high if span else facts.value(floor)
-        head = f"{spoken(row.about['explainer'])}: the drift ({distance(row.about['value_of'])}) is {number(row.value)}"
+        head = f"{spoken(row.about['explainer'])}: the drift ({distance(row.about['value_of'])}) is {facts.text(index)}"
         if row.value == 0:
             yield Finding("QA-010", f"{head}: both variants are explained alike.", (index, floor), "drift")
         elif row.value > high:
-            text = f"{head}, above its floor: {number(facts.value(floor))} on average, {number(high)} at most among reruns alone."
+            most = one(high, row.unit)
+            text = f"{head}, above its floor: {facts.text(floor)} on average, {most} at most among reruns alone."
             yield Finding("QA-010", text, (index, floor), "drift", "attention")
         else:
-            text = f"{head}, not told from its floor: reruns of the reference alone reach {number(high)}."
+            text = f"{head}, not told from its floor: reruns of the reference alone reach {one(high, row.unit)}."
             yield Finding("QA-010", text, (index, floor), "drift")
 
 
@@ -51,11 +53,10 @@ def surrogate(facts: FindingContext) -> Iterator[Finding]:
         row, base = facts.evidence[index], facts.beside(index, "base_rate_fidelity")
         if row.value is None or base is None:
             continue
-        show = percent if row.unit == "share" else number
         poor = row.interval is not None and row.interval.low <= facts.value(base)
         text = (
-            f"{spoken(row.about['explainer'])}: the tree agrees with the model on {show(row.value)} ({row.n} unseen rows"
-            f"{', ' + interval(row) if row.interval else ''}); a tree without splits reaches {show(facts.value(base))}."
+            f"{spoken(row.about['explainer'])}: the tree agrees with the model on {facts.text(index)} ({row.n} unseen rows"
+            f"{', ' + interval(row) if row.interval else ''}); a tree without splits reaches {facts.text(base)}."
         )
         tail = " It tells hardly more than the base rate." if poor else ""
         yield Finding("QA-011", text + tail, (index, base), "surrogate", "attention" if poor else "note")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from qaudit.core.catalogue.measures import known
 from qaudit.core.evidence import Finding
 from qaudit.core.inference.intervals import zero_bound
 from qaudit.core.measures.rows import SMALL
+from qaudit.core.numbers import column, one
 from qaudit.pipeline.stages.find_context import FindingContext
-from qaudit.pipeline.stages.find_text import interval, named, number, percent
+from qaudit.pipeline.stages.find_text import interval, named
 
 SPLIT = {"fixed": "to the right one", "broken": "to the wrong one", "other": "between two wrong ones"}
 
@@ -20,7 +22,7 @@ def flips(facts: FindingContext) -> Iterator[Finding]:
     row, count = facts.evidence[rate], int(facts.value(flips))
     n = row.n or 0
     if count == 0:
-        bound = percent(zero_bound(n))
+        bound = one(zero_bound(n), "share")
         text = f"0 of {n} decisions changed; at the 95% level this proves only that fewer than {bound} of such rows change."
         yield Finding("QA-003", text, (flips, rate), "precision")
         return
@@ -28,7 +30,7 @@ def flips(facts: FindingContext) -> Iterator[Finding]:
     known = [index for index in parts if index is not None]
     told = [(int(facts.value(index)), SPLIT[facts.evidence[index].measure.removeprefix("flips_")]) for index in known]
     split = ", ".join(f"{rows} {word}" for rows, word in told if rows or word != SPLIT["other"])
-    text = f"{count} of {n} decisions changed, {percent(row.value)} ({interval(row)}): {split}."
+    text = f"{count} of {n} decisions changed, {facts.text(rate)} ({interval(row)}): {split}."
     yield Finding("QA-002", text, (flips, rate, *known), "precision")
 
 
@@ -43,20 +45,24 @@ def worst_group(facts: FindingContext) -> Iterator[Finding]:
     apart = low is not None and low.low > facts.value(whole)
     text = (
         f"Of the declared groups of at least {SMALL} rows, {named(row.about['group'])} has the largest share of changed "
-        f"decisions: {percent(row.value)} of {row.n} rows ({interval(row)}), against {percent(facts.value(whole))} of all rows."
+        f"decisions: {facts.text(worst)} of {row.n} rows ({interval(row)}), against {facts.text(whole)} of all rows."
     )
     yield Finding("QA-004", text, (worst, whole), "precision", "attention" if apart else "note")
 
 
-def change(code: str, measure: str, before: str, what: str) -> Callable[[FindingContext], Iterator[Finding]]:
+def change(code: str, measure: str, what: str) -> Callable[[FindingContext], Iterator[Finding]]:
+    """A finding on the change of a measure of fit, which sentences call `what`."""
+    before = known(measure).change_of
+    assert before is not None
+
     def finder(facts: FindingContext) -> Iterator[Finding]:
         index = facts.one(measure, facts.judged)
         old, new = facts.one(before, "reference"), facts.one(before, facts.judged)
         if index is None or old is None or new is None:
             return
         row = facts.evidence[index]
-        show = percent if row.unit == "share" else number
-        told = f"{what} went from {show(facts.value(old))} to {show(facts.value(new))}, a change of {show(row.value, sign=True)}"
+        levels = column([facts.value(old), facts.value(new)], row.unit)
+        told = f"{what} went from {levels[0]} to {levels[1]}, a change of {facts.text(index)}"
         if row.interval is None:
             yield Finding(code, f"{told}.", (index, old, new), "precision")
             return
@@ -81,9 +87,10 @@ def fewest_bits(facts: FindingContext) -> Iterator[Finding]:
         yield Finding("QA-008", text, (least[2],), "precision")
         return
     bits, name, index = min(calm)
+    least_bits = column([bits], "bits")[0]
     size = facts.one("effective_bits", name)
     text = (
-        f"In this sweep the fewest effective bits without a changed decision observed in {n} rows are {number(bits)}, "
+        f"In this sweep the fewest effective bits without a changed decision observed in {n} rows are {least_bits}, "
         f"with {name}; it is one observation on these rows, not a bound."
     )
     yield Finding("QA-008", text, (index,) if size is None else (index, size), "precision")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from qaudit.core.evidence import Evidence, Skipped, section_of
+from qaudit.core.catalogue.measures import MEASURES, section_of
+from qaudit.core.catalogue.sections import SECTIONS
+from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused, unknown
 from qaudit.sandbox.answers import framework_breach
 from qaudit.sandbox.job import Outcome, PluginRef
 from qaudit.sandbox.runner import Call, keep_unit
 
-SECTIONS = ("result", "rules", "precision", "importance", "surrogate", "local", "drift", "frameworks", "evidence", "signoff")
-"""The anchors of the report's sections, in the order of its pages."""
 STATES = ("here", "partial", "not_here")
 
 
@@ -74,8 +74,9 @@ def _mapped(framework: Json, evidence: Sequence[Evidence], author: Mapping[str, 
 
 def _item(item: Json, evidence: Sequence[Evidence], author: Mapping[str, str]) -> Json:
     topics = {item["evidence"], *item["also"]}
-    # a row that could not be assessed is visible in its table, but it is evidence of nothing
-    rows = [row for row in evidence if row.topic in topics and row.value is not None]
+    # A row that could not be assessed is visible in its table, but it is evidence of nothing; and what a plugin says of itself
+    # was not measured by qaudit.
+    rows = [row for row in evidence if row.topic in topics and row.value is not None and row.measure in MEASURES]
     shown = {section_of(row.measure) for row in rows} if item["coverage"] != "none" else set()
     return {
         **item,

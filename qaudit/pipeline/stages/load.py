@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.decision import Decision, Ties
-from qaudit.core.evidence import Evidence, Skipped
+from qaudit.core.evidence import Evidence, Skipped, measured
 from qaudit.core.json_values import Json
 from qaudit.core.records import Feature
 from qaudit.core.table import Kind
@@ -296,23 +296,20 @@ def _target(classes: tuple[str, ...], holdout: Role) -> list[Json]:
 def _evidence(
     opened: Opened, roles: Mapping[str, Role], shared: list[Json], data: Json, unseen: Mapping[str, int], lowering: Json
 ) -> tuple[Evidence, ...]:
-    def row(measure: str, value: float, unit: str, topic: str, n: int | None = None, **about: str) -> Evidence:
-        return Evidence(measure, float(value), unit, None, n, about, "load", topic)
+    def row(measure: str, value: float, topic: str, n: int | None = None, **about: str) -> Evidence:
+        return measured(measure, float(value), about, "load", topic, n=n)
 
     holdout = roles["holdout"].table.rows
-    rows = [row("model_bytes", opened.size, "bytes", "model.identity")]
+    rows = [row("model_bytes", opened.size, "model.identity")]
     if lowering["max_error"] is not None:
-        rows.append(row("lowering_max_error", lowering["max_error"], "", "model.identity", lowering["rows"]))
-    rows += [row("rows", role.table.rows, "rows", "data.description", value_of=name) for name, role in sorted(roles.items())]
-    rows += [
-        row("missing", column["missing"], "rows", "data.description", holdout, feature=column["name"])
-        for column in data["columns"]
-    ]
-    rows += [row("unseen_categories", count, "rows", "data.description", holdout, feature=name) for name, count in unseen.items()]
+        rows.append(row("lowering_max_error", lowering["max_error"], "model.identity", lowering["rows"]))
+    rows += [row("rows", role.table.rows, "data.description", value_of=name) for name, role in sorted(roles.items())]
+    rows += [row("missing", column["missing"], "data.description", holdout, feature=column["name"]) for column in data["columns"]]
+    rows += [row("unseen_categories", count, "data.description", holdout, feature=name) for name, count in unseen.items()]
     for part in data["target"]:
         if "label" in part:
-            rows.append(row("target_share", part["share"], "share", "data.description", holdout, output=part["label"]))
+            rows.append(row("target_share", part["share"], "data.description", holdout, output=part["label"]))
         else:
-            rows.append(row("target_mean", part["mean"], "", "data.description", holdout))
-    rows += [row("overlap_rows", o["rows"], "rows", "data.provenance", value_of=" and ".join(o["roles"])) for o in shared]
+            rows.append(row("target_mean", part["mean"], "data.description", holdout))
+    rows += [row("overlap_rows", o["rows"], "data.provenance", value_of=" and ".join(o["roles"])) for o in shared]
     return tuple(rows)

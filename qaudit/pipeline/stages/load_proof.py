@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from qaudit.core.decision import Decision
 from qaudit.core.json_values import Json
+from qaudit.core.numbers import one
 from qaudit.core.program import Program
 from qaudit.core.steps import Trees
 from qaudit.core.tensor import Floats
@@ -76,7 +77,7 @@ def prove(program: Program, encoded: Floats, native: Floats, decision: Decision,
     faults = _faults(program, encoded, given) if _exact(program) else []
     if np.any(apart > allowed):
         row = int(np.argmax(apart - allowed))
-        faults.append(f"row {row + 1}: the predictions lie {apart[row]:.3g} apart, {allowed[row]:.3g} is allowed")
+        faults.append(f"row {row + 1}: the predictions lie {one(float(apart[row]))} apart, {one(float(allowed[row]))} is allowed")
     if np.any(changed & ~near):
         faults.append(f"row {int(np.argmax(changed & ~near)) + 1}: another decision beyond the bound")
     error = float(min(apart.max(initial=0.0), np.finfo(float).max))
@@ -110,10 +111,10 @@ def _statement(program: Program, given: Mapping[str, NDArray[Any]], rows: int, e
         parts = [name for name, key in (("leaf", "leaves"), ("raw score", "raw")) if key in given]
         same = f"every {' and every '.join(parts)} equals the model's own bit for bit; " if parts else ""
         allowed = "0" if program.output == "regression" else "4 x 2^-52"
-        lie = f"lie at most {error:.3g} apart ({allowed} allowed)" if error else "are identical"
+        lie = f"lie at most {one(error)} apart ({allowed} allowed)" if error else "are identical"
         return f"{compared}{same}predictions {lie}{_decided(program, near, changed)}."
     decided = _decided(program, near, changed)
-    lie = f"lie within the stated rounding bound, at most {error:.3g} apart" if error else "are identical"
+    lie = f"lie within the stated rounding bound, at most {one(error)} apart" if error else "are identical"
     return f"{compared}predictions {lie}{decided}."
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from qaudit.core.evidence import Evidence, Skipped
+from qaudit.core.catalogue.measures import Unit
+from qaudit.core.evidence import Evidence, Skipped, measured
 from qaudit.core.json_values import Json
 from qaudit.core.measures.changes import Number
 from qaudit.core.measures.tensors import TensorFacts, law_text, tensor_facts
@@ -16,11 +17,13 @@ from qaudit.core.program import Program, Quantized
 from qaudit.core.steps import Parameter
 from qaudit.core.tensor import QuantizedTensor
 from qaudit.errors import Refused
+from qaudit.pipeline.stages.plugin_measures import declared_entries, recorded_evidence
 from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject, Progress
 from qaudit.sandbox import runner
 from qaudit.sandbox.answers import MALFORMED, broken, quantized_of
 from qaudit.sandbox.job import Limits, Outcome, PluginRef
 from qaudit.sandbox.pack_program import pack_program
+from qaudit.sandbox.plugin_measures import measures_of, values_of
 
 RunMany = Callable[[Sequence[runner.Call]], list[Outcome]]
 METHOD, BY_LAYER = "quantization.method", "quantization.per_layer"
@@ -134,6 +137,7 @@ def _tell(subject: LoadedSubject, ref: PluginRef, outcome: Outcome, book: _Book)
     try:
         made = _read(subject, ref, outcome, book)
         row |= {"summary": str(outcome.answer["summary"]), "settings": dict(outcome.answer["settings"])}
+        row |= declared_entries(ref.name, measures_of(outcome.answer))
     except MALFORMED as error:
         book.broken(ref.name, broken(error))
         made = 0
@@ -147,13 +151,16 @@ def _read(subject: LoadedSubject, ref: PluginRef, outcome: Outcome, book: _Book)
     """The candidates of an answer, checked; returns how many there are. Raises what malformed answers raise."""
     answer, made = outcome.answer, 0
     breaches: dict[str, list[Mapping[str, Any]]] = {}
-    for told in answer["candidates"]:
+    own, parameters = measures_of(answer), subject.program.parameters() if subject.program is not None else {}
+    recorded = [values_of(told.get("recorded", ()), own, parameters) for told in answer["candidates"]]
+    for told, values in zip(answer["candidates"], recorded, strict=True):
         assert subject.program is not None  # without one no unit is asked for candidates
         quantized, wrong = quantized_of(told, answer, subject.program, outcome.arrays)
         if wrong:
             breaches.setdefault(wrong, []).append(told["settings"])
             continue
         candidate, rows = _candidate(ref, told, quantized)
+        rows += recorded_evidence(ref.name, own, values, {"candidate": candidate.id}, "parameter")
         if subject.encoded.get("calibration") is not None:
             rows += _contributions(candidate.id, ref.name, told["noted"], len(subject.encoded["calibration"]))
         book.found.append(((ref.name, natural(told["settings"])), candidate))
@@ -229,10 +236,10 @@ def _tensor_row(parameter: Parameter, tensor: QuantizedTensor, facts: TensorFact
 def _tensor_evidence(name: str, by: str, parameter: str, facts: TensorFacts) -> list[Evidence]:
     about = {"candidate": name, "parameter": parameter}
 
-    def row(measure: str, unit: str, number: Number) -> Evidence:
-        return Evidence(measure, number.value, unit, None, number.n, about, by, BY_LAYER, number.reason)
+    def row(measure: str, number: Number, unit: Unit | None = None) -> Evidence:
+        return measured(measure, number.value, about, by, BY_LAYER, unit=unit, n=number.n, reason=number.reason)
 
-    return [row("sqnr_db", "dB", facts.sqnr_db), row("max_abs_error", "parameter", facts.max_abs_error)]
+    return [row("sqnr_db", facts.sqnr_db), row("max_abs_error", facts.max_abs_error, "parameter")]
 
 
 def sizes(quantized: Quantized) -> tuple[float | None, int]:
@@ -261,8 +268,8 @@ def _size_rows(name: str, by: str, effective: float | None, size: int, elements:
     reason = None if effective is not None else "no parameter is quantized"
     about = {"candidate": name}
     return [
-        Evidence("effective_bits", effective, "bits", None, elements, about, by, METHOD, reason),
-        Evidence("size_bytes", float(size), "bytes", None, None, about, by, METHOD),
+        measured("effective_bits", effective, about, by, METHOD, n=elements, reason=reason),
+        measured("size_bytes", float(size), about, by, METHOD),
     ]
 
 
@@ -275,16 +282,14 @@ def _reference(program: Program) -> list[Evidence]:
 def _contributions(name: str, by: str, noted: Sequence[Mapping[str, Any]], rows: int) -> list[Evidence]:
     """Labelled calls of `effect`, measured by the host on calibration rows."""
     return [
-        Evidence(
+        measured(
             "contribution",
             float(line["value"]) if math.isfinite(line["value"]) else None,
-            "prediction",
-            None,
-            rows,
             {"candidate": name, "parameter": str(line["parameter"]), "range": str(line["range"])},
             by,
             BY_LAYER,
-            None if math.isfinite(line["value"]) else "the change is not finite",
+            n=rows,
+            reason=None if math.isfinite(line["value"]) else "the change is not finite",
         )
         for line in noted
     ]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.decision import Decision
-from qaudit.core.evidence import Evidence, Interval
+from qaudit.core.evidence import Evidence, Interval, measured
 from qaudit.core.inference.intervals import clopper_pearson
 from qaudit.core.measures.agreement import reason_scores, reasons_changed
 from qaudit.core.tensor import Floats
@@ -58,15 +58,14 @@ def rate_evidence(
     if not n:
         reason = "no explained row kept its decision"
         return [
-            Evidence(name, None, "share", None, 0, where, by, TOPIC, reason)
-            for name in ("reason_change_rate", "reason_change_floor")
+            measured(name, None, where, by, TOPIC, n=0, reason=reason) for name in ("reason_change_rate", "reason_change_floor")
         ]
     hits = int(changed.sum())
     rates = [float(each.sum() / n) for each in floors]
     span = Interval(min(rates), max(rates), 1.0, f"least and most of {len(rates)} reruns") if rates else None
     return [
-        Evidence("reason_change_rate", hits / n, "share", clopper_pearson(hits, n), n, where, by, TOPIC),
-        Evidence("reason_change_floor", float(np.mean(rates)) if rates else 0.0, "share", span, n, where, by, TOPIC),
+        measured("reason_change_rate", hits / n, where, by, TOPIC, interval=clopper_pearson(hits, n), n=n),
+        measured("reason_change_floor", float(np.mean(rates)) if rates else 0.0, where, by, TOPIC, interval=span, n=n),
     ]
 
 

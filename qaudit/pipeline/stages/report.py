@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qaudit.core.__about__ import VERSION
-from qaudit.core.evidence import Assessment, Evidence, Finding, Skipped
+from qaudit.core.evidence import Assessment, Evidence, Finding, Skipped, measured
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused
 from qaudit.inputs.policy import Policy
@@ -115,7 +115,7 @@ def _conduct(
     """Counts of what the report itself records: packages with their versions, inputs with their digests, changed parameters."""
 
     def row(measure: str, count: int, topic: str, about: Mapping[str, str]) -> Evidence:
-        return Evidence(measure, float(count), "count", None, None, about, "report", topic)
+        return measured(measure, float(count), about, "report", topic)
 
     roles = subject.report["data"].get("roles", {})
     hashed = 1 + sum(bool(role.get("digest")) for role in roles.values()) + (policy is not None)

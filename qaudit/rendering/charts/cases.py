@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from qaudit.core.numbers import column
 from qaudit.rendering.charts.svg import Drawing, Scale, longest
-from qaudit.rendering.numbers import column
 
 ROW = 19.0
 WIDE = 328.0

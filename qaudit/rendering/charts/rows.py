@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from qaudit.rendering.charts.svg import SIZE, VERDICT_SHAPE, Drawing, Scale, longest, tick_labels, ticks
-from qaudit.rendering.numbers import is_percent, one
+from qaudit.core.numbers import is_percent, one
+from qaudit.rendering.charts.svg import SIZE, Drawing, Scale, longest, tick_labels, ticks
 from qaudit.rendering.text import width
+from qaudit.rendering.verdict_marks import marker
 
 WIDE = 672.0
 ROW = 17.0
@@ -60,7 +61,7 @@ def bullet(value: float, at_most: float | None, at_least: float | None, verdict:
         draw.rect("allow", start, 5, max(end - start, 0), 4, 2)
     for limit in limits:
         draw.line("tick", scale(limit), 1.5, scale(limit), 12.5)
-    draw.mark(VERDICT_SHAPE.get(verdict, "circle"), verdict, scale(value), 7, 3.6)
+    draw.mark(marker(verdict), verdict, scale(value), 7, 3.6)
     return draw.done()
 
 
@@ -132,7 +133,7 @@ def _dot(draw: Drawing, scale: Scale, row: Dot, y: float, left: float) -> None:
         return
     if row.low is not None and row.high is not None:
         draw.line("qs", scale(row.low), y, scale(row.high), y)
-    draw.mark(VERDICT_SHAPE.get(row.verdict, "circle"), row.verdict, scale(row.value), y, 3.8)
+    draw.mark(marker(row.verdict), row.verdict, scale(row.value), y, 3.8)
 
 
 def histogram(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from qaudit.core.numbers import compact, is_percent
 from qaudit.rendering.charts.rows import WIDE
 from qaudit.rendering.charts.svg import SHAPES, SIZE, Drawing, Scale, tick_labels, ticks
-from qaudit.rendering.numbers import compact, is_percent
 from qaudit.rendering.text import cut, width
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-from qaudit.rendering.numbers import MINUS, compact
+from qaudit.core.numbers import MINUS, compact
 from qaudit.rendering.text import cut, harmless, width
+from qaudit.rendering.verdict_marks import fills
 
 FONT = "Qaudit Sans"
 LONGEST_TITLE = 8_000
@@ -38,12 +39,7 @@ LOOK = {
     "stripe": 'fill="#f2f5f8"',
     "front": 'stroke="#9aa5b1" stroke-width="1.2" stroke-dasharray="2 3" fill="none"',
     "weak": 'fill="#8a7443"',
-    "within": 'fill="#0b62a4"',
-    "near": 'fill="#b87500"',
-    "outside": 'fill="#8e1230"',
-    "undecided": 'fill="#4b5663"',
-    "no_limit": 'fill="#0b62a4"',
-    "not_assessed": 'fill="#6b7785"',
+    **fills(),
     "s0": 'fill="#3a5f8a"',
     "s1": 'fill="#7a4f96"',
     "s2": 'fill="#23807a"',
@@ -53,7 +49,6 @@ LOOK = {
 }
 SHAPES = ("circle", "square", "diamond", "up", "down", "cross")
 CROSS = [(x * s, y * s) for s in (1, -1) for x, y in ((-1.1, -0.5), (-0.5, -1.1), (0, -0.6), (0.5, -1.1), (1.1, -0.5), (0.6, 0))]
-VERDICT_SHAPE = {"within": "circle", "near": "up", "outside": "square", "undecided": "diamond"}
 
 
 def number(value: float) -> str:

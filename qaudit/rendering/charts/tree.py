@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from qaudit.core.numbers import compact, fixed, whole
 from qaudit.rendering.charts.svg import SIZE, Drawing
-from qaudit.rendering.numbers import compact, fixed, whole
 from qaudit.rendering.text import cut, visible, width
 from qaudit.report.explanations import Node
 

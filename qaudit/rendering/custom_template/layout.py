@@ -9,11 +9,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from qaudit.core.catalogue.sections import SECTIONS
 from qaudit.rendering.custom_template.markup import Piece, pieces
 from qaudit.rendering.custom_template.sandbox import text_of
 from qaudit.rendering.custom_template.source import STYLES
 from qaudit.rendering.custom_template.styles import scoped
-from qaudit.rendering.table import SECTIONS
 from qaudit.rendering.text import visible
 
 FIRST = "result"

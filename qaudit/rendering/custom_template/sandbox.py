@@ -9,8 +9,8 @@ from jinja2 import DictLoader, StrictUndefined, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from qaudit.core.numbers import NONE, one, whole
 from qaudit.rendering.custom_template.source import ENTRY
-from qaudit.rendering.numbers import NONE, one, whole
 from qaudit.rendering.text import harmless
 
 LONGEST = 4_000_000

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qaudit.core.catalogue import measures
 from qaudit.core.json_values import Json
+from qaudit.core.numbers import NONE, capped, column, fixed, one, size
 from qaudit.rendering.charts.scatter import Point, scatter, upward
-from qaudit.rendering.numbers import NONE, capped, column, fixed, one, size
 from qaudit.rendering.table import EvidenceTable, same_decimals, spans, title, unit_of, value
 from qaudit.rendering.text import settings_text, spoken, visible
 from qaudit.report.model import Candidate
 
-LOSSES = ("flip_rate", "mean_abs_error", "max_abs_error")
 MOST_CANDIDATES, MOST_POINTS = 40, 300
 
 
@@ -20,7 +20,8 @@ def sweep(facts: EvidenceTable) -> Json | None:
     candidates = facts.report.candidates
     if not candidates:
         return None
-    measure = next((m for m in LOSSES if any(value(facts.whole(m, c.id)) is not None for c in candidates)), None)
+    losses = measures.names("sweep")
+    measure = next((m for m in losses if any(value(facts.whole(m, c.id)) is not None for c in candidates)), None)
     names = dict(zip([row.id for row in candidates], short_names(candidates, candidates), strict=True))
     points = []
     for row in candidates[:MOST_POINTS]:
@@ -53,8 +54,7 @@ def sweep(facts: EvidenceTable) -> Json | None:
 
 
 def _second(facts: EvidenceTable) -> str | None:
-    names = ("accuracy_change", "r2_change", "mae_change")
-    return next((m for m in names if facts.whole(m, facts.judged) or any(facts.rows(m))), None)
+    return next((m for m in measures.names("sweep metric") if facts.whole(m, facts.judged) or any(facts.rows(m))), None)
 
 
 def short_names(every: Sequence[Candidate], rows: Sequence[Candidate]) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qaudit.core.json_values import Json
+from qaudit.core.numbers import NONE, compact, fixed, one, span
 from qaudit.rendering.charts.cases import Bar, case
-from qaudit.rendering.numbers import NONE, compact, fixed, one, span
 from qaudit.rendering.pages.compared import Compared, pairs
 from qaudit.rendering.table import EvidenceTable
 from qaudit.rendering.text import settings_text, spoken, visible

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from qaudit.core.json_values import Json
+from qaudit.core.numbers import capped, one
 from qaudit.rendering.charts.rows import Dot, drift
-from qaudit.rendering.numbers import capped, one
 from qaudit.rendering.table import EvidenceTable, interval, shown, shown_span, title, value
 from qaudit.rendering.text import spoken, visible
 from qaudit.report.model import Row

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
+from qaudit.core.catalogue import measures
 from qaudit.core.explanation import EXPLANATION_NAMES
 from qaudit.core.json_values import Json
+from qaudit.core.numbers import NONE, capped, column, fixed, one, whole
 from qaudit.rendering.charts.rows import Pair, dumbbell
 from qaudit.rendering.charts.scatter import Point, scatter
 from qaudit.rendering.charts.tree import MOST, Leaf, leaves, tree
-from qaudit.rendering.numbers import NONE, capped, column, fixed, one, whole
 from qaudit.rendering.pages.cases import attributions, local_models
 from qaudit.rendering.pages.compared import Compared, entries, pairs
 from qaudit.rendering.table import EvidenceTable, shown, shown_span, title, value
@@ -163,7 +164,7 @@ def _about(facts: EvidenceTable, measure: str, entry: Tree) -> Row | None:
 def numbers(facts: EvidenceTable) -> list[Json]:
     """Fidelity and cost of the surrogate, reference beside judged."""
     out = []
-    for measure in ("fidelity", "base_rate_fidelity", "leaves", "depth", "added_nodes", "added_parameters"):
+    for measure in measures.names("surrogate"):
         cells = []
         for candidate in ("reference", facts.judged):
             rows = [row for row in facts.rows(measure, candidate=candidate) if "tree" in row.about.get("explainer", "tree")]

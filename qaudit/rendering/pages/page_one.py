@@ -7,23 +7,20 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
+from qaudit.core.catalogue.measures import names
+from qaudit.core.catalogue.sections import NUMBERS, SECTIONS
+from qaudit.core.catalogue.verdicts import RANKS, VERDICTS, worst
 from qaudit.core.json_values import Json
+from qaudit.core.numbers import NONE, one
 from qaudit.rendering.charts.rows import bullet
-from qaudit.rendering.numbers import NONE, one
 from qaudit.rendering.table import (
-    KEYS,
-    ORDER,
-    SECTIONS,
-    VERDICTS,
     EvidenceTable,
     judged_number,
     limit_text,
     shown,
     shown_span,
     signed,
-    title,
     where_text,
-    worst,
 )
 from qaudit.rendering.text import sentence, settings_text, spoken, visible
 from qaudit.report.model import Assessment, Limit, Row
@@ -48,7 +45,7 @@ def _rule(facts: EvidenceTable, assessment: Assessment) -> Json:
     unit = row.unit if row else ""
     number = judged_number(limit, row)
     verdict = assessment.verdict
-    name = visible(limit.title or title(limit.measure))
+    name = visible(limit.title or facts.title(limit.measure))
     where = where_text(limit.where)
     text = limit_text(limit, unit)
     return {
@@ -62,13 +59,13 @@ def _rule(facts: EvidenceTable, assessment: Assessment) -> Json:
         "limit": text,
         "end": ENDS.get(limit.use or "", ""),
         "bullet": _bullet(
-            number, limit, verdict, f"{name}: {one(number, unit, signed(limit))}, limit {text}, {VERDICTS[verdict][0]}"
+            number, limit, verdict, f"{name}: {one(number, unit, signed(limit))}, limit {text}, {VERDICTS[verdict].title}"
         ),
         "verdict": verdict,
-        "word": VERDICTS[verdict][0],
-        "rank": ORDER.index(verdict),
+        "word": VERDICTS[verdict].title,
+        "rank": RANKS[verdict],
         "section": assessment.section,
-        "number": list(SECTIONS).index(assessment.section),
+        "number": NUMBERS[assessment.section],
         "why": visible(limit.reason, 400),
         "note": visible(assessment.reason, 300),
     }
@@ -83,7 +80,7 @@ def _bullet(number: float | None, limit: Limit, verdict: str, text: str, wide: f
 def counts(facts: EvidenceTable) -> Json:
     """How many limits have each verdict, and all."""
     verdicts: list[str] = [each.verdict for each in facts.report.assessments]
-    return {"all": len(verdicts), **{verdict: verdicts.count(verdict) for verdict in ORDER}}
+    return {"all": len(verdicts), **{verdict: verdicts.count(verdict) for verdict in VERDICTS}}
 
 
 def headline(facts: EvidenceTable) -> Json:
@@ -93,9 +90,10 @@ def headline(facts: EvidenceTable) -> Json:
         text = "No limit was set: every number below is a measurement with nothing to hold it against."
         return {"tone": "no_limit", "head": "No policy: no limit set", "text": text}
     name = f"policy {visible(policy.name)} {visible(policy.version, 24)}"
-    count = f"{number['outside']} of {number['all']}" if number["outside"] else f"None of {number['all']}"
+    exceeded = sum(number[word] for word, verdict in VERDICTS.items() if verdict.exceeded)
+    count = f"{exceeded or 'None'} of {number['all']}"
     head = f"{count} limits exceeded in {name}"
-    parts = [_named(facts, "outside"), _named(facts, "undecided"), _rest(number)]
+    parts = [*(_named(facts, word) for word, verdict in VERDICTS.items() if not verdict.counted), _rest(number)]
     tone = worst(each.verdict for each in facts.report.assessments) or "no_limit"
     return {"tone": tone, "head": head, "text": " ".join(part for part in parts if part)}
 
@@ -104,50 +102,50 @@ def _named(facts: EvidenceTable, verdict: str) -> str:
     of_verdict = [rule for rule in rules(facts) if rule["verdict"] == verdict]
     if not of_verdict:
         return ""
-    names = [f"{rule['title']} ({rule['id']})" for rule in of_verdict]
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    listed = ", ".join(names[:4]) if more or len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"
-    return f"{VERDICTS[verdict][0]}: {listed}{more}."
+    titles = [f"{rule['title']} ({rule['id']})" for rule in of_verdict]
+    more = f" and {len(titles) - 4} more" if len(titles) > 4 else ""
+    listed = ", ".join(titles[:4]) if more or len(titles) == 1 else ", ".join(titles[:-1]) + f" and {titles[-1]}"
+    return f"{VERDICTS[verdict].title}: {listed}{more}."
 
 
 def _rest(number: Mapping[str, int]) -> str:
-    words = {"near": "near the limit", "within": "within", "not_assessed": "not assessed", "no_limit": "with no limit"}
-    counted = [f"{number[verdict]} {word}" for verdict, word in words.items() if number[verdict]]
+    counted = [f"{number[word]} {verdict.counted}" for word, verdict in VERDICTS.items() if verdict.counted and number[word]]
     return f"{', '.join(counted)}." if counted else ""
 
 
 def key_numbers(facts: EvidenceTable) -> list[Json]:
-    """Five numbers: limited measures first in choice, the worst verdict ahead; then others, in the order of KEYS."""
+    """Five numbers: limited measures first in choice, the worst verdict ahead; then others, in the order of the catalogue."""
     chosen: dict[int, Json] = {}
     rows = [(each.limit, each.verdict, facts.at(each.evidence)) for each in facts.report.assessments]
     limited_rows: list[_Ranked] = [(limit, verdict, row) for limit, verdict, row in rows if row and row.value is not None]
     seen: set[str] = set()
     limited = {row.measure for _, _, row in limited_rows}
-    whole = [row for key in KEYS if key not in limited and (row := facts.whole(key, facts.judged)) is not None]
+    whole = [row for key in names("key") if key not in limited and (row := facts.whole(key, facts.judged)) is not None]
     plain: list[_Ranked] = [(None, "no_limit", row) for row in whole if row.value is not None]
-    ranked = sorted([*limited_rows, *plain], key=lambda item: (item[0] is None, ORDER.index(item[1]), _place(item[2])))
+    ranked = sorted([*limited_rows, *plain], key=lambda item: (item[0] is None, RANKS[item[1]], _place(item[2])))
     for limit, verdict, row in ranked:
         if row.measure not in seen and len(chosen) < 5:
             seen.add(row.measure)
-            chosen[len(chosen)] = {"place": _place(row), **_key(limit, verdict, row)}
+            chosen[len(chosen)] = {"place": _place(row), **_key(facts, limit, verdict, row)}
     return sorted(chosen.values(), key=lambda item: (item["place"], item["name"]))
 
 
 def _place(row: Row) -> int:
-    return KEYS.index(row.measure) if row.measure in KEYS else len(KEYS)
+    keys = names("key")
+    return keys.index(row.measure) if row.measure in keys else len(keys)
 
 
-def _key(limit: Limit | None, verdict: str, row: Row) -> Json:
+def _key(facts: EvidenceTable, limit: Limit | None, verdict: str, row: Row) -> Json:
     unit = row.unit
     number = row.value if limit is None else judged_number(limit, row)
     where = where_text({key: group for key, group in row.about.items() if key == "group"})
-    name = title(row.measure)
+    name = facts.title(row.measure)
     end = ENDS.get(limit.use or "") if limit else None
     return {
         "name": name + (f", {where}" if where else ""),
         "value": one(number, unit, signed(row)),
         "verdict": verdict,
-        "word": VERDICTS[verdict][0],
+        "word": VERDICTS[verdict].title,
         "limit": limit_text(limit, unit) if limit else "",
         "note": f"{end}; value {shown(row)}" if end else (shown_span(row) if row.interval else ""),
         "previous": "" if row.previous is None else one(row.previous, unit),
@@ -159,8 +157,8 @@ def themes(facts: EvidenceTable) -> list[Json]:
     """One icon a rule, by the section that shows it."""
     every_rule = rules(facts)
     return [
-        {"anchor": anchor, "name": name, "rules": [rule for rule in every_rule if rule["section"] == anchor]}
-        for anchor, name in SECTIONS.items()
+        {"anchor": anchor, "name": section.title, "rules": [rule for rule in every_rule if rule["section"] == anchor]}
+        for anchor, section in SECTIONS.items()
         if any(rule["section"] == anchor for rule in every_rule)
     ]
 
@@ -188,8 +186,8 @@ def previous(facts: EvidenceTable) -> Json | None:
             "title": visible(row.title, 60),
             "before": row.before,
             "after": row.after,
-            "before_word": VERDICTS[row.before][0],
-            "after_word": VERDICTS[row.after][0],
+            "before_word": VERDICTS[row.before].title,
+            "after_word": VERDICTS[row.after].title,
         }
         for row in earlier.moved
     ]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from qaudit.core.catalogue import measures
 from qaudit.core.json_values import Json
+from qaudit.core.numbers import NONE, capped, column, decimals, fixed, is_percent, one, span, whole
 from qaudit.rendering.charts.rows import Dot, dots, histogram
-from qaudit.rendering.numbers import NONE, capped, column, decimals, fixed, is_percent, one, span, whole
 from qaudit.rendering.pages.candidates import sweep
 from qaudit.rendering.table import (
-    CHANGES,
-    METRICS,
     EvidenceTable,
     bin_edges,
     interval,
@@ -54,9 +53,10 @@ def judged_tensors(facts: EvidenceTable) -> tuple[Tensor, ...]:
 def metrics(facts: EvidenceTable) -> list[Json]:
     """Reference, judged, change with its interval: a row a metric; a value not measured is a dash, its reason beside it."""
     lines = []
-    for name in METRICS:
+    for name in measures.names("performance"):
         before, after = facts.whole(name, "reference"), facts.whole(name, facts.judged)
-        change = facts.whole(CHANGES.get(name, f"{name}_change"), facts.judged)
+        change_measure = measures.change_of(name)
+        change = facts.whole(change_measure.name, facts.judged) if change_measure else None
         if before is None and after is None and change is None:
             continue
         unit = unit_of((after, before, change))
@@ -89,17 +89,7 @@ def _method(row: Row | None) -> str:
 def flips(facts: EvidenceTable) -> list[Json]:
     """Counts and rates of changed decisions over all rows."""
     lines = []
-    for name in (
-        "flip_rate",
-        "flips",
-        "flips_fixed",
-        "flips_broken",
-        "flips_other",
-        "mcnemar_p",
-        "max_abs_error",
-        "mean_abs_error",
-        "kl",
-    ):
+    for name in measures.names("changes"):
         row = facts.whole(name, facts.judged)
         if row is not None:
             reason = visible(row.reason or "", 160)
@@ -110,7 +100,7 @@ def flips(facts: EvidenceTable) -> list[Json]:
 
 def groups(facts: EvidenceTable) -> Json | None:
     """Flip rate (or the change of the error) by group: chart and table."""
-    measure = next((m for m in ("flip_rate", "mae_change", "mean_abs_error") if _grouped(facts, m)), None)
+    measure = next((m for m in measures.names("groups") if _grouped(facts, m)), None)
     if measure is None:
         return None
     rows = _grouped(facts, measure)
@@ -276,12 +266,8 @@ def lowering(facts: EvidenceTable) -> Json:
         "statement": visible(proof.statement, 400),
         "why_not": visible(proof.why_not or "", 400),
         "rows": proof.rows,
-        "error": _short(proof.max_error),
-        "bound": _short(proof.bound),
+        "error": one(proof.max_error),
+        "bound": one(proof.bound),
         "ambiguous": ", ".join(str(r) for r in rows[:20]) + (f" and {len(rows) - 20} more" if len(rows) > 20 else ""),
         "count": len(rows),
     }
-
-
-def _short(number: float | None) -> str:
-    return NONE if number is None else f"{number:.3g}".replace("-", "\u2212")

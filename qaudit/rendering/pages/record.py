@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from qaudit.core.catalogue.sections import NUMBERS, SECTIONS
 from qaudit.core.json_values import Json
-from qaudit.rendering.numbers import NONE, capped, column, compact, one, whole
-from qaudit.rendering.table import SECTIONS, EvidenceTable
+from qaudit.core.numbers import NONE, capped, column, compact, one, whole
+from qaudit.rendering.table import EvidenceTable
 from qaudit.rendering.text import prose, visible
 from qaudit.report.inputs import ClassShare, Column, Plugin, Role, TargetRange
 from qaudit.report.model import Framework, Item, Skipped
@@ -65,7 +66,7 @@ def _item(item: Item, texts: list[Json]) -> Json:
         "what": visible(item.paraphrase, 400),
         "state": item.state,
         "word": STATES[item.state],
-        "sections": [{"anchor": a, "number": list(SECTIONS).index(a), "name": SECTIONS[a]} for a in item.sections],
+        "sections": [{"anchor": a, "number": NUMBERS[a], "name": SECTIONS[a].title} for a in item.sections],
         "cited": cited,
         "author": "" if cited else " ".join(prose(item.author or "", 600)),
         "applies": visible(item.applies_if or "", 200),

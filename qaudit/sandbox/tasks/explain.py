@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qaudit.core.catalogue.plugin_measures import MeasureRecorder
 from qaudit.core.decision import Decision
 from qaudit.core.explanation_contract import contract_problem
 from qaudit.core.json_values import Json
@@ -22,6 +23,7 @@ from qaudit.sandbox.job import Job
 from qaudit.sandbox.pack_explanation import pack_explanation, unpack_explanation
 from qaudit.sandbox.pack_program import unpack_program, unpack_quantized
 from qaudit.sandbox.pack_table import unpack_table
+from qaudit.sandbox.plugin_measures import declared_measures
 from qaudit.sandbox.subject_model import frame, open_model
 
 Columns = Mapping[str, NDArray[Any]]
@@ -62,7 +64,8 @@ class Meter:
 
 
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """Answer {"runs": [[explanation, ...], ...], "cost": [model rows a run]}; arrays `run<i>.<j>.<field>`.
+    """Answer {"runs": [[explanation, ...], ...], "cost": [model rows a run], "recorded": [{measure, part, value}]}; arrays
+    `run<i>.<j>.<field>`. Of the explainer's own measures those of the first run are taken.
 
     request: model, decision {output, positive, cutoff, ties}, classes, variant {form: native|program|quantized, packed}, rows and
     background (packed tables), budget, runs [{seed, settings}], refits [[column, repeats]], describe (only what is offered).
@@ -76,6 +79,7 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     kinds = {name: rows.kind(name) for name in rows.names}
     meter = Meter(variant(job, loaded), rows.names, kinds, int(job.request["budget"]), job.phase)
     meter(rows.take(slice(0, 1)).columns)
+    recorders = [MeasureRecorder(explainer.measures, rows.names) for _ in job.request["runs"]]
     context = base_context(job, meter, rows, background)
     runs: list[list[Json]] = []
     cost: list[int] = []
@@ -83,12 +87,22 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
     for number, run in enumerate(job.request["runs"]):
         meter.rows = 0
         job.phase("explain")
-        found = explainer.explain(replace(context, seed=int(run["seed"])), **run["settings"])
+        own = replace(context, seed=int(run["seed"]), record_measure=recording(recorders[number]))
+        found = explainer.explain(own, **run["settings"])
         packed, more = checked(found, context, f"run{number}")
         runs.append(packed)
         cost.append(meter.rows)
         arrays |= more
-    return {"runs": runs, "cost": cost}, arrays
+    return {"runs": runs, "cost": cost, "recorded": recorders[0].packed()}, arrays
+
+
+def recording(recorder: MeasureRecorder) -> Callable[..., None]:
+    """The function `record_measure` of an explainer's context."""
+
+    def record_measure(name: str, value: float, *, feature: str | None = None) -> None:
+        recorder.add(name, value, feature)
+
+    return record_measure
 
 
 def checked(found: Any, context: Context, prefix: str) -> tuple[list[Json], dict[str, NDArray[Any]]]:
@@ -135,7 +149,13 @@ def described(explainer: Explainer) -> Json:
         if isinstance(setting.allowed, range):
             allowed = {"range": [setting.allowed.start, setting.allowed.stop, setting.allowed.step]}
         settings[key] = {"default": list(setting.default), "allowed": allowed, "help": setting.help}
-    return {"name": explainer.name, "summary": explainer.summary, "needs": list(explainer.needs), "settings": settings}
+    return {
+        "name": explainer.name,
+        "summary": explainer.summary,
+        "needs": list(explainer.needs),
+        "settings": settings,
+        "measures": declared_measures(explainer),
+    }
 
 
 def variant(job: Job, loaded: Loaded) -> Callable[[Table], Floats]:

@@ -17,15 +17,17 @@ from qaudit.sandbox.candidate_builder import Broken, build_candidate
 from qaudit.sandbox.ipc import named, plain_reason, text_of
 from qaudit.sandbox.job import Arrays, Job
 from qaudit.sandbox.pack_program import pack_grids, pack_tensors, unpack_program
+from qaudit.sandbox.plugin_measures import declared_measures
 
 
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
-    """Answer {"summary", "settings", "claims", "candidates": [...], "refused": [...]}.
+    """Answer {"summary", "settings", "claims", "measures": [...], "candidates": [...], "refused": [...]}.
 
     request: quantizer (name), settings {key: value or list}, bits (list or null), seed, program (packed, or null for a black box
     whose reason is `why_not`). arrays: the program's, and `calibration` (encoded rows) where there are any.
-    candidates[i]: {settings, tensors, grids, formulas, noted: [{parameter, range, value}], reproducible}, arrays `c<i>.*`;
-    refused: [{kind: declined|failed, reason, settings: [...]}]. Raises Refused in phase "settings" for what the author wrote.
+    candidates[i]: {settings, tensors, grids, formulas, noted: [{parameter, range, value}], recorded: [{measure, part, value}],
+    reproducible}, arrays `c<i>.*`; refused: [{kind: declined|failed, reason, settings: [...]}]. Raises Refused in phase
+    "settings" for what the author wrote, BrokenAnswer for measures that may not be declared.
     """
     record = offered(job)
     if record is None:
@@ -40,7 +42,7 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
         return answer_frame(record, values, why), {}
     job.phase("load")
     program = unpack_program(job.request["program"], job.arrays)
-    context = CalibrationContext(program, rows_of(job.arrays), int(job.request["seed"]), record.name)
+    context = CalibrationContext(program, rows_of(job.arrays), int(job.request["seed"]), record.name, record.measures)
     calibrations = context.calibrations()
     job.phase("quantize")
     answer, arrays = sweep(record, context, calibrations, product(values))
@@ -67,6 +69,7 @@ def answer_frame(record: Quantizer | None, values: Mapping[str, tuple[Value, ...
             "max_kept": bool(claims and claims.max_kept),
             "deterministic": bool(claims and claims.deterministic),
         },
+        "measures": declared_measures(record),
         "candidates": [],
         "refused": [{"kind": "declined", "reason": declined, "settings": []}] if declined else [],
     }
@@ -129,6 +132,7 @@ def sweep(
                 "grids": pack_grids(built.grids),
                 "formulas": built.formulas,
                 "noted": built.noted,
+                "recorded": built.recorded,
                 "reproducible": built.reproducible,
             }
         )

@@ -38,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     Check("A5", _ALL, "imports within a second and prints nothing", "each unit imports the plugin anew"),
     Check("A6", _CODE, "no network, no processes, no files written", "an audit must not leak what it sees, nor leave traces"),
     Check("A7", _CODE, "works on the toy subject", "a plugin that does nothing here cannot be checked further"),
+    Check("A8", _WORK, "records the measures that it declares", "a declared measure without a value is a promise not kept"),
     Check("B1", _QUANTIZER, "codes have the shape of the values", "codes stand for the parameter's own elements"),
     Check("B2", _QUANTIZER, "codes are integers inside their type", "a code outside its type cannot be stored in those bits"),
     Check("B3", _QUANTIZER, "scales finite and positive, every part in shape", "the law turns codes back into values with them"),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.catalogue.explanations import kind_of
+from qaudit.core.catalogue.plugin_measures import MeasureRecorder
 from qaudit.core.decision import Decision
 from qaudit.core.explanation import Explanation
 from qaudit.core.records import Context, Decline, Explainer, Value
@@ -19,8 +20,9 @@ from qaudit.core.tensor import Floats
 from qaudit.errors import Refused
 from qaudit.sandbox.ipc import BrokenAnswer
 from qaudit.sandbox.pack_explanation import pack_explanation, unpack_explanation
-from qaudit.sandbox.tasks.explain import Meter, checked
+from qaudit.sandbox.tasks.explain import Meter, checked, recording
 from qaudit.testing.checks import toy_subjects
+from qaudit.testing.checks.own_measures import measure_problems
 from qaudit.testing.checks.results import NotRun
 from qaudit.testing.checks.side_effect_watch import SideEffectWatch, changed, state
 
@@ -69,6 +71,7 @@ class Said:
     parts: tuple[Explanation, ...]
     context: Context
     meter: Meter
+    recorder: MeasureRecorder
     wrong: str | None = None
     declined: str | None = None
 
@@ -95,16 +98,18 @@ class ExplainerTrial:
     def explain(self, model: Model, rows: Columns, output: str = "binary", seed: int = 7) -> Said:
         """Call the explainer as a run does. Decline and a broken contract are noted, anything else passes through."""
         context, meter = self._context(model, rows, output, seed)
+        recorder = MeasureRecorder(self.record.measures, tuple(rows))
+        context = replace(context, record_measure=recording(recorder))
         try:
             with self.watch.watching("calls"):
                 found = self.record.explain(context, **self.settings())
             packed, arrays = checked(found, context, "run")
         except (Decline, Refused) as error:
-            return Said((), context, meter, declined=str(error) or "no reason")
+            return Said((), context, meter, recorder, declined=str(error) or "no reason")
         except BrokenAnswer as error:
-            return Said((), context, meter, wrong=str(error))
+            return Said((), context, meter, recorder, wrong=str(error))
         parts = tuple(unpack_explanation(part, arrays, f"run.{place}") for place, part in enumerate(packed))
-        return Said(parts, context, meter)
+        return Said(parts, context, meter, recorder)
 
     def _context(self, model: Model, rows: Columns, output: str, seed: int) -> tuple[Context, Meter]:
         names = tuple(rows)
@@ -161,6 +166,11 @@ def works(bench: ExplainerTrial) -> list[str]:
     except NotRun as why:
         return [f"explains no toy model; {why}"]
     return [said.wrong] if said.wrong else []
+
+
+def own_measures(bench: ExplainerTrial) -> list[str]:
+    """A8."""
+    return measure_problems(bench.record.measures, lambda: [name for name, _ in bench.first().recorder.values])
 
 
 def names_match(bench: ExplainerTrial) -> list[str]:
@@ -230,7 +240,7 @@ def fingerprint(bench: ExplainerTrial) -> str:
 
 
 def _digest(said: Said) -> str:
-    found = hashlib.sha256(f"{said.wrong}|{said.declined}".encode())
+    found = hashlib.sha256(f"{said.wrong}|{said.declined}|{sorted(said.recorder.values.items(), key=repr)}".encode())
     for place, part in enumerate(said.parts):
         text, arrays = pack_explanation(part, str(place))
         found.update(repr(text).encode())
@@ -306,6 +316,7 @@ def no_nonsense(bench: ExplainerTrial) -> list[str]:
 
 EXPLAINING: dict[str, Callable[[ExplainerTrial], list[str]]] = {
     "A7": works,
+    "A8": own_measures,
     "C1": reproducible,
     "C2": untouched,
     "C3": leaves_nothing,

@@ -31,8 +31,8 @@ View = Callable[[NDArray[Any]], NDArray[Any]]
 class QuantizerRun:
     """The result of a quantizer for one program with one combination of settings.
 
-    `where` names the toy subject; `tensors` are as returned, unchecked; `grids` has the problems of returned grids; `declined` or
-    `raised` is set where there is no result.
+    `where` names the toy subject; `tensors` are as returned, unchecked; `grids` has the problems of returned grids; `recorded`
+    has the values of the quantizer's own measures; `declined` or `raised` is set where there is no result.
     """
 
     where: str
@@ -40,6 +40,7 @@ class QuantizerRun:
     settings: Settings
     tensors: dict[str, Any]
     grids: list[str]
+    recorded: dict[tuple[str, str | None], float]
     declined: str | None = None
     raised: Exception | None = None
 
@@ -88,7 +89,7 @@ class QuantizerCalls:
 
     def run(self, where: str, program: Program, settings: Settings, seed: int = 0, view: View = frozen) -> QuantizerRun:
         """Call the quantizer for one program. Exceptions of the plugin become part of the result."""
-        result = QuantizerRun(where, program, settings, {}, [])
+        result = QuantizerRun(where, program, settings, {}, [], {})
         try:
             with self.watch.watching("calls"):
                 self._call(result, seed, view)
@@ -100,7 +101,7 @@ class QuantizerCalls:
 
     def _call(self, run: QuantizerRun, seed: int, view: View) -> None:
         record, program, tensors = self.record, run.program, run.tensors
-        context = CalibrationContext(program, toy_subjects.rows_of(program.width), seed, record.name)
+        context = CalibrationContext(program, toy_subjects.rows_of(program.width), seed, record.name, record.measures)
         calibrations = context.calibrations()
         if record.model is not None:
             answer = record.model(frozen_program(program), dict(calibrations), **run.settings)
@@ -119,6 +120,7 @@ class QuantizerCalls:
                         checked_grid(name, grid)
                     except Broken as error:
                         run.grids.append(str(error))
+        run.recorded.update(context.recorder.values)
 
     def plain(self) -> list[QuantizerRun]:
         """Results for the ordinary subjects with every combination; computed once."""
@@ -169,8 +171,8 @@ def _ends(setting: Setting) -> list[Value]:
 
 
 def digest(run: QuantizerRun) -> str:
-    """sha256 over the codes and values of every well-formed tensor, or over the refusal or exception that came instead."""
-    sha256 = hashlib.sha256(f"{run.declined}|{type(run.raised).__name__}".encode())
+    """sha256 over the codes and values of every well-formed tensor and the recorded measures, or over what came instead."""
+    sha256 = hashlib.sha256(f"{run.declined}|{type(run.raised).__name__}|{sorted(run.recorded.items(), key=repr)}".encode())
     for name, _, tensor in run.valid():
         sha256.update(
             name.encode() + np.ascontiguousarray(tensor.codes).astype(np.int64).tobytes() + tensor.dequantize().tobytes()

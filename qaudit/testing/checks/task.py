@@ -14,6 +14,7 @@ from qaudit.sandbox.ipc import plain_reason
 from qaudit.sandbox.job import Job, PluginRef
 from qaudit.testing.checks import explainers, formats, quantized_tensors, quantizer_calls, side_effects
 from qaudit.testing.checks.contract import LoadedPlugin, contract, load_plugin
+from qaudit.testing.checks.own_measures import measure_problems
 from qaudit.testing.checks.results import CheckOutcome, NotRun, run_check
 from qaudit.testing.checks.side_effect_watch import SideEffectWatch
 
@@ -68,6 +69,7 @@ def _functions(loaded: LoadedPlugin, sample: str | None, backwards: bool) -> dic
         return {
             **{check: _bound(_after_works(calls, function), calls) for check, function in checks.items()},
             "A7": lambda: side_effects.works(calls),
+            "A8": lambda: measure_problems(record.measures, lambda: (name for run in calls.plain() for name, _ in run.recorded)),
             "C6": lambda: side_effects.refuses_invalid_values(calls),
             "digest": lambda: [side_effects.fingerprint(calls)],
         }

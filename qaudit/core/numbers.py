@@ -1,4 +1,8 @@
-"""Numbers as they are printed: true minus sign, same decimals down a column, units said once."""
+"""Numbers as they are printed, on pages and in sentences alike: true minus sign, same decimals down a column, units said once.
+
+A value that is not 0 never prints as 0: alone it gets the decimals or the power of ten that it needs, in a column of larger
+values it prints as "<0.01".
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ MINUS = "\u2212"
 PERCENT = {"share", "fraction", "rate", "proportion", "percent"}
 WHOLE = {"count", "rows", "nodes", "leaves", "parameters", "evaluations", "levels"}
 NONE = "\u2013"
+MOST_DECIMALS = 9
 
 
 def whole(value: float) -> str:
@@ -17,24 +22,52 @@ def whole(value: float) -> str:
 
 
 def decimals(values: Iterable[float | None]) -> int:
-    """Decimals for numbers that stand together, from the largest: 0 for whole numbers, 4 for ordinary metrics."""
+    """Decimals for numbers that stand together, from the largest: 0 for whole numbers, 4 for ordinary metrics, two digits of what
+    is small, at most MOST_DECIMALS."""
     known = [abs(v) for v in values if v is not None and math.isfinite(v)]
     if all(v == round(v) for v in known):
         return 0
     top = max(known)
     if top >= 1:
         return max(1, 3 - math.floor(math.log10(top)))
-    return 4 if top >= 0.002 else min(9, 1 - math.floor(math.log10(top)))
+    return 4 if top >= 0.002 else _two_digits(top)
+
+
+def _two_digits(value: float) -> int:
+    return min(MOST_DECIMALS, 1 - math.floor(math.log10(value)))
 
 
 def fixed(value: float | None, places: int, sign: bool = False) -> str:
-    """A number with `places` decimals; a dash for None; never "-0.00"."""
+    """A number with `places` decimals; a dash for None, never "-0.00"; "<0.01" where it is not 0 and would print as 0."""
     if value is None:
         return NONE
     text = f"{value:+,.{places}f}" if sign else f"{value:,.{places}f}"
-    if not any(c in "123456789" for c in text):
-        text = text.lstrip("+-")
+    if not _is_zero(text) or not math.isfinite(value):
+        return text.replace("-", MINUS)
+    if value == 0:
+        return text.lstrip("+-")
+    least = f"{10.0**-places:.{places}f}"
+    return f">{MINUS}{least}" if value < 0 else f"<{'+' if sign else ''}{least}"
+
+
+def _is_zero(text: str) -> bool:
+    return not any(c in "123456789" for c in text)
+
+
+def _scientific(value: float | None, sign: bool) -> str:
+    """Two digits and the power of ten: 1.5e-12. For columns in which every number is tiny."""
+    if value is None or value == 0:
+        return NONE if value is None else "0"
+    text = f"{value:+.1e}" if sign else f"{value:.1e}"
     return text.replace("-", MINUS)
+
+
+def _cells(values: Sequence[float | None], places: int, sign: bool) -> list[str]:
+    """Every value with `places` decimals, or as a power of ten where all of them would print as 0 with MOST_DECIMALS."""
+    top = max((abs(v) for v in values if v is not None), default=0.0)
+    if top and _is_zero(f"{top:.{MOST_DECIMALS}f}"):
+        return [_scientific(v, sign) for v in values]
+    return [fixed(v, places, sign) for v in values]
 
 
 def is_percent(unit: str) -> bool:
@@ -46,22 +79,19 @@ def column(values: Sequence[float | None], unit: str = "", sign: bool = False) -
     """Every value of a column, with the same decimals; shares print as per cent, their signed changes as percentage points."""
     if is_percent(unit):
         top = max((abs(v) for v in values if v is not None), default=0.0)
-        places = 2 if top >= 1e-4 or top == 0 else 4
-        mark = " pp" if sign else "%"
-        return [NONE if v is None else fixed(v * 100, places, sign) + mark for v in values]
+        places = 2 if top >= 1e-4 or top == 0 else _two_digits(100 * top)
+        cells = _cells([None if v is None else 100 * v for v in values], places, sign)
+        return [cell if cell == NONE else cell + (" pp" if sign else "%") for cell in cells]
     if unit in WHOLE and all(v is None or v == round(v) for v in values):
         return [fixed(v, 0, sign) for v in values]
     if unit == "bytes":
         return [NONE if v is None else size(v) for v in values]
-    places = 1 if unit == "dB" else 2 if unit == "bits" else decimals(values)
-    return [fixed(v, places, sign) for v in values]
+    return _cells(values, 1 if unit == "dB" else 2 if unit == "bits" else decimals(values), sign)
 
 
 def one(value: float | None, unit: str = "", sign: bool = False) -> str:
     """One number with its unit."""
     text = column([value], unit, sign)[0]
-    if value and not unit and not any(c in "123456789" for c in text):
-        text = f"{value:.1e}".replace("-", MINUS)  # a p-value of 1e-12 is not 0.000000000
     return text if value is None or unit not in ("dB", "bits") else f"{text} {unit}"
 
 
@@ -79,6 +109,11 @@ def size(value: float) -> str:
         if abs(value) >= factor:
             return f"{value / factor:,.1f} {unit}"
     return f"{value:,.0f} B"
+
+
+def setting(value: float) -> str:
+    """A number that someone chose, in its shortest form: 0.5."""
+    return f"{value:g}".replace("-", MINUS)
 
 
 def compact(value: float) -> str:

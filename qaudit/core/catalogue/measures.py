@@ -1,0 +1,255 @@
+"""The measures: what a row of evidence can be about, in which unit, under which name in print, and where the report shows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from types import MappingProxyType
+from typing import Literal, cast, get_args
+
+from qaudit.core.catalogue.sections import SECTIONS, Anchor
+from qaudit.errors import unknown
+
+Unit = Literal[
+    "", "share", "probability", "margin", "target", "prediction", "parameter", "R2", "nats", "dB", "bits", "bytes", "rows",
+    "count",
+]  # fmt: skip
+"""The unit of a value in report.json; "" is a plain number."""
+Dependent = Literal["score", "values", "agreement", "distance"]
+"""A unit that the task settles, see DEPENDENT."""
+DEPENDENT: Mapping[str, tuple[Unit, ...]] = MappingProxyType(
+    {
+        # what the model gives: probabilities, margins, or values of the target
+        "score": ("probability", "margin", "target"),
+        # of two arrays that are compared: two scores, or a parameter and its quantized form
+        "values": ("probability", "margin", "target", "parameter"),
+        # of a surrogate with its model: the share of equal decisions, or the coefficient of determination
+        "agreement": ("share", "R2"),
+        # between two explanations: a share of rows where decisions are compared, else in the unit of the explanation
+        "distance": ("", "share"),
+    }
+)
+Place = Literal["key", "performance", "changes", "groups", "sweep", "sweep metric", "surrogate", "further"]
+"""A list of the report that takes its measures from this catalogue:
+
+key           the key figures of page one
+performance   levels of fit, reference beside judged
+changes       what quantization changed over all rows
+groups        the first measured one is drawn and listed by group
+sweep         the first measured one is the loss of the candidate chart
+sweep metric  the first measured one stands beside it in the candidate table
+surrogate     the numbers of the surrogate tree
+further       the table at the end of the measure's own section
+"""
+Better = Literal["high", "low", ""]
+OF_PLUGIN = re.compile(r"[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9_]{0,63}")
+"""The full name of a measure that a plugin declares: `plugin.measure`."""
+FURTHER: Mapping[Place, int] = MappingProxyType({"further": 0})
+ELSEWHERE: Mapping[Place, int] = MappingProxyType({})
+"""In none of the lists: printed by a chart or table made for it, or in report.json alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One kind of number in the evidence table.
+
+    `title` is its name in print, `unit` one of Unit or Dependent, `section` the anchor of the section that shows it, `better`
+    the side that is preferred: "high", "low", or "" where neither is. `change_of` names the measure whose change this is: the
+    report then prints values with their sign. `grouped` says whether it is measured for each declared group: for the judged
+    candidate and the reference only, or for every candidate. `interval` names the kind of interval, "" where there is none.
+    `of` is what it speaks of: a candidate, or the audit as a whole. `places` maps each list of the report that shows it to its
+    rank there: the lowest comes first.
+    """
+
+    name: str
+    title: str
+    unit: Unit | Dependent
+    section: Anchor
+    better: Better = ""
+    _: KW_ONLY
+    change_of: str | None = None
+    grouped: Literal["no", "judged", "every"] = "no"
+    interval: str = ""
+    of: Literal["candidate", "audit"] = "candidate"
+    places: Mapping[Place, int] = field(default_factory=lambda: FURTHER)
+
+    @property
+    def signed(self) -> bool:
+        """Whether values are printed with their sign."""
+        return self.change_of is not None
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """The units that a value can have."""
+        return DEPENDENT.get(self.unit) or (cast(Unit, self.unit),)
+
+    def unit_in(self, task: str | None = None) -> str:
+        """The unit of a value: the declared one, or `task` where that depends on the task. Raises ValueError on another unit."""
+        units = self.units
+        unit = units[0] if task is None and len(units) == 1 else task
+        if unit not in units:
+            raise ValueError(f"measure {self.name}: unit {unit!r}; declared: {', '.join(map(repr, units))}")
+        return unit
+
+
+EXACT, PAIRED, DELONG, REPEATS = "Clopper-Pearson", "Newcombe, paired", "DeLong", "Student's t over repeats"
+QUANTILES, RERUNS = "quantiles over rows", "range of reruns"
+
+_ALL = (
+    # how well predictions fit
+    Measure("accuracy", "Accuracy", "share", "precision", "high", grouped="judged", interval=EXACT, places={"performance": 10}),
+    Measure("roc_auc", "AUC (ROC)", "", "precision", "high", interval=DELONG, places={"performance": 20}),
+    Measure("log_loss", "Log loss", "nats", "precision", "low", places={"performance": 30}),
+    Measure("brier", "Brier score", "", "precision", "low", places={"performance": 40}),
+    Measure("ece", "Calibration error (ECE)", "probability", "precision", "low", places={"performance": 50}),
+    Measure(
+        "positive_rate", "Share of positive decisions", "share", "precision", grouped="judged", interval=EXACT,
+        places={"performance": 60},
+    ),
+    Measure("r2", "R²", "", "precision", "high", places={"performance": 70}),
+    Measure("mae", "Mean absolute error", "target", "precision", "low", grouped="judged", places={"performance": 80}),
+    Measure("rmse", "Root mean squared error", "target", "precision", "low", grouped="judged", places={"performance": 90}),
+    # the change of each: candidate minus reference
+    Measure(
+        "accuracy_change", "Change of accuracy", "share", "precision", "high", change_of="accuracy", grouped="judged",
+        interval=PAIRED, places={"key": 20, "sweep metric": 10},
+    ),
+    Measure(
+        "auc_change", "Change of AUC", "", "precision", "high", change_of="roc_auc", interval=DELONG, places={"key": 10},
+    ),
+    Measure("log_loss_change", "Change of log loss", "nats", "precision", "low", change_of="log_loss", places=ELSEWHERE),
+    Measure("brier_change", "Change of the Brier score", "", "precision", "low", change_of="brier", places=ELSEWHERE),
+    Measure("ece_change", "Change of calibration error", "probability", "precision", "low", change_of="ece", places=ELSEWHERE),
+    Measure(
+        "positive_rate_change", "Change of the share of positive decisions", "share", "precision", change_of="positive_rate",
+        grouped="judged", interval=PAIRED, places=ELSEWHERE,
+    ),
+    Measure("r2_change", "Change of R²", "", "precision", "high", change_of="r2", places={"key": 30, "sweep metric": 20}),
+    Measure(
+        "mae_change", "Change of the mean absolute error", "target", "precision", "low", change_of="mae",
+        places={"key": 80, "groups": 20, "sweep metric": 30},
+    ),
+    Measure(
+        "rmse_change", "Change of the root mean squared error", "target", "precision", "low", change_of="rmse", places=ELSEWHERE
+    ),
+    # decisions and scores that quantization changed
+    Measure(
+        "flip_rate", "Decisions changed", "share", "precision", "low", grouped="every", interval=EXACT,
+        places={"key": 40, "changes": 10, "groups": 10, "sweep": 10},
+    ),
+    Measure("flips", "Decisions changed, rows", "rows", "precision", "low", places={"changes": 20}),
+    Measure("flips_fixed", "Changed to the right decision", "rows", "precision", grouped="judged", places={"changes": 30}),
+    Measure(
+        "flips_broken", "Changed to the wrong decision", "rows", "precision", "low", grouped="judged",
+        places={"key": 50, "changes": 40},
+    ),
+    Measure("flips_other", "Changed between two wrong decisions", "rows", "precision", places={"changes": 50}),
+    Measure("mcnemar_p", "Fixed against broken, exact McNemar p", "probability", "precision", places={"changes": 60}),
+    Measure(
+        "max_abs_error", "Largest score change", "values", "precision", "low", places={"key": 60, "changes": 70, "sweep": 30}
+    ),
+    Measure(
+        "mean_abs_error", "Mean score change", "score", "precision", "low",
+        places={"key": 70, "changes": 80, "groups": 30, "sweep": 20},
+    ),
+    Measure("kl", "Divergence of predictions (KL)", "nats", "precision", "low", places={"changes": 90}),
+    Measure("score_change", "Score change", "score", "precision", "low", places=ELSEWHERE),
+    Measure("score_change_histogram", "Rows by score change", "rows", "precision", places=ELSEWHERE),
+    Measure("sqnr_db", "Signal to quantization noise", "dB", "precision", "high", places=ELSEWHERE),
+    Measure("contribution", "Mean change of the prediction", "prediction", "precision", places=ELSEWHERE),
+    Measure("effective_bits", "Effective bits", "bits", "precision", "low", places={"key": 130}),
+    Measure("size_bytes", "Size of the parameters", "bytes", "precision", "low", places=ELSEWHERE),
+    # importance and its ranking
+    Measure("importance", "Feature importance", "", "importance", interval=REPEATS, places=ELSEWHERE),
+    Measure("spearman", "Rank agreement (Spearman ρ)", "", "importance", "high", places=ELSEWHERE),
+    Measure("rank_biased_overlap", "Rank agreement (rank-biased overlap)", "", "importance", "high", places=ELSEWHERE),
+    Measure("top_k_overlap", "Overlap of the leading features", "", "importance", "high", places=ELSEWHERE),
+    # the surrogate tree: fit and size, and the same over a sweep of its depth
+    Measure(
+        "fidelity", "Surrogate agreement", "agreement", "surrogate", "high", interval=EXACT, places={"key": 100, "surrogate": 10}
+    ),
+    Measure("base_rate_fidelity", "Base rate of the decision", "agreement", "surrogate", places={"surrogate": 20}),
+    Measure("leaves", "Leaves of the surrogate tree", "count", "surrogate", "low", places={"surrogate": 30}),
+    Measure("depth", "Depth of the surrogate tree", "count", "surrogate", "low", places={"surrogate": 40}),
+    Measure("added_nodes", "Nodes added by the tree", "count", "surrogate", "low", places={"surrogate": 50}),
+    Measure("added_parameters", "Parameters added by the tree", "count", "surrogate", "low", places={"surrogate": 60}),
+    Measure("explain_cost", "Model rows evaluated per explained row", "rows", "surrogate", "low", places=ELSEWHERE),
+    Measure(
+        "sweep_fidelity", "Surrogate agreement by depth", "agreement", "surrogate", "high", interval=EXACT, places=ELSEWHERE
+    ),
+    Measure("sweep_leaves", "Leaves by depth", "count", "surrogate", "low", places=ELSEWHERE),
+    Measure("sweep_depth", "Depth reached", "count", "surrogate", "low", places=ELSEWHERE),
+    Measure("sweep_added_parameters", "Parameters added by depth", "count", "surrogate", "low", places=ELSEWHERE),
+    # local explanations and their reasons
+    Measure("local_r2", "Fit of local models (R²)", "R2", "local", "high", interval=QUANTILES, places=ELSEWHERE),
+    Measure("reason_change_rate", "Top reason changed", "share", "local", "low", interval=EXACT, places={"key": 110}),
+    Measure("reason_change_floor", "Top reason changed, floor", "share", "local", interval=RERUNS, places=ELSEWHERE),
+    # drift between reference and judged candidate, beside the drift between reruns
+    Measure("drift", "Explanation drift", "distance", "drift", "low", places={"key": 120}),
+    Measure("drift_floor", "Drift floor", "distance", "drift", interval=RERUNS, places=ELSEWHERE),
+    Measure("drift_ratio", "Drift as a multiple of its floor", "", "drift", "low", places=ELSEWHERE),
+    Measure("kendall_tau", "Rank agreement (Kendall τ)", "", "drift", "high", places={"key": 90}),
+    # the audit itself
+    Measure("split_overlap", "Overlap of the columns that two trees split on", "share", "evidence", "high", places=ELSEWHERE),
+    Measure(
+        "cross_fidelity", "Agreement of the reference's tree with the candidate", "agreement", "evidence", "high", interval=EXACT,
+        places=ELSEWHERE,
+    ),
+    Measure("parameters_changed", "Parameters changed", "count", "evidence", places=ELSEWHERE),
+    Measure("environment_packages", "Packages recorded with their versions", "count", "evidence", of="audit", places=ELSEWHERE),
+    Measure("inputs_hashed", "Inputs recorded with their digests", "count", "evidence", of="audit", places=ELSEWHERE),
+    Measure("model_bytes", "Size of the model file", "bytes", "evidence", of="audit", places=ELSEWHERE),
+    Measure(
+        "lowering_max_error", "Largest difference between the model and our reading of it", "", "evidence", "low", of="audit",
+        places=ELSEWHERE,
+    ),
+    Measure("rows", "Rows", "rows", "evidence", of="audit", places=ELSEWHERE),
+    Measure("missing", "Missing values", "rows", "evidence", of="audit", places=ELSEWHERE),
+    Measure("unseen_categories", "Rows with a category not seen in training", "rows", "evidence", of="audit", places=ELSEWHERE),
+    Measure("target_share", "Share of a class in the target", "share", "evidence", of="audit", places=ELSEWHERE),
+    Measure("target_mean", "Mean of the target", "", "evidence", of="audit", places=ELSEWHERE),
+    Measure("overlap_rows", "Rows in two roles at once", "rows", "evidence", of="audit", places=ELSEWHERE),
+)  # fmt: skip
+MEASURES: Mapping[str, Measure] = MappingProxyType({measure.name: measure for measure in _ALL})
+"""Name -> measure: all that the host itself measures."""
+
+if len(MEASURES) != len(_ALL):
+    raise ImportError("catalogue of measures: a name stands twice")
+
+
+def known(name: str) -> Measure:
+    """The host's measure of that name. Raises ValueError with the nearest name where there is none."""
+    if name not in MEASURES:
+        raise ValueError(unknown("measure", name, MEASURES))
+    return MEASURES[name]
+
+
+def listed(place: Place) -> tuple[Measure, ...]:
+    """The measures of one list of the report, in its order."""
+    found = [measure for measure in MEASURES.values() if place in measure.places]
+    return tuple(sorted(found, key=lambda measure: measure.places[place]))
+
+
+def names(place: Place) -> tuple[str, ...]:
+    """Their names."""
+    return tuple(measure.name for measure in listed(place))
+
+
+def change_of(name: str) -> Measure | None:
+    """The measure that is the change of another one."""
+    return next((measure for measure in MEASURES.values() if measure.change_of == name), None)
+
+
+def section_of(name: str) -> Anchor:
+    """The anchor of the section that shows a measure."""
+    return known(name).section
+
+
+def is_signed(name: str) -> bool:
+    """Whether values of a measure are printed with their sign."""
+    return name in MEASURES and MEASURES[name].signed
+
+
+if any(measure.section not in SECTIONS for measure in _ALL) or set(DEPENDENT) != set(get_args(Dependent)):
+    raise ImportError("catalogue of measures: a section or a unit that is not declared")

@@ -1,0 +1,93 @@
+"""The verdicts on a limit: their words, their order, and how they look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, get_args
+
+VerdictWord = Literal["within", "near", "outside", "undecided", "no_limit", "not_assessed"]
+"""The word of a verdict in report.json, and its class on the page."""
+Shape = Literal["disc", "triangle", "square", "diamond", "ring", "barred ring"]
+"""The shape that tells a verdict from the others where colour cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """Colours of a verdict as `#rrggbb`: its word, its mark in charts, the edge and the background of what bears it."""
+
+    word: str
+    mark: str
+    edge: str
+    background: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One verdict on a limit.
+
+    `title` is the word in print, `meaning` completes "the measured value ...". `counted` is said after the number of limits with
+    this verdict; where it is empty, page one names those limits instead. `precedence` orders the rows that match one limit: the
+    row with the lowest decides (None: no row of a limit has this verdict). `exceeded` says that the limit is not met, `open`
+    that someone has to settle it before sign-off.
+    """
+
+    word: VerdictWord
+    title: str
+    meaning: str
+    counted: str
+    precedence: int | None
+    exceeded: bool
+    open: bool
+    shape: Shape
+    light: Colours
+    dark: Colours
+
+
+# In the order of attention: what has to be looked at first comes first.
+_ALL = (
+    Verdict(
+        "outside", "Outside", "does not meet the limit", "", 0, True, True, "square",
+        Colours("#8e1230", "#8e1230", "#8e1230", "#f8ebee"), Colours("#ff8da3", "#ff8da3", "#ff8da3", "#331922"),
+    ),
+    Verdict(
+        "undecided", "Undecided", "the interval lies on both sides of the limit", "", 1, False, True, "diamond",
+        Colours("#4b5663", "#4b5663", "#4b5663", "#eff2f5"), Colours("#b9c4cf", "#b9c4cf", "#b9c4cf", "#1c232c"),
+    ),
+    Verdict(
+        "near", "Near", "meets the limit, inside the warning band", "near the limit", 3, False, False, "triangle",
+        Colours("#8a5800", "#b87500", "#b87500", "#faf2e2"), Colours("#f0b13c", "#f0b13c", "#b87500", "#2b2414"),
+    ),
+    Verdict(
+        "not_assessed", "Not assessed", "nothing was measured for it; never counted as within", "not assessed", 2, False, False,
+        "barred ring",
+        Colours("#5d6975", "#6b7785", "#5d6975", "#eff2f5"), Colours("#a3afbc", "#b9c4cf", "#a3afbc", "#1c232c"),
+    ),
+    Verdict(
+        "no_limit", "No limit set", "measured, with no limit to hold it against", "with no limit", None, False, False, "ring",
+        Colours("#0b62a4", "#0b62a4", "#5d6975", "#eff2f5"), Colours("#6db3ee", "#6db3ee", "#a3afbc", "#1c232c"),
+    ),
+    Verdict(
+        "within", "Within", "meets the limit", "within", 4, False, False, "disc",
+        Colours("#0b62a4", "#0b62a4", "#0b62a4", "#e9f1f8"), Colours("#6db3ee", "#6db3ee", "#6db3ee", "#162636"),
+    ),
+)  # fmt: skip
+VERDICTS: Mapping[str, Verdict] = MappingProxyType({verdict.word: verdict for verdict in _ALL})
+"""Word -> verdict, what needs attention first ahead."""
+RANKS: Mapping[str, int] = MappingProxyType({word: rank for rank, word in enumerate(VERDICTS)})
+"""Word -> place in the order of attention, from 0."""
+
+if set(VERDICTS) != set(get_args(VerdictWord)):
+    raise ImportError("catalogue of verdicts: the words of the type and of the records differ")
+
+
+def worst(words: Iterable[str]) -> str | None:
+    """The verdict that needs attention first; None where there is none."""
+    return min(words, key=RANKS.__getitem__, default=None)
+
+
+def precedence(word: VerdictWord) -> int:
+    """Which of several rows of one limit decides: the one with the lowest number. A verdict without one decides last."""
+    place = VERDICTS[word].precedence
+    return len(VERDICTS) if place is None else place
