@@ -67,7 +67,7 @@ def _results(ref: PluginRef, waiting: list[str], sample: Path | None, limits: Li
         if outcome.failure is None:
             declared = {str(key): str(value) for key, value in outcome.answer["expected"].items()}
             return results | {check: _result(check, outcome.answer["results"][check]) for check in waiting}, declared
-        ended_by = _culprit(outcome.failure, waiting)
+        ended_by = _check_at_fault(outcome.failure, waiting)
         results[ended_by] = Result(ended_by, "failed", (_end_text(outcome.failure),))
         waiting = [check for check in waiting if check != ended_by]
         if ended_by in ("A1", "A5") or ended_units == MAX_ENDED_UNITS:
@@ -83,7 +83,7 @@ def _unit(ref: PluginRef, checks: list[str], sample: Path | None, limits: Limits
     return runner.run("check_plugin", request, limits=limits)
 
 
-def _culprit(failure: Failure, waiting: list[str]) -> str:
+def _check_at_fault(failure: Failure, waiting: list[str]) -> str:
     """The check that the unit had announced last. A1 and A5 load the plugin, whichever checks were requested."""
     announced = re.fullmatch(r"check ([A-F]\d+)", failure.phase)
     return announced[1] if announced and (announced[1] in waiting or announced[1] in ("A1", "A5")) else waiting[0]
