@@ -25,7 +25,7 @@ UNITS = {
     "agreement": "how a surrogate agrees with its model: {}",
     "distance": "the unit of the explanations that are compared, or the share of rows on which they decide otherwise: {}",
 }
-GROUPS = {"no": "", "judged": "judged and reference", "every": "every candidate"}
+GROUPS = {"no": "", "judged": "candidate under assessment and reference", "every": "every candidate"}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

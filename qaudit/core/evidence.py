@@ -1,4 +1,4 @@
-"""Everything the host measured, in one tidy table, and what is concluded from it.
+"""Everything that was measured, as one table, and the findings and assessments that rest on it.
 
 These values stand in report.json under the names of their fields; qaudit/report/model.py declares the whole file.
 """
@@ -53,7 +53,7 @@ TOPICS = (
     "environment",
     "hashes",
 )
-"""The evidence fields that frameworks ask for; every row of evidence bears one as its topic."""
+"""The evidence fields that frameworks ask for; every row of evidence has one as its topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Evidence:
     interval: Interval | None
     """Its interval; null where none is computed."""
     n: int | None
-    """Rows, repeats or elements that it rests on; null where there is no such number."""
+    """The number of rows, repeats or elements on which it rests; null where there is no such number."""
     about: Mapping[str, str]
     """What was measured on: the candidate, and a group, a feature, a parameter ..."""
     by: str
@@ -130,21 +130,21 @@ def measured(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A sentence with the numbers under it.
+    """A sentence with the evidence on which it rests.
 
     `code` (QA-...) is stable; `section` is the anchor where it is shown; `evidence` are row numbers of the table.
     """
 
     code: str
-    """Which rule found it; stable over versions."""
+    """The rule that gives this finding; it is stable over versions."""
     statement: str
     """The sentence."""
     evidence: tuple[int, ...]
-    """Numbers of the rows of evidence under it."""
+    """Numbers of the rows of evidence on which it rests."""
     section: Anchor
     """The section that shows it."""
     severity: Literal["note", "attention"] = "note"
-    """Whether it asks for attention."""
+    """Whether a person should look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,18 +175,21 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A limit held against its evidence row (None: nothing was measured). `section` is the anchor of the page that shows it."""
+    """A limit compared with its row of evidence (None: nothing was measured).
+
+    `section` is the anchor of the page that shows it.
+    """
 
     limit: Limit
     """The limit."""
     evidence: int | None
     """Number of the row of evidence that it was compared with; null where nothing was measured."""
     verdict: VerdictWord
-    """The result."""
+    """The verdict."""
     section: Anchor
     """The section that shows it."""
     reason: str = ""
-    """What a reader should know of the comparison."""
+    """A remark on the comparison."""
 
 
 @dataclass(frozen=True, slots=True)

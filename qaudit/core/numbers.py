@@ -1,4 +1,4 @@
-"""Numbers as they are printed, on pages and in sentences alike: true minus sign, same decimals down a column, units said once.
+"""Formats numbers for pages and sentences: with a true minus sign, equal decimals within a column, and units only once.
 
 A value that is not 0 never prints as 0: alone it gets the decimals or the power of ten that it needs, in a column of larger
 values it prints as "<0.01".
@@ -104,7 +104,7 @@ def span(low: float | None, high: float | None, unit: str = "", sign: bool = Fal
 
 
 def size(value: float) -> str:
-    """Bytes in the unit that reads best."""
+    """A number of bytes in a suitable unit."""
     for unit, factor in (("MB", 1e6), ("kB", 1e3)):
         if abs(value) >= factor:
             return f"{value / factor:,.1f} {unit}"

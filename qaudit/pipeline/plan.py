@@ -1,4 +1,4 @@
-"""Everything that can be refused before any work is done: the subject, the plugins, the policy, the date, the output folder."""
+"""Checks all that can be refused before any work: the subject, the plugins, the policy, the date, and the output folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ MEASURING: tuple[Kind, ...] = ("quantizer", "explainer")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What the road needs besides its stages. `plugins[kind]` are selected, `selections[kind]` the author's settings by name."""
+    """The checked request of an audit.
+
+    `plugins[kind]` are the selected plugins, `selections[kind]` the author's settings by plugin name.
+    """
 
     settings: Settings
     request: LoadRequest
@@ -51,7 +54,7 @@ class Plan:
 
 
 def make_plan(settings: Settings, output: Path | None, scratch: Path) -> Plan:
-    """Check what is asked for. Raises Refused with one line; nothing is written but links in `scratch`."""
+    """Check the settings. Raises Refused with one line; nothing is written except links in `scratch`."""
     if (reason := environment.supported()) is not None:
         raise Refused(reason)
     check_writable(output or Path.cwd())
@@ -86,17 +89,17 @@ def _names(parts: Sequence[PluginPart] | None) -> list[str] | None:
 
 def _selections(parts: Sequence[PluginPart] | None) -> dict[str, Chosen]:
     """Settings by plugin name; a plugin named twice takes both lists of values."""
-    found: dict[str, Chosen] = {}
+    selections: dict[str, Chosen] = {}
     for part in parts or ():
         name = part.name.rpartition(":")[2]
-        if name in found:
+        if name in selections:
             raise Refused(f"plugin {name!r} stands twice; give its settings as lists in one table")
-        found[name] = part.settings
-    return found
+        selections[name] = part.settings
+    return selections
 
 
 def load_request(settings: Settings, scratch: Path) -> LoadRequest:
-    """The load stage's request: a registered model's files, or those named; what the author says wins over the registry."""
+    """The request of the load stage, with the files of a registered model or of the settings, which override the registry."""
     subject = settings.subject
     if subject.registered is None:
         base = _from_files(settings)
@@ -115,7 +118,7 @@ def load_request(settings: Settings, scratch: Path) -> LoadRequest:
 
 
 def _stated(settings: Settings) -> dict[str, Any]:
-    """What the settings say of the model and its rows, by field of LoadRequest. An empty value says nothing."""
+    """The settings of the model and its rows by field of LoadRequest. An empty value stands for an unused option."""
     stated: dict[str, Any] = {}
     for each in _OF_THE_MODEL:
         value = getattr(getattr(settings, each.section), each.key)
@@ -139,7 +142,7 @@ def _from_files(settings: Settings) -> LoadRequest:
 
 
 def registered_request(model: Registered, scratch: Path) -> LoadRequest:
-    """A registered model's request. Its files appear under the names they came with, so that the report can say them."""
+    """The request for a registered model. Its files get links with their original names, which the report then shows."""
     files = {role: linked_under_name(path, scratch / role, model.names[role]) for role, path in model.files.items()}
     kept = {each.name: model.options[each.name] for each in REGISTERED if model.options.get(each.name) is not None}
     options: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
@@ -156,7 +159,7 @@ def registered_request(model: Registered, scratch: Path) -> LoadRequest:
 
 
 def linked_under_name(blob: Path, folder: Path, name: str) -> Path:
-    """A link to the file under the name it came with."""
+    """A link to the file under its original name."""
     folder.mkdir(mode=0o700)
     link = folder / (Path(name).name or "file")
     link.symlink_to(blob.absolute())
@@ -173,7 +176,7 @@ def _without_paths(settings: Settings) -> Json:
 
 
 def repeat_record(plan: Plan) -> Json:
-    """What the audit was told, without any path: enough to ask for it again where the files are found by their digests."""
+    """The settings of the audit without any path: enough to repeat it with files that are located by their digests."""
     request = plan.request
     data = {"model": request.model, "holdout": request.holdout, "training": request.training, "calibration": request.calibration}
     files = {role: request.shown(role, path) for role, path in data.items() if path is not None}
@@ -188,7 +191,7 @@ def repeat_record(plan: Plan) -> Json:
 
 
 def _recorded(section: str, request: LoadRequest) -> Json:
-    """What the request holds of a table of audit.toml. Trust is left out: whoever repeats the audit gives it again."""
+    """The values of the request from one table of audit.toml, without trust, which must be stated again to repeat the audit."""
     options = [each for each in _OF_THE_MODEL if each.section == section and each.option.identity and each.name != "trust"]
     values = {each.key: getattr(request, each.name) for each in options}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

@@ -1,4 +1,8 @@
-"""One HTML file: no network, complete without JavaScript, a content policy with hashes; and the HTML that becomes the PDF."""
+"""Makes the report as one HTML file, for the screen and as the source of the PDF.
+
+The page loads nothing from a network, is complete without JavaScript, and has a content policy that lists its styles and its
+script by hash.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +55,7 @@ class Numbering:
 
 
 def words(text: str, **values: Any) -> str:
-    """Translation: the words as they are, values put in only where there are some."""
+    """The translation function of the templates. It returns the English text with the values put in."""
     return text % values if values else text
 
 
@@ -101,7 +105,7 @@ def _environment(folder: Path) -> Environment:
 
 
 def _printed(value: Any) -> Any:
-    """Every text that a template prints: no invisible character gets through, whatever was forgotten before."""
+    """Make every text that a template prints free of invisible characters, also where a page has not done so."""
     return value if isinstance(value, Markup) or not isinstance(value, str) else harmless(value[:LONGEST_PRINT], "\n")
 
 

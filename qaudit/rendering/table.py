@@ -15,14 +15,14 @@ from qaudit.report.model import Candidate, Limit, Report, Row
 
 
 def title(measure: str) -> str:
-    """The name of a measure in print."""
+    """The printed name of a measure."""
     known = MEASURES.get(measure)
     return known.title if known else visible(measure.replace("_", " ").capitalize())
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceTable:
-    """A report with ways to look rows of its evidence up."""
+    """A report with functions that look up rows of its evidence."""
 
     report: Report
     _by_measure: dict[str, list[Row]] = field(default_factory=dict, init=False, repr=False)
@@ -33,12 +33,12 @@ class EvidenceTable:
 
     @property
     def judged(self) -> str | None:
-        """The id of the judged candidate."""
+        """The id of the candidate under assessment."""
         return self.report.judged
 
     @property
     def judged_candidate(self) -> Candidate | None:
-        """The judged candidate; None where none is judged."""
+        """The candidate under assessment; None where there is none."""
         return next((each for each in self.report.candidates if each.id == self.judged), None)
 
     @property
@@ -62,7 +62,7 @@ class EvidenceTable:
         return [row for row in named if all(row.about.get(key) == value for key, value in about.items())]
 
     def whole(self, measure: str, candidate: str | None) -> Row | None:
-        """The row over all holdout rows of a candidate: about nothing but the candidate, or it against the reference."""
+        """The row over all holdout rows of a candidate, which is about the candidate alone or about it against the reference."""
         if candidate is None:
             return None
         over_all_rows = [
@@ -103,14 +103,14 @@ def unit_of(rows: Iterable[Row | None]) -> str:
 
 
 def judged_number(limit: Limit, row: Row | None) -> float | None:
-    """The number a limit is held against: the value, or the interval end that `use` names."""
+    """The number that is compared with a limit: the value, or the end of the interval that `use` names."""
     low, high = interval(row)
     end = {"lower": low, "upper": high}.get(limit.use or "")
     return value(row) if end is None else end
 
 
 def signed(of: Row | Limit) -> bool:
-    """Whether a measure is a change, printed with its sign."""
+    """Whether a measure is a change, which is printed with its sign."""
     return is_signed(of.measure)
 
 

@@ -126,7 +126,7 @@ def sentence(text: object, longest: int = 600) -> str:
     return re.sub(r"(?<=\d) %", "%", visible(text, longest))
 
 
-def spoken(name: object, longest: int = 60) -> str:
+def in_words(name: object, longest: int = 60) -> str:
     """The name of a plugin or of a kind of value as words: "drop_column" -> "Drop column"."""
     text = str(name)[: 4 * longest].replace("_", " ").strip()
     return visible(text[:1].upper() + text[1:] if text else name, longest)

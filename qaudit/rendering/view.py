@@ -1,4 +1,4 @@
-"""A report -> what the templates print. Every name is made visible here; the templates escape."""
+"""Prepares a report for the templates. Invisible characters in names are replaced here; the templates escape all texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def build(report: Report, lang: str = "en") -> Json:
 
 
 def named(report: Report) -> list[str]:
-    """Names that stand side by side on the pages: features, columns, groups, classes, plugins."""
+    """Names that appear together on the pages: features, columns, groups, classes, plugins."""
     names = [*(each.name for each in report.subject.features), *(each.name for each in report.data.columns)]
     names += [*(each.name for each in report.plugins), *report.subject.classes, *report.data.groups]
     names += [row.about["group"] for row in report.evidence if "group" in row.about]
@@ -85,7 +85,7 @@ def _build(report: Report, lang: str, groups: list[list[str]]) -> Json:
 
 
 def _kept(rules: list[Json]) -> list[Json]:
-    """At most MOST_RULES, those that need attention first to be kept, in the policy's order."""
+    """At most MOST_RULES limits in the order of the policy; those with the worst verdicts are kept first."""
     order = sorted(range(len(rules)), key=lambda i: (rules[i]["rank"], i))[:MOST_RULES]
     return [rules[i] for i in sorted(order)]
 
@@ -104,7 +104,7 @@ def _finding(finding: Finding) -> Json:
 
 
 def _main(report: Report) -> list[Json]:
-    """Findings for the first page: those to attend to first, one a section, at most five."""
+    """The findings for page one: those that need attention first, one for each section, at most five."""
     by_section: dict[str, Finding] = {}
     for finding in sorted(report.findings, key=lambda each: each.severity != "attention"):
         by_section.setdefault(finding.section, finding)

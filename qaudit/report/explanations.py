@@ -1,4 +1,4 @@
-"""The entries of report.json's `explanations`: one class a kind, told apart by the field `kind`."""
+"""The entries of `explanations` in report.json: one class for each kind, which the field `kind` names."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from qaudit.report.field_types import Count, Part, Settings, Share
 
 
 class Floor(Part):
-    """Distances between reruns of the reference's explanation with other seeds."""
+    """The noise baseline: distances between explanations of the reference with different seeds."""
 
     mean: float
     """Mean over the reruns."""
     low: float
     """Smallest."""
     high: float
-    """The 95 per cent quantile: a drift above it can be told from the explainer's own noise."""
+    """The 95 per cent quantile: a drift above it is larger than the randomness of the explainer."""
 
 
 class Drift(Part):
-    """How far the explanation of a candidate lies from that of the reference, by one distance."""
+    """One distance between the explanations of a candidate and of the reference."""
 
     distance: str
     """Name of the distance."""
     means: str
-    """What it is, in words."""
+    """The distance in words."""
     value: float | None
     """The distance; null where it is not defined."""
     floor: Floor
@@ -39,7 +39,7 @@ class Drift(Part):
 
 
 class Explanation(Part):
-    """What all kinds have."""
+    """The fields of all kinds of explanation."""
 
     explainer: str
     """The plugin that made it."""
@@ -50,7 +50,7 @@ class Explanation(Part):
     seed: int
     """Seed of the explainer."""
     floor_seeds: tuple[int, ...]
-    """Seeds of the reruns that the floor of a drift is made of; empty for a candidate."""
+    """Seeds of the reruns from which the floor is computed; empty for a candidate."""
     background: str = ""
     """Where the background rows come from."""
     background_rows: Count = 0
@@ -103,7 +103,7 @@ class Node(Part):
     """A node of a surrogate tree. A row goes left where the value is at most `threshold`, or one of `categories`."""
 
     feature: str | None
-    """The column that is asked; null in a leaf."""
+    """The column of the split; null in a leaf."""
     threshold: float | None
     """For a number."""
     categories: tuple[str, ...] | None
@@ -117,11 +117,11 @@ class Node(Part):
     rows: Count
     """Holdout rows that reach the node."""
     label: str
-    """What the tree says here."""
+    """The prediction of the tree in this node."""
     share: float | None
-    """Share of the label among the rows that the tree was grown on; null for a regression."""
+    """Share of the label among the rows on which the tree was fitted; null for a regression."""
     agreement: Share | None
-    """Share of the holdout rows here on which the explained model says the same; null for a regression."""
+    """Share of the holdout rows in this node for which the explained model decides the same; null for a regression."""
 
     @property
     def children(self) -> tuple[int, ...]:
@@ -141,11 +141,11 @@ class Tree(Explanation):
     nodes: tuple[Node, ...]
     """The nodes; the first is the root."""
     depth: Count
-    """Questions on the longest way."""
+    """Number of splits on the longest path."""
     leaves: Count
     """Number of leaves."""
     added_parameters: Count = 0
-    """Numbers that the tree consists of."""
+    """Number of values of which the tree consists."""
     added_nodes: Count = 0
     """Number of nodes."""
     rules: tuple[str, ...]
@@ -153,7 +153,7 @@ class Tree(Explanation):
 
     @model_validator(mode="after")
     def _is_a_tree(self) -> Tree:
-        """Every child is there and has one parent, or whoever walks the tree would not come to an end."""
+        """Check that every child exists and has one parent; otherwise a walk through the tree might not end."""
         children = [child for node in self.nodes for child in node.children]
         for child in children:
             if not 0 < child < len(self.nodes):
@@ -213,7 +213,7 @@ class Fit(Part):
 
 
 class LocalModels(Explanation):
-    """Linear models, each around a single row, and what they make the columns contribute."""
+    """Linear models, each fitted around a single row, and the contributions of the columns that follow from them."""
 
     kind: Literal["local_models"]
     """Tag of this kind."""
@@ -242,4 +242,4 @@ def entry_class(kind: ExplanationName) -> type[Explanation]:
 
 
 if any(entry_class(kind) not in get_args(get_args(AnyExplanation)[0]) for kind in EXPLANATION_NAMES):
-    raise TypeError("AnyExplanation lacks the entries of a kind of explanation")
+    raise TypeError("AnyExplanation has no entry class for a kind of explanation")

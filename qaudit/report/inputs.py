@@ -48,12 +48,12 @@ class Parameter(Part):
 
 
 class Lowering(Part):
-    """The proof, on the holdout, that the formulas that qaudit evaluates equal the model."""
+    """The reading proof: on the holdout, the program that qaudit evaluates predicts as the model does."""
 
     proved: bool
-    """Whether they do; if not, the model is audited as a black box."""
+    """Whether it does; if not, the model is audited as a black box."""
     statement: str
-    """What was compared and found, as a sentence."""
+    """The result of the comparison as a sentence."""
     rows: Count
     """Rows that were compared."""
     max_error: float | None
@@ -208,7 +208,7 @@ class Data(Part):
     columns: tuple[Column, ...]
     """The columns of the holdout."""
     groups: tuple[str, ...]
-    """Columns whose values part the rows into groups."""
+    """Columns whose values divide the rows into groups."""
     target: tuple[ClassShare | TargetRange, ...]
     """The classes of the holdout, or one range for a regression."""
     notes: tuple[str, ...]
@@ -238,7 +238,7 @@ class Plugin(Part):
     name: str
     """Its name."""
     distribution: str
-    """The package, or the file, that it came in."""
+    """The package or file that has it."""
     version: str
     """Version of the package."""
     digest: str
@@ -246,7 +246,7 @@ class Plugin(Part):
     summary: str
     """One line by its author."""
     status: Literal["ran", "declined", "failed", "unselected", "broken"]
-    """What became of it."""
+    """Whether it ran, declined, failed or was not selected."""
     reason: str
     """Why it did not run; empty where it ran."""
     settings: Settings
@@ -267,7 +267,7 @@ class Environment(Part):
     platform: str
     """Operating system and architecture."""
     cpu: str
-    """Processor and the features that numpy chooses its code by."""
+    """Processor, and the features from which numpy chooses its kernels."""
     blas: str
     """The library of linear algebra and its kernel."""
     packages: dict[str, str]

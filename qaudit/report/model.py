@@ -1,5 +1,5 @@
-"""report.json as types. The pipeline writes it from them, the pages read them; the JSON Schema and docs/report-format.md are made
-of them by tools/report_docs.py.
+"""report.json as types, with which the pipeline writes it and the pages read it. tools/report_docs.py makes the JSON Schema and
+docs/report-format.md from them.
 
 A field with a default may be absent. A change of shape that an older reader would misread raises the number of the format; see
 qaudit/report/formats.py.
@@ -29,7 +29,7 @@ class Tensor(Part):
     parameter: str
     """Name of the array."""
     role: str
-    """What it does in the model."""
+    """Its role in the model."""
     bits: Count
     """Bits of a code."""
     shape: tuple[Count, ...]
@@ -41,7 +41,7 @@ class Tensor(Part):
     saturated: Count | None
     """Values at either end of the codes' range."""
     zeros: Count | None
-    """Codes that mean 0."""
+    """Codes that stand for 0."""
     distinct: Count | None
     """Different codes."""
 
@@ -56,7 +56,7 @@ class Candidate(Part):
     settings: Settings
     """Its settings."""
     formulas: dict[str, str]
-    """The formulas that made the codes, and how values follow from codes, by array or by role."""
+    """The formulas that made the codes, and the dequantization formulas, by array or by role."""
     effective_bits: float | None
     """Bits an element, scales and tables included; null where nothing is quantized."""
     size_bytes: Count | None
@@ -80,7 +80,7 @@ class Row(core.Evidence):
     about: Mapping[About, str]
     topic: Topic
     previous: float | None = None
-    """The earlier report's value of the same thing; absent where there is none."""
+    """The corresponding value of the earlier report; absent where there is none."""
 
     def _check_measure(self) -> None:
         """A report that is read may be of another release, whose catalogue is another."""
@@ -124,26 +124,26 @@ class Skipped(core.Skipped):
 
 
 class Item(Part):
-    """One thing that a framework asks for."""
+    """One item that a framework requires."""
 
     id: str
     """Its id."""
     ref: str
     """Where in the framework's text it stands."""
     paraphrase: str
-    """What is asked, in the plugin's words."""
+    """The requirement in the plugin's words."""
     evidence: str
-    """The topic whose evidence answers it."""
+    """The topic of the evidence for it."""
     also: tuple[str, ...]
     """Further topics."""
     filled_by: Literal["tool", "author", "both"]
-    """Who can answer it."""
+    """Who provides the evidence."""
     coverage: Literal["direct", "partial", "none"]
-    """How far evidence of these topics answers it."""
+    """How far evidence of these topics covers it."""
     applies_if: str | None
     """Where it applies; null where always."""
     legacy: str | None
-    """What it was called before."""
+    """Its former reference."""
     state: Literal["here", "partial", "not_here"]
     """Whether the evidence is in this report."""
     sections: tuple[Anchor, ...]
@@ -177,13 +177,13 @@ class Framework(Part):
     binding: bool
     """Whether it is law."""
     scope_note: str
-    """What the list does not say."""
+    """What the list does not cover."""
     dated: Day
     """The date of its text."""
     counts: States
-    """How many items are answered."""
+    """Numbers of items by state."""
     items: tuple[Item, ...]
-    """Everything it asks for."""
+    """All its items."""
 
 
 class Policy(Part):
@@ -226,7 +226,7 @@ class Moved(Part):
 
 
 class Previous(Part):
-    """An earlier report beside this one."""
+    """The comparison with an earlier report."""
 
     id: str | None
     """Its audit."""
@@ -258,7 +258,7 @@ class Report(Part):
     candidates: tuple[Candidate, ...]
     """Every quantized form that was made."""
     judged: str | None
-    """Id of the candidate that limits and page one speak of; null where there is none."""
+    """Id of the candidate under assessment, to which limits and page one refer; null where there is none."""
     evidence: tuple[Row, ...]
     """Everything that was measured, one table. Findings and assessments point into it by row number, from 0."""
     explanations: tuple[AnyExplanation, ...]

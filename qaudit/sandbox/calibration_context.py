@@ -137,12 +137,12 @@ class CalibrationContext:
             values = dict(replacement) if isinstance(replacement, Mapping) else {parameter_name: replacement}
             change = self._change({name: np.asarray(array, dtype=np.float64) for name, array in values.items()})
             if label is not None:
-                self.noted.append({"parameter": self.spoken(list(values)), "range": str(label), "value": change})
+                self.noted.append({"parameter": self.in_words(list(values)), "range": str(label), "value": change})
             return change
 
         return effect
 
-    def spoken(self, names: list[str]) -> str:
+    def in_words(self, names: list[str]) -> str:
         """One name for several parameters, as the report prints it: the parameter, its layer, or all of them."""
         layers = {self._parameters[name].layer for name in names}
         if len(names) == 1:

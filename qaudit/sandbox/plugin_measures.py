@@ -1,4 +1,4 @@
-"""A plugin's own measures on their way from the child to the host: packed in the child, read and checked again by the host."""
+"""Packs the measures that a plugin declares in the child, and reads and checks them in the host."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_several_passes_give_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -
     of = subject(groups={"g": np.arange(200) % 3})
     some = candidates(of, 2, 3, 4, 8)
     whole = evaluate(of, Candidates(some), some[0])
-    monkeypatch.setattr(stage, "HELD", 1.0)
+    monkeypatch.setattr(stage, "BYTES_AT_ONCE", 1.0)
     lines: list[str] = []
     parts = evaluate(of, Candidates(some), some[0], progress=lines.append)
     assert whole.evidence == parts.evidence

@@ -1,4 +1,4 @@
-"""The measures: what a row of evidence can be about, in which unit, under which name in print, and where the report shows it."""
+"""All measures with their units, their printed names, and the place where the report shows them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Unit = Literal[
 ]  # fmt: skip
 """The unit of a value in report.json; "" is a plain number."""
 Dependent = Literal["score", "values", "agreement", "distance"]
-"""A unit that the task settles, see DEPENDENT."""
+"""A unit that depends on the task, see DEPENDENT."""
 DEPENDENT: Mapping[str, tuple[Unit, ...]] = MappingProxyType(
     {
         # what the model gives: probabilities, margins, or values of the target
@@ -47,7 +47,7 @@ OF_PLUGIN = re.compile(r"[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9_]{0,63}")
 """The full name of a measure that a plugin declares: `plugin.measure`."""
 FURTHER: Mapping[Place, int] = MappingProxyType({"further": 0})
 ELSEWHERE: Mapping[Place, int] = MappingProxyType({})
-"""In none of the lists: printed by a chart or table made for it, or in report.json alone."""
+"""The measure is in none of the lists: a chart or table of its own shows it, or report.json alone has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +212,10 @@ _ALL = (
     Measure("overlap_rows", "Rows in two roles at once", "rows", "evidence", of="audit", places=ELSEWHERE),
 )  # fmt: skip
 MEASURES: Mapping[str, Measure] = MappingProxyType({measure.name: measure for measure in _ALL})
-"""Name -> measure: all that the host itself measures."""
+"""Name -> measure, for everything that qaudit itself measures."""
 
 if len(MEASURES) != len(_ALL):
-    raise ImportError("catalogue of measures: a name stands twice")
+    raise ImportError("catalogue of measures: a name occurs twice")
 
 
 def known(name: str) -> Measure:
@@ -227,8 +227,8 @@ def known(name: str) -> Measure:
 
 def listed(place: Place) -> tuple[Measure, ...]:
     """The measures of one list of the report, in its order."""
-    found = [measure for measure in MEASURES.values() if place in measure.places]
-    return tuple(sorted(found, key=lambda measure: measure.places[place]))
+    measures = [measure for measure in MEASURES.values() if place in measure.places]
+    return tuple(sorted(measures, key=lambda measure: measure.places[place]))
 
 
 def names(place: Place) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Measures that plugins declare: what a declaration may hold, and the values that a plugin records while it works."""
+"""Measures that plugins declare: checks of the declarations and of the values that a plugin records."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def full_name(plugin: str, measure: str) -> str:
 
 
 def declaration_problems(measures: Any) -> list[str]:
-    """What is wrong with the measures that a plugin declares, a line each; empty where nothing is."""
+    """The problems of the measures that a plugin declares, one line each; empty where there are none."""
     if not isinstance(measures, tuple | list):
         return [f"measures: gave a {type(measures).__name__}, expected a tuple of Measure"]
     if len(measures) > MOST_MEASURES:
         return [f"measures: {len(measures)} are declared, at most {MOST_MEASURES} are allowed"]
-    found = [line for measure in measures for line in _problems(measure)]
+    problems = [line for measure in measures for line in _problems(measure)]
     names = [measure.name for measure in measures if isinstance(measure, Measure)]
-    return found + [f"measure {name!r} is declared twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    return problems + [f"measure {name!r} is declared twice" for name in sorted({n for n in names if names.count(n) > 1})]
 
 
 def _problems(measure: Any) -> list[str]:
@@ -49,19 +49,23 @@ def _problems(measure: Any) -> list[str]:
         return [f"measure {measure.name!r}: name, title, unit, section and better are texts"]
     if not _NAME.fullmatch(measure.name):
         return [f"measure {measure.name!r}: expected a name in snake_case of at most 64 characters"]
-    head, found = f"measure {measure.name!r}", []
+    head, problems = f"measure {measure.name!r}", []
     if not 0 < len(measure.title) <= LONGEST_TITLE or not measure.title.isprintable() or measure.title != measure.title.strip():
-        found.append(
+        problems.append(
             f"{head}: title {measure.title[:LONGEST_TITLE]!r}, expected one printable line of 1 to {LONGEST_TITLE} characters"
         )
     for what, word, words in (("unit", measure.unit, get_args(Unit)), ("better", measure.better, get_args(Better))):
         if word not in words:
-            found.append(f"{head}: {unknown(what, word, words)}")
+            problems.append(f"{head}: {unknown(what, word, words)}")
     if measure.section not in PLACES:
-        found.append(f"{head}: section {measure.section!r} takes no measures of plugins; {did_you_mean(measure.section, PLACES)}")
-    if not found and measure != Measure(*texts):
-        found.append(f"{head}: name, title, unit, section and better may be given; the other fields are for measures of qaudit")
-    return found
+        problems.append(
+            f"{head}: section {measure.section!r} takes no measures of plugins; {did_you_mean(measure.section, PLACES)}"
+        )
+    if not problems and measure != Measure(*texts):
+        problems.append(
+            f"{head}: name, title, unit, section and better may be given; the other fields are for measures of qaudit"
+        )
+    return problems
 
 
 def packed_measures(measures: Sequence[Measure]) -> list[Json]:
@@ -125,4 +129,4 @@ class MeasureRecorder:
 
 
 def ignored(measure: str, value: float, **about: Any) -> None:
-    """In place of a recorder, where nothing is recorded: an author's own test of a function."""
+    """Takes the place of a recorder where nothing is recorded, for example in an author's own test of a function."""

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 VerdictWord = Literal["within", "near", "outside", "undecided", "no_limit", "not_assessed"]
 """The word of a verdict in report.json, and its class on the page."""
 Shape = Literal["disc", "triangle", "square", "diamond", "ring", "barred ring"]
-"""The shape that tells a verdict from the others where colour cannot."""
+"""The shape of the mark, so that verdicts do not differ by colour alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Verdict:
     dark: Colours
 
 
-# In the order of attention: what has to be looked at first comes first.
+# By decreasing need of attention.
 _ALL = (
     Verdict(
         "outside", "Outside", "does not meet the limit", "", 0, True, True, "square",
@@ -74,9 +74,9 @@ _ALL = (
     ),
 )  # fmt: skip
 VERDICTS: Mapping[str, Verdict] = MappingProxyType({verdict.word: verdict for verdict in _ALL})
-"""Word -> verdict, what needs attention first ahead."""
+"""Word -> verdict, by decreasing need of attention."""
 RANKS: Mapping[str, int] = MappingProxyType({word: rank for rank, word in enumerate(VERDICTS)})
-"""Word -> place in the order of attention, from 0."""
+"""Word -> rank by need of attention; 0 is the highest."""
 
 if set(VERDICTS) != set(get_args(VerdictWord)):
     raise ImportError("catalogue of verdicts: the words of the type and of the records differ")
@@ -88,6 +88,6 @@ def worst(words: Iterable[str]) -> str | None:
 
 
 def precedence(word: VerdictWord) -> int:
-    """Which of several rows of one limit decides: the one with the lowest number. A verdict without one decides last."""
+    """The rank of a row among several that match one limit. The row with the lowest rank decides."""
     place = VERDICTS[word].precedence
     return len(VERDICTS) if place is None else place

@@ -1,4 +1,4 @@
-"""Predictions of one candidate as rows of evidence: how well it fits, and what changed against the reference."""
+"""Measures the predictions of one candidate: how well they fit, and what changed against the reference."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from qaudit.core.measures.changes import Number
 from qaudit.core.tensor import Floats
 
 SMALL = 30
-"""A group of fewer rows keeps its numbers and is marked."""
+"""Groups of fewer rows are measured too, with a mark."""
 PERFORMANCE, LOSS = "metrics.performance", "quantization.precision_loss"
 MARGINS = Number(None, None, None, "the model gives margins, not probabilities")
 TWO_CLASSES = Number(None, None, None, "measured for two classes only")
@@ -29,7 +29,7 @@ DIFFERENCES = ("log_loss", "brier", "ece", "r2", "mae", "rmse")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
-    """One model on some rows: predictions (n, k), and what the decision makes of them: decided (n,) or None, score (n,)."""
+    """The predictions (n, k) of one model for some rows, its decisions (n,) or None, and the scores (n,) behind them."""
 
     predictions: Floats
     decided: NDArray[Any] | None
@@ -53,41 +53,41 @@ def fit(truth: NDArray[Any], model: Side, decision: Decision) -> dict[str, Numbe
         return {name: getattr(regression, name)(truth, predicted) for name in ("r2", "mae", "rmse")}
     margins = model.predictions.shape[1] == 1
     positive = decision.positive if decision.output == "binary" else None
-    found = {"accuracy": classification.accuracy(truth, model.decided), "roc_auc": TWO_CLASSES}
+    measured = {"accuracy": classification.accuracy(truth, model.decided), "roc_auc": TWO_CLASSES}
     if positive is not None:
-        found["roc_auc"] = classification.roc_auc(truth == _positive(decision, margins), model.score)
-        found["positive_rate"] = change.share(int(np.sum(model.decided == _positive(decision, margins))), len(truth))
+        measured["roc_auc"] = classification.roc_auc(truth == _positive(decision, margins), model.score)
+        measured["positive_rate"] = change.share(int(np.sum(model.decided == _positive(decision, margins))), len(truth))
     if margins:
-        return {**found, **dict.fromkeys(("log_loss", "brier", "ece"), MARGINS)}
+        return {**measured, **dict.fromkeys(("log_loss", "brier", "ece"), MARGINS)}
     hit = truth == positive if positive is not None else truth == np.argmax(model.predictions, axis=1)
-    found["log_loss"] = classification.log_loss(truth, model.predictions)
-    found["brier"] = classification.brier(truth, model.predictions, positive)
-    found["ece"] = classification.ece(hit, model.score)
-    return found
+    measured["log_loss"] = classification.log_loss(truth, model.predictions)
+    measured["brier"] = classification.brier(truth, model.predictions, positive)
+    measured["ece"] = classification.ece(hit, model.score)
+    return measured
 
 
 def changes(truth: NDArray[Any], before: Side, after: Side, decision: Decision) -> dict[str, Number]:
     """What changed from the reference to a candidate on the same rows: measure -> number."""
     moved = np.abs(after.score - before.score)
-    found = {
+    measured = {
         "max_abs_error": change.max_abs_error(before.predictions, after.predictions),
         "mean_abs_error": change.mean_abs_error(before.predictions, after.predictions),
         "sqnr_db": change.sqnr_db(before.predictions, after.predictions),
         "score_change": change.quantile(moved, 0.99),
     }
     if before.decided is None or after.decided is None:
-        return found
+        return measured
     flips = change.count_flips(truth, before.decided, after.decided)
     for name, count in (("", flips.total), ("_fixed", flips.fixed), ("_broken", flips.broken), ("_other", flips.other)):
-        found[f"flips{name}"] = Number(float(count), None, flips.n)
-    found["flip_rate"] = change.flip_rate(before.decided, after.decided)
-    found["accuracy_change"] = classification.accuracy_change(flips)
-    found["mcnemar_p"] = Number(mcnemar(flips.fixed, flips.broken), None, flips.n)
+        measured[f"flips{name}"] = Number(float(count), None, flips.n)
+    measured["flip_rate"] = change.flip_rate(before.decided, after.decided)
+    measured["accuracy_change"] = classification.accuracy_change(flips)
+    measured["mcnemar_p"] = Number(mcnemar(flips.fixed, flips.broken), None, flips.n)
     if decision.output == "binary":
         label = _positive(decision, before.predictions.shape[1] == 1)
-        found["auc_change"] = classification.auc_change(truth == label, before.score, after.score)
-        found["positive_rate_change"] = _rate_change(before.decided == label, after.decided == label)
-    return found
+        measured["auc_change"] = classification.auc_change(truth == label, before.score, after.score)
+        measured["positive_rate_change"] = _rate_change(before.decided == label, after.decided == label)
+    return measured
 
 
 def divergence(before: Side, after: Side) -> dict[str, Number]:
@@ -131,7 +131,7 @@ def label(value: Any) -> str:
 
 
 def _positive(decision: Decision, margins: bool) -> int:
-    # a binary margin speaks for the model's second class
+    # a larger binary margin favours the model's second class
     return 1 if margins else decision.positive
 
 

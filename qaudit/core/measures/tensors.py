@@ -59,7 +59,7 @@ def saturated(values: Floats, tensor: QuantizedTensor, after: Floats) -> int:
 
 
 def law_text(tensor: QuantizedTensor) -> str:
-    """The law of this tensor in its own terms: what is absent is left out."""
+    """The dequantization formula of this tensor as text, without the parts that it does not have."""
     if tensor.table is not None:
         return "values = scale * table[codes]"
     parts = ["codes"]

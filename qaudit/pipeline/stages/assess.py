@@ -1,4 +1,4 @@
-"""Evidence of the judged candidate held against the author's limits."""
+"""Compares the evidence of the candidate under assessment with the author's limits."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from qaudit.core.json_values import Json
 from qaudit.inputs.policy import Policy
 
 SLICES = ("group", "row", "bin", "range", "repeat")
-"""Parts of the rows or of a measurement: a limit speaks of them only where `where` names them."""
+"""Keys that select a part of the rows or of a measurement: a limit applies to such a part only where `where` names the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """One evidence row against a limit; `excess` is how far the deciding number lies beyond the limit (negative: inside)."""
+    """One row of evidence compared with a limit. `excess` is how far the value lies beyond the limit, negative inside it."""
 
     row: int
     verdict: VerdictWord
@@ -52,7 +52,7 @@ def next_steps(assessments: Sequence[Assessment], evidence: Sequence[Evidence]) 
 
 
 def matches(limit: Limit, row: Evidence, judged: str) -> bool:
-    """Whether a row is of the limit's measure, of the judged candidate, and of the rows that `where` names ("*": any)."""
+    """Whether a row has the measure of the limit, belongs to the candidate, and is one that `where` selects ("*": any value)."""
     if row.measure != limit.measure or row.about.get("candidate") != judged:
         return False
     if any(key in row.about and key not in limit.where for key in SLICES):
@@ -70,16 +70,16 @@ def _assessed(limit: Limit, evidence: Sequence[Evidence], judged: str | None, de
     rows = [index for index, row in enumerate(evidence) if matches(limit, row, judged)]
     # a row about nothing more than `where` names is the whole; its parts (a tensor, a quantile) decide only where there is none
     whole = [index for index in rows if {*evidence[index].about} - {"candidate", "against"} == {*limit.where}]
-    held = [_held(limit, index, evidence[index]) for index in whole or rows]
-    if not held:
-        return Assessment(limit, None, "not_assessed", section, _nothing(limit))
+    comparisons = [_compared(limit, index, evidence[index]) for index in whole or rows]
+    if not comparisons:
+        return Assessment(limit, None, "not_assessed", section, _nothing_measured(limit))
     # a row that could not be assessed is never counted as within
-    worst = min(held, key=lambda h: (precedence(h.verdict), -h.excess, h.row))
-    several = f"worst of {len(held)} rows: {_named(limit, evidence[worst.row])}" if len(held) > 1 else ""
+    worst = min(comparisons, key=lambda h: (precedence(h.verdict), -h.excess, h.row))
+    several = f"worst of {len(comparisons)} rows: {_description(limit, evidence[worst.row])}" if len(comparisons) > 1 else ""
     return Assessment(limit, worst.row, worst.verdict, section, "; ".join(filter(None, (several, worst.reason))))
 
 
-def _held(limit: Limit, index: int, row: Evidence) -> _Comparison:
+def _compared(limit: Limit, index: int, row: Evidence) -> _Comparison:
     verdict, excess, reason = verdict_of(limit, row)
     return _Comparison(index, verdict, excess, reason)
 
@@ -121,24 +121,24 @@ def _ends(limit: Limit, row: Evidence) -> tuple[float, float] | None:
     return end, end
 
 
-def _named(limit: Limit, row: Evidence) -> str:
-    """What tells a row from the others that matched."""
+def _description(limit: Limit, row: Evidence) -> str:
+    """The keys and values that distinguish a row from others that match the same limit."""
     parts = [f"{key} {value}" for key, value in row.about.items() if key not in ("candidate", "against")]
     return ", ".join(parts) or limit.measure
 
 
-def _nothing(limit: Limit) -> str:
+def _nothing_measured(limit: Limit) -> str:
     where = ", ".join(f"{key} {value}" for key, value in limit.where.items())
     return f"nothing was measured for {limit.measure}" + (f" where {where}" if where else "")
 
 
-def _step(found: Assessment, evidence: Sequence[Evidence]) -> str | None:
-    """What a verdict asks for; None where it asks for nothing."""
-    limit = found.limit
+def _step(assessment: Assessment, evidence: Sequence[Evidence]) -> str | None:
+    """The next step after a verdict as a sentence; None where none is needed."""
+    limit = assessment.limit
     name = limit.title or limit.measure
-    row = None if found.evidence is None else evidence[found.evidence]
-    what = name + (f" ({_named(limit, row)})" if row is not None and len(row.about) > 2 else "")
-    match found.verdict:
+    row = None if assessment.evidence is None else evidence[assessment.evidence]
+    what = name + (f" ({_description(limit, row)})" if row is not None and len(row.about) > 2 else "")
+    match assessment.verdict:
         case "outside":
             return f"Take a candidate with a smaller loss, or record an exception with its reason: {what} exceeds the limit."
         case "undecided":
@@ -148,4 +148,4 @@ def _step(found: Assessment, evidence: Sequence[Evidence]) -> str | None:
         case "not_assessed" | "no_limit" | "within":
             return None
         case _:
-            assert_never(found.verdict)
+            assert_never(assessment.verdict)

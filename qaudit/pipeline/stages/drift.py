@@ -1,7 +1,8 @@
-"""Drift of an explanation beside its floor: the distance between two variants with one seed, and between seeds of one variant.
+"""Drift of an explanation, and its noise baseline, which the code and report.json call the floor.
 
-Park et al., Attribution Preservation in Network Compression, NeurIPS 2020. The floor is what a user of this explainer would see
-change if the reference were merely explained again; a drift below it is real but cannot be told from the explainer's own noise.
+Drift is the distance between the explanations of two variants with the same seed; the floor consists of the distances between
+explanations of the reference with different seeds (compare Park et al., Attribution Preservation in Network Compression, NeurIPS
+2020). A drift below the floor cannot be distinguished from the randomness of the explainer.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from qaudit.core.json_values import Json
 
 TOPIC = "explain.drift"
 HIGH = 0.95
-"""The quantile of the floor that a drift must pass to be told from it."""
+"""A drift above this quantile of the floor is taken to be caused by the quantization."""
 UNUSABLE = 0.2
-"""An explainer that says something else between reruns on more than this share of rows cannot carry a verdict."""
+"""An explainer whose result changes between reruns on more than this share of rows is unusable for a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,69 +56,69 @@ class Drift:
 
     @property
     def above(self) -> bool:
-        """Whether the drift can be told from the floor."""
+        """Whether the drift is larger than the floor."""
         return self.value is not None and self.value > self.high
 
 
 def drifts(reference: Sequence[Explanation], judged: Sequence[Explanation], inputs: DistanceInputs) -> list[Drift]:
-    """Paired drift and floor. `reference` are draws of the reference, `judged` the first of them (or all) for a variant.
+    """The drift by each distance, with its floor. `reference` are draws of the reference, `judged` the same for a variant.
 
-    The floor is the distance of the first draw of the reference to each other one; one draw alone is deterministic, floor 0.
+    The floor consists of the distances between the first draw of the reference and each other one; it is 0 for a single draw.
     """
     first = reference[0]
     if any(kind_of(each) is not kind_of(first) for each in (*reference, *judged)):
         return []
-    found = []
+    drifts = []
     for distance in distances_of(first, inputs.regression):
         values = [distance.between(a, b, inputs) for a, b in zip(reference, judged, strict=False)]
         known = [value for value in values if value is not None]
-        floors = (distance.between(first, other, inputs) for other in reference[1:])
-        floor = tuple(value for value in floors if value is not None)
+        distances = (distance.between(first, other, inputs) for other in reference[1:])
+        floor = tuple(value for value in distances if value is not None)
         value = float(np.mean(known)) if len(known) == len(values) else None
-        found.append(Drift(distance, kind_of(first).quantity(first), value, floor, not any(floor)))
-    return found
+        drifts.append(Drift(distance, kind_of(first).quantity(first), value, floor, not any(floor)))
+    return drifts
 
 
-def evidence(found: Sequence[Drift], about: Mapping[str, str], by: str) -> list[Evidence]:
+def evidence(drifts: Sequence[Drift], about: Mapping[str, str], by: str) -> list[Evidence]:
     """`drift`, `drift_floor` and, above a floor of 0, `drift_ratio` of each distance."""
     rows = []
-    for one in found:
-        where = {**about, "against": "reference", "value_of": one.label}
-        n = len(one.floor)
-        reason = one.distance.undefined if one.value is None else None
-        unit = one.distance.unit
-        rows.append(measured("drift", one.value, where, by, TOPIC, unit=unit, reason=reason))
-        span = Interval(min(one.floor), one.high, HIGH, f"least and {HIGH:.0%} quantile of {n} reruns") if n else None
-        rows.append(measured("drift_floor", one.mean, where, by, TOPIC, unit=unit, interval=span, n=n or None))
-        if one.value is not None and one.mean > 0:
-            rows.append(measured("drift_ratio", one.value / one.mean, where, by, TOPIC))
+    for drift in drifts:
+        where = {**about, "against": "reference", "value_of": drift.label}
+        n = len(drift.floor)
+        reason = drift.distance.undefined if drift.value is None else None
+        unit = drift.distance.unit
+        rows.append(measured("drift", drift.value, where, by, TOPIC, unit=unit, reason=reason))
+        span = Interval(min(drift.floor), drift.high, HIGH, f"least and {HIGH:.0%} quantile of {n} reruns") if n else None
+        rows.append(measured("drift_floor", drift.mean, where, by, TOPIC, unit=unit, interval=span, n=n or None))
+        if drift.value is not None and drift.mean > 0:
+            rows.append(measured("drift_ratio", drift.value / drift.mean, where, by, TOPIC))
     return rows
 
 
-def entries(found: Sequence[Drift]) -> list[Json]:
+def entries(drifts: Sequence[Drift]) -> list[Json]:
     """The drifts of one explanation as its entry in report.json holds them."""
     return [
         {
-            "distance": one.distance.name,
-            "means": one.distance.means,
-            "value": one.value,
-            "floor": {"mean": one.mean, "low": min(one.floor, default=0.0), "high": one.high},
-            "deterministic": one.deterministic,
-            "ratio": one.value / one.mean if one.value is not None and one.mean > 0 else None,
+            "distance": drift.distance.name,
+            "means": drift.distance.means,
+            "value": drift.value,
+            "floor": {"mean": drift.mean, "low": min(drift.floor, default=0.0), "high": drift.high},
+            "deterministic": drift.deterministic,
+            "ratio": drift.value / drift.mean if drift.value is not None and drift.mean > 0 else None,
         }
-        for one in found
+        for drift in drifts
     ]
 
 
-def unusable(found: Sequence[Drift]) -> bool:
-    """Whether explanations of the reference say something else from rerun to rerun on more than UNUSABLE of the rows."""
-    return any(one.distance.unit == "share" and one.mean > UNUSABLE for one in found)
+def unusable(drifts: Sequence[Drift]) -> bool:
+    """Whether explanations of the reference differ between reruns on more than UNUSABLE of the rows."""
+    return any(drift.distance.unit == "share" and drift.mean > UNUSABLE for drift in drifts)
 
 
-def verdict(found: Sequence[Drift], changed: bool, unusable: bool) -> str:
+def verdict(drifts: Sequence[Drift], changed: bool, unusable: bool) -> str:
     """none | unusable | below floor | above floor. `changed`: a top reason changed; the first distance decides."""
-    if all(one.value == 0.0 for one in found) and not changed:
+    if all(drift.value == 0.0 for drift in drifts) and not changed:
         return "none"
     if unusable:
         return "unusable"
-    return "above floor" if found and found[0].above else "below floor"
+    return "above floor" if drifts and drifts[0].above else "below floor"

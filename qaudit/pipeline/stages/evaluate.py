@@ -1,4 +1,4 @@
-"""Reference and all candidates on the holdout: evidence of performance and of precision loss."""
+"""The stage `evaluate`: measures the reference and all candidates on the holdout."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from qaudit.errors import Refused
 from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject, Measured, Progress
 
 REFERENCE = "reference"
-HELD = 2e8
-"""Bytes of predictions held at once; more candidates are taken in several passes."""
+BYTES_AT_ONCE = 2e8
+"""Bytes of predictions in memory at once; more candidates are evaluated in several passes."""
 MOST_VALUES = 50
-"""A declared group column with more distinct values is skipped: it is no group."""
+"""A declared group column with more distinct values is skipped, since it does not define groups."""
 TIMED = 1000
 """Rows of the call whose seconds are a candidate's latency."""
 Groups = dict[str, NDArray[np.int64]]
@@ -43,8 +43,8 @@ def evaluate(
     A candidate whose evaluation fails is a Skipped row and changes no other number. A black box has measures of its own
     predictions only. Raises Refused where the reference itself gives numbers that are not finite.
     """
-    found, skipped = _groups(subject.groups, len(subject.target["holdout"]))
-    work = _Work(subject, found, skipped, {*also, *([judged.id] if judged else [])}, judged.id if judged else None)
+    groups, skipped = _groups(subject.groups, len(subject.target["holdout"]))
+    work = _Work(subject, groups, skipped, {*also, *([judged.id] if judged else [])}, judged.id if judged else None)
     if subject.program is None or not candidates.all:
         own = subject.native["holdout"] if subject.program is None else predict(subject.program, subject.encoded["holdout"])
         work.measure_reference(own)
@@ -58,7 +58,7 @@ def evaluate(
 
 
 class _Work:
-    """What one evaluation gathers."""
+    """The state and the results of one evaluation."""
 
     def __init__(
         self, subject: LoadedSubject, groups: Groups, skipped: list[Skipped], detailed: set[str], judged: str | None
@@ -81,26 +81,29 @@ class _Work:
         return Measured(tuple(self.evidence), self.predictions, tuple(self.skipped), self.seconds)
 
     def take(self, chunk: Sequence[Candidate]) -> None:
-        """One pass over the row blocks; where it fails, one pass a candidate, so that only the culprit is lost."""
+        """Evaluate several candidates in one pass over the rows.
+
+        If it fails, evaluate each alone, so that only the faulty one is skipped.
+        """
         program, encoded = self.subject.program, self.subject.encoded["holdout"]
         assert program is not None
         try:
-            answers = _swept(program, {one.id: one.quantized for one in chunk}, encoded)
-        except Exception as error:  # a plugin's tensors are foreign: what they do to the engine is theirs
+            answers = _swept(program, {candidate.id: candidate.quantized for candidate in chunk}, encoded)
+        except Exception as error:  # raised by what a plugin returned, so any exception is its failure
             if len(chunk) > 1:
-                for one in chunk:
-                    self.take([one])
+                for candidate in chunk:
+                    self.take([candidate])
                 return
             self.skipped.append(Skipped("evaluate", chunk[0].id, f"{type(error).__name__}: {error}"))
             answers = {REFERENCE: predict(program, encoded)}
         if self.reference is None:
             self.measure_reference(answers[REFERENCE])
-        for one in chunk:
-            if one.id in answers:
-                self.measure(one, answers[one.id])
+        for candidate in chunk:
+            if candidate.id in answers:
+                self.measure(candidate, answers[candidate.id])
 
     def measure_reference(self, predictions: Floats) -> None:
-        """Fit of the reference, over all rows and a group."""
+        """Measure the fit of the reference, over all rows and for each group."""
         if problem := _not_finite(predictions):
             raise Refused(f"{self.subject.name}: the model's {problem} on the holdout; finite predictions are needed")
         decision = self.subject.decision
@@ -110,53 +113,53 @@ class _Work:
         self._add(self.reference_fit, {"candidate": REFERENCE}, PERFORMANCE)
         self._fit_groups(self.reference, {"candidate": REFERENCE})
 
-    def measure(self, one: Candidate, predictions: Floats) -> None:
-        """Fit of a candidate and its change against the reference."""
+    def measure(self, candidate: Candidate, predictions: Floats) -> None:
+        """Measure the fit of a candidate and its changes against the reference."""
         if problem := _not_finite(predictions):
-            self.skipped.append(Skipped("evaluate", one.id, problem))
+            self.skipped.append(Skipped("evaluate", candidate.id, problem))
             return
         assert self.reference is not None
         decision, before = self.subject.decision, self.reference
         after = side(predictions, decision)
-        found, about = fit(self.truth, after, decision), {"candidate": one.id, "against": REFERENCE}
-        self._add(found, {"candidate": one.id}, PERFORMANCE)
+        measured, about = fit(self.truth, after, decision), {"candidate": candidate.id, "against": REFERENCE}
+        self._add(measured, {"candidate": candidate.id}, PERFORMANCE)
         self._add(changes(self.truth, before, after, decision), about, LOSS)
-        self._add(differences(self.reference_fit, found), about, LOSS)
+        self._add(differences(self.reference_fit, measured), about, LOSS)
         for part, number in divergence(before, after).items():
             self._add({"kl": number}, about | ({"value_of": part} if part else {}), LOSS)
-        self._change_groups(before, after, one.id)
-        if one.id in self.detailed:
-            self.predictions[one.id] = predictions
-            self._fit_groups(after, {"candidate": one.id})
-        if one.id == self.judged:
+        self._change_groups(before, after, candidate.id)
+        if candidate.id in self.detailed:
+            self.predictions[candidate.id] = predictions
+            self._fit_groups(after, {"candidate": candidate.id})
+        if candidate.id == self.judged:
             self._histogram(after.score - before.score, about)
 
     def time(self, candidates: Sequence[Candidate]) -> None:
         """Seconds of one call on the first rows, for timings.json only."""
         encoded = self.subject.encoded["holdout"][:TIMED]
         assert self.subject.program is not None
-        lost = {one.by for one in self.skipped}
+        failed = {row.by for row in self.skipped}
         models: dict[str, Program | Quantized] = {REFERENCE: self.subject.program}
-        models |= {one.id: one.quantized for one in candidates if one.id not in lost}
+        models |= {each.id: each.quantized for each in candidates if each.id not in failed}
         for name, model in models.items():
             start = time.perf_counter()
             predict(model, encoded)
             self.seconds[name] = time.perf_counter() - start
 
-    def _add(self, found: Mapping[str, Number], about: Mapping[str, str], topic: str) -> None:
+    def _add(self, measured: Mapping[str, Number], about: Mapping[str, str], topic: str) -> None:
         assert self.reference is not None
-        self.evidence.extend(row(measure, number, about, topic, self.reference) for measure, number in found.items())
+        self.evidence.extend(row(measure, number, about, topic, self.reference) for measure, number in measured.items())
 
     def _fit_groups(self, model: Side, about: Mapping[str, str]) -> None:
         for name, rows in self.groups.items():
-            found = fit(self.truth[rows], model.take(rows), self.subject.decision)
-            self._add(_in_groups(found, ("judged", "every")), {**about, "group": name}, PERFORMANCE)
+            measured = fit(self.truth[rows], model.take(rows), self.subject.decision)
+            self._add(_in_groups(measured, ("judged", "every")), {**about, "group": name}, PERFORMANCE)
 
     def _change_groups(self, before: Side, after: Side, candidate: str) -> None:
         wanted = ("judged", "every") if candidate in self.detailed else ("every",)
         for name, rows in self.groups.items():
-            found = changes(self.truth[rows], before.take(rows), after.take(rows), self.subject.decision)
-            self._add(_in_groups(found, wanted), {"candidate": candidate, "against": REFERENCE, "group": name}, LOSS)
+            measured = changes(self.truth[rows], before.take(rows), after.take(rows), self.subject.decision)
+            self._add(_in_groups(measured, wanted), {"candidate": candidate, "against": REFERENCE, "group": name}, LOSS)
 
     def _histogram(self, moved: Floats, about: Mapping[str, str]) -> None:
         edges = change_edges(moved)
@@ -166,9 +169,9 @@ class _Work:
             self._add({"score_change_histogram": Number(float(count), None, len(moved))}, where, LOSS)
 
 
-def _in_groups(found: Mapping[str, Number], wanted: Sequence[str]) -> dict[str, Number]:
+def _in_groups(measured: Mapping[str, Number], wanted: Sequence[str]) -> dict[str, Number]:
     """Those that the catalogue measures for each group, marked where the group is small."""
-    return {name: marked(number) for name, number in found.items() if MEASURES[name].grouped in wanted}
+    return {name: marked(number) for name, number in measured.items() if MEASURES[name].grouped in wanted}
 
 
 @dataclass(slots=True)
@@ -187,21 +190,21 @@ class _Collected:
 
 def _swept(program: Program, candidates: Mapping[str, Quantized], encoded: Floats) -> dict[str, Floats]:
     collected = _Collected(len(encoded), {})
-    # what overflows gives predictions that are not finite, and those become a row of their own
+    # an overflow gives predictions that are not finite; they are reported as such
     with np.errstate(all="ignore"):
         sweep(program, candidates, encoded, collected)
     return collected.arrays
 
 
 def _chunks(candidates: Sequence[Candidate], each: int) -> Iterator[Sequence[Candidate]]:
-    size = max(1, int(HELD // max(each, 1)))
+    size = max(1, int(BYTES_AT_ONCE // max(each, 1)))
     for start in range(0, len(candidates), size):
         yield candidates[start : start + size]
 
 
 def _groups(columns: Mapping[str, NDArray[Any]], n: int) -> tuple[Groups, list[Skipped]]:
     """Rows of every value of every declared group column, "column=value", in sorted order."""
-    found: Groups = {}
+    groups: Groups = {}
     skipped: list[Skipped] = []
     for column in sorted(columns):
         labels = np.array([label(value) for value in columns[column]], dtype=object)
@@ -210,8 +213,8 @@ def _groups(columns: Mapping[str, NDArray[Any]], n: int) -> tuple[Groups, list[S
             reason = f"group column has {len(values)} distinct values in {n} rows; at most {MOST_VALUES} are taken as groups"
             skipped.append(Skipped("evaluate", column, reason, "declined"))
             continue
-        found.update({f"{column}={value}": np.flatnonzero(labels == value) for value in values})
-    return found, skipped
+        groups.update({f"{column}={value}": np.flatnonzero(labels == value) for value in values})
+    return groups, skipped
 
 
 def _not_finite(predictions: Floats) -> str | None:

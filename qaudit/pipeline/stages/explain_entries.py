@@ -1,4 +1,4 @@
-"""Explanations as evidence, and as entries of report.json that a page can draw."""
+"""Turns explanations into evidence and into the entries of report.json."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ DRIFT = "explain.drift"
 COUNTS = ("leaves", "depth", "added_parameters")
 
 
-def importance_evidence(found: Importance, names: Sequence[str], about: Mapping[str, str], by: str) -> list[Evidence]:
+def importance_evidence(importance: Importance, names: Sequence[str], about: Mapping[str, str], by: str) -> list[Evidence]:
     """`importance` of each column: mean over the repeats with Student's interval."""
     rows = []
     for j, name in enumerate(names):
-        values = found.values[:, j]
-        where = {**about, "feature": name, "value_of": found.of}
+        values = importance.values[:, j]
+        where = {**about, "feature": name, "value_of": importance.of}
         span = agreement.mean_interval(values)
         rows.append(measured("importance", float(values.mean()), where, by, GLOBAL, interval=span, n=len(values)))
     return rows
 
 
-def importance_entry(found: Importance, names: Sequence[str]) -> Json:
+def importance_entry(importance: Importance, names: Sequence[str]) -> Json:
     """of, and rows in rank order."""
-    mean = found.values.mean(axis=0)
+    mean = importance.values.mean(axis=0)
     rows = []
     for rank, j in enumerate(agreement.order(mean), start=1):
-        values = found.values[:, j]
+        values = importance.values[:, j]
         span = agreement.mean_interval(values)
         low, high = (span.low, span.high) if span else (None, None)
         shown = {"feature": names[j], "values": values.tolist(), "mean": float(mean[j]), "low": low, "high": high, "rank": rank}
         rows.append(shown)
-    return {"kind": "importance", "of": found.of, "rows": rows}
+    return {"kind": "importance", "of": importance.of, "rows": rows}
 
 
 def rank_evidence(reference: Importance, other: Importance, about: Mapping[str, str], by: str) -> list[Evidence]:
@@ -55,7 +55,7 @@ def rank_evidence(reference: Importance, other: Importance, about: Mapping[str, 
     k = min(5, len(a))
     where = {**about, "against": REFERENCE, "value_of": reference.of}
     undefined = "undefined where all importances of one variant are equal"
-    found: list[tuple[str, float | None, str]] = [
+    correlations: list[tuple[str, float | None, str]] = [
         ("kendall_tau", agreement.kendall_tau(a, b), reference.of),
         ("spearman", agreement.spearman(a, b), reference.of),
         ("rank_biased_overlap", agreement.rank_biased_overlap(a, b), reference.of),
@@ -63,32 +63,32 @@ def rank_evidence(reference: Importance, other: Importance, about: Mapping[str, 
     ]
     return [
         measured(name, value, where | {"value_of": of}, by, DRIFT, n=len(a), reason=None if value is not None else undefined)
-        for name, value, of in found
+        for name, value, of in correlations
     ]
 
 
-def fidelity(tree: TreeModel, ground: ExplainInputs, candidate: str) -> tuple[float | None, Interval | None, int, float]:
-    """Agreement of the tree with a variant on unseen holdout rows, interval, rows, and what a tree without splits reaches.
+def fidelity(tree: TreeModel, inputs: ExplainInputs, candidate: str) -> tuple[float | None, Interval | None, int, float]:
+    """Agreement of the tree with a variant on holdout rows outside the background, its interval, their number, and the base rate.
 
-    R2 for regression, where the mean reaches 0.
+    The base rate is the agreement of a tree without splits. For a regression the agreement is R2, and the base rate is 0.
     """
-    table, predictions = ground.table.take(ground.unseen), ground.predictions[candidate][ground.unseen]
-    decided = ground.subject.decision(predictions)
+    table, predictions = inputs.table.take(inputs.unseen), inputs.predictions[candidate][inputs.unseen]
+    decided = inputs.subject.decision(predictions)
     regression = decided is None
     if not len(predictions):
         return None, None, 0, 0.0
-    said = surrogate.tree_answers(tree, surrogate.apply_tree(tree, table.columns, table.names), regression)
+    predicted = surrogate.tree_answers(tree, surrogate.apply_tree(tree, table.columns, table.names), regression)
     model = predictions[:, 0] if decided is None else decided
-    value = surrogate.agreement(said, model, regression)
+    value = surrogate.agreement(predicted, model, regression)
     if decided is None:
         return value, None, len(model), 0.0
-    return value, clopper_pearson(int(np.sum(said == model)), len(model)), len(model), surrogate.base_rate(decided)
+    return value, clopper_pearson(int(np.sum(predicted == model)), len(model)), len(model), surrogate.base_rate(decided)
 
 
-def tree_evidence(tree: TreeModel, ground: ExplainInputs, about: Mapping[str, str], by: str) -> list[Evidence]:
+def tree_evidence(tree: TreeModel, inputs: ExplainInputs, about: Mapping[str, str], by: str) -> list[Evidence]:
     """`fidelity`, `base_rate_fidelity`, `leaves`, `depth`, `added_parameters` and `added_nodes`."""
-    value, span, n, base = fidelity(tree, ground, about["candidate"])
-    unit = _agreement(ground)
+    value, span, n, base = fidelity(tree, inputs, about["candidate"])
+    unit = _agreement(inputs)
     reason = None if value is not None else ("all predictions are equal" if n else "no holdout row is outside the background")
     rows = [measured("fidelity", value, about, by, TREE, unit=unit, interval=span, n=n, reason=reason)]
     if n:
@@ -100,37 +100,39 @@ def tree_evidence(tree: TreeModel, ground: ExplainInputs, about: Mapping[str, st
 
 
 def tree_drift_evidence(
-    reference: TreeModel, tree: TreeModel, ground: ExplainInputs, about: Mapping[str, str], by: str
+    reference: TreeModel, tree: TreeModel, inputs: ExplainInputs, about: Mapping[str, str], by: str
 ) -> list[Evidence]:
-    """`cross_fidelity`, the reference's tree held against the variant, and `split_overlap` of the columns they split on."""
+    """`cross_fidelity`, the agreement of the reference's tree with the variant, and `split_overlap` of the columns in their
+    splits.
+    """
     where = {**about, "against": REFERENCE}
-    value, span, n, _ = fidelity(reference, ground, about["candidate"])
+    value, span, n, _ = fidelity(reference, inputs, about["candidate"])
     rows = [measured("split_overlap", surrogate.split_overlap(reference, tree), where, by, DRIFT)]
     if value is not None:
-        rows.append(measured("cross_fidelity", value, where, by, DRIFT, unit=_agreement(ground), interval=span, n=n))
+        rows.append(measured("cross_fidelity", value, where, by, DRIFT, unit=_agreement(inputs), interval=span, n=n))
     return rows
 
 
-def tree_sweep_evidence(tree: TreeModel, ground: ExplainInputs, about: Mapping[str, str], by: str) -> list[Evidence]:
-    """Size against fidelity at one depth: `sweep_fidelity`, `sweep_leaves`, `sweep_depth`, `sweep_added_parameters`."""
-    value, span, n, _ = fidelity(tree, ground, about["candidate"])
+def tree_sweep_evidence(tree: TreeModel, inputs: ExplainInputs, about: Mapping[str, str], by: str) -> list[Evidence]:
+    """Size and fidelity at one depth: `sweep_fidelity`, `sweep_leaves`, `sweep_depth`, `sweep_added_parameters`."""
+    value, span, n, _ = fidelity(tree, inputs, about["candidate"])
     if value is None:
         return []
     size = surrogate.size(tree)
     counts = [measured(f"sweep_{name}", float(size[name]), about, by, TREE) for name in COUNTS]
-    return [measured("sweep_fidelity", value, about, by, TREE, unit=_agreement(ground), interval=span, n=n), *counts]
+    return [measured("sweep_fidelity", value, about, by, TREE, unit=_agreement(inputs), interval=span, n=n), *counts]
 
 
-def _agreement(ground: ExplainInputs) -> Unit:
+def _agreement(inputs: ExplainInputs) -> Unit:
     """The unit in which a surrogate agrees with its model."""
-    return "R2" if ground.subject.decision.output == "regression" else "share"
+    return "R2" if inputs.subject.decision.output == "regression" else "share"
 
 
-def tree_entry(tree: TreeModel, ground: ExplainInputs, candidate: str) -> Json:
+def tree_entry(tree: TreeModel, inputs: ExplainInputs, candidate: str) -> Json:
     """names, classes, nodes (holdout rows that reach each, share of them where label and variant agree), size, rules."""
-    names, classes = ground.table.names, ground.subject.classes
-    decided = ground.subject.decision(ground.predictions[candidate])
-    reached = surrogate.paths(tree, ground.table.columns, names)
+    names, classes = inputs.table.names, inputs.subject.classes
+    decided = inputs.subject.decision(inputs.predictions[candidate])
+    reached = surrogate.paths(tree, inputs.table.columns, names)
     nodes: list[Json] = []
     for node, here in enumerate(reached):
         inner = bool(tree.left[node] >= 0)
@@ -151,10 +153,10 @@ def tree_entry(tree: TreeModel, ground: ExplainInputs, candidate: str) -> Json:
             }
         )
     size = surrogate.size(tree)
-    lossy = {
-        name for name in names for table in (ground.table, ground.background) if agreement.missing(table.columns[name]).any()
+    with_missing = {
+        name for name in names for table in (inputs.table, inputs.background) if agreement.missing(table.columns[name]).any()
     }
-    text = surrogate.rules(tree, names, [node["label"] for node in nodes], lossy)
+    text = surrogate.rules(tree, names, [node["label"] for node in nodes], with_missing)
     return {"kind": "tree", "names": list(names), "classes": list(classes), "nodes": nodes, **size, "rules": text}
 
 
@@ -168,52 +170,54 @@ def _label(
     return (classes[best] if classes else str(best)), float(tree.value[node, best]), agrees
 
 
-def local_evidence(found: LocalModels, about: Mapping[str, str], by: str, counted: NDArray[np.bool_]) -> list[Evidence]:
+def local_evidence(models: LocalModels, about: Mapping[str, str], by: str, counted: NDArray[np.bool_]) -> list[Evidence]:
     """`local_r2`: the median weighted R2 of the drawn rows, with the 5 and 95 per cent quantiles."""
-    low, middle, high = _r2_quantiles(found, counted)
+    low, middle, high = _r2_quantiles(models, counted)
     span = Interval(low, high, 0.9, "quantiles over rows")
     return [measured("local_r2", middle, about, by, LOCAL, interval=span, n=int(np.count_nonzero(counted)))]
 
 
-def _r2_quantiles(found: LocalModels, counted: NDArray[np.bool_]) -> tuple[float, float, float]:
-    r2 = agreement.weighted_r2(found)[counted]
+def _r2_quantiles(models: LocalModels, counted: NDArray[np.bool_]) -> tuple[float, float, float]:
+    r2 = agreement.weighted_r2(models)[counted]
     low, middle, high = (float(np.quantile(r2, q)) for q in (0.05, 0.5, 0.95))
     return low, middle, high
 
 
-def local_models_entry(found: LocalModels, ground: ExplainInputs, candidate: str, cases: Cases) -> Json:
+def local_models_entry(models: LocalModels, inputs: ExplainInputs, candidate: str, cases: Cases) -> Json:
     """cases, and the fit of the models to their own samples."""
-    low, middle, high = _r2_quantiles(found, ground.counted)
-    shown = _cases_entry(LOCAL_MODELS.name, contributions(found, ground.design), ground, candidate, cases)
+    low, middle, high = _r2_quantiles(models, inputs.counted)
+    shown = _cases_entry(LOCAL_MODELS.name, contributions(models, inputs.design), inputs, candidate, cases)
     return shown | {"r2": {"median": middle, "low": low, "high": high}}
 
 
-def attributions_entry(found: Attributions, ground: ExplainInputs, candidate: str, cases: Cases) -> Json:
+def attributions_entry(attributions: Attributions, inputs: ExplainInputs, candidate: str, cases: Cases) -> Json:
     """cases alone."""
-    return _cases_entry(ATTRIBUTIONS.name, contributions(found, ground.design), ground, candidate, cases)
+    return _cases_entry(ATTRIBUTIONS.name, contributions(attributions, inputs.design), inputs, candidate, cases)
 
 
-def _cases_entry(kind: ExplanationName, contributed: Floats | None, ground: ExplainInputs, candidate: str, cases: Cases) -> Json:
-    assert contributed is not None
-    predictions = ground.sampled(candidate)
-    decided = ground.subject.decision(predictions)
+def _cases_entry(
+    kind: ExplanationName, contributions: Floats | None, inputs: ExplainInputs, candidate: str, cases: Cases
+) -> Json:
+    assert contributions is not None
+    predictions = inputs.sampled(candidate)
+    decided = inputs.subject.decision(predictions)
     shown = []
     for place, why in cases.rows:
-        number = int(ground.sample[place])
+        number = int(inputs.sample[place])
         columns = [
             {
-                "column": ground.table.names[j],
-                "value": _value(ground.table.columns[ground.table.names[j]][number]),
-                "contribution": float(contributed[place, j]),
+                "column": inputs.table.names[j],
+                "value": _value(inputs.table.columns[inputs.table.names[j]][number]),
+                "contribution": float(contributions[place, j]),
             }
             for j in cases.columns[place]
         ]
         decision = (
             None
             if decided is None
-            else (ground.subject.classes[int(decided[place])] if ground.subject.classes else int(decided[place]))
+            else (inputs.subject.classes[int(decided[place])] if inputs.subject.classes else int(decided[place]))
         )
-        prediction = float(predictions[place, ground.output[number]])
+        prediction = float(predictions[place, inputs.output[number]])
         shown.append({"row": number, "why": why, "decision": decision, "prediction": prediction, "features": columns})
     return {"kind": kind, "cases": shown}
 

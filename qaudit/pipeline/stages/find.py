@@ -1,4 +1,4 @@
-"""Findings: sentences with the numbers under them. Each code is stable and has a section in docs/findings.md."""
+"""The stage `find`: findings are sentences that rest on evidence. Each code is stable and has a section in docs/findings.md."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def find(
 ) -> tuple[Finding, ...]:
     """All findings in the order of their codes. `evidence` is the final table: findings hold its row numbers.
 
-    `frameworks` are the entries of the report, `date` the ISO date of the audit: both, and the policy, are asked for their age.
+    `frameworks` are the entries of the report and `date` the ISO date of the audit; the age of both and of the policy is checked.
     """
     facts = FindingContext(subject, candidates, evidence, judged.id if judged else None, skipped, policy, frameworks, date)
     return tuple(finding for finder in FINDERS for finding in finder(facts))

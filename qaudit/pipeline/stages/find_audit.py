@@ -1,4 +1,4 @@
-"""Findings on the audit itself: what was proved, skipped, left at a default."""
+"""Findings about the audit itself: the reading proof, skipped parts, and defaults."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FRESH = datetime.timedelta(days=183)
 
 
 def lowering(facts: FindingContext) -> Iterator[Finding]:
-    told = facts.subject.report.get("subject", {}).get("lowering")
-    if not told:
+    entry = facts.subject.report.get("subject", {}).get("lowering")
+    if not entry:
         return
-    proved = bool(told.get("proved"))
-    yield Finding("QA-001", told["statement"], (), "evidence", "note" if proved else "attention")
+    proved = bool(entry.get("proved"))
+    yield Finding("QA-001", entry["statement"], (), "evidence", "note" if proved else "attention")
 
 
 def unseen(facts: FindingContext) -> Iterator[Finding]:
@@ -31,8 +31,8 @@ def unseen(facts: FindingContext) -> Iterator[Finding]:
 
 
 def skipped(facts: FindingContext) -> Iterator[Finding]:
-    failed = sorted({f"{one.by} ({one.stage})" for one in facts.skipped if one.kind == "failed"})
-    declined = sorted({f"{one.by} ({one.stage})" for one in facts.skipped if one.kind == "declined"})
+    failed = sorted({f"{row.by} ({row.stage})" for row in facts.skipped if row.kind == "failed"})
+    declined = sorted({f"{row.by} ({row.stage})" for row in facts.skipped if row.kind == "declined"})
     if failed:
         text = f"{_parts(len(failed))} failed and left no number: {named(', '.join(failed), 600)}."
         yield Finding("QA-014", text, (), "evidence", "attention")
@@ -46,8 +46,8 @@ def _parts(count: int) -> str:
 
 
 def cutoff(facts: FindingContext) -> Iterator[Finding]:
-    told = facts.subject.report.get("subject", {})
-    rule, otherwise = told.get("decision"), told.get("decided_otherwise")
+    entry = facts.subject.report.get("subject", {})
+    rule, otherwise = entry.get("decision"), entry.get("decided_otherwise")
     undeclared = facts.subject.decision.output == "binary" and facts.subject.decision.cutoff is None
     if rule and (undeclared or otherwise):
         text = f"No cut-off was declared. {rule}" if undeclared else rule
@@ -55,7 +55,7 @@ def cutoff(facts: FindingContext) -> Iterator[Finding]:
 
 
 def not_reproducible(facts: FindingContext) -> Iterator[Finding]:
-    names = sorted({one.by for one in facts.skipped if "not reproducible" in one.reason})
+    names = sorted({row.by for row in facts.skipped if "not reproducible" in row.reason})
     if names:
         text = (
             f"Repeated with the same inputs and seed these gave other numbers, and are left out: {named(', '.join(names), 600)}."
@@ -80,7 +80,7 @@ def not_judged(facts: FindingContext) -> Iterator[Finding]:
 
 
 def late_policy(facts: FindingContext) -> Iterator[Finding]:
-    """QA-020: limits are worth something where they were set before the run."""
+    """QA-020: the limits were set after the audit."""
     if facts.policy is not None and facts.date is not None and facts.policy.set > facts.date:
         text = f"The policy was set on {facts.policy.set}, after this audit of {facts.date}: its limits did not precede the run."
         yield Finding("QA-020", text, (), "rules", "attention")
@@ -91,8 +91,8 @@ def old_lists(facts: FindingContext) -> Iterator[Finding]:
     if facts.date is None:
         return
     day = datetime.date.fromisoformat(facts.date)
-    old = [one for one in facts.frameworks if day - datetime.date.fromisoformat(one["dated"]) > FRESH]
+    old = [each for each in facts.frameworks if day - datetime.date.fromisoformat(each["dated"]) > FRESH]
     if old:
-        names = ", ".join(f"{named(one['id'])} ({one['dated']})" for one in old)
+        names = ", ".join(f"{named(each['id'])} ({each['dated']})" for each in old)
         text = f"These lists of regulatory items are more than six months old on {facts.date}; check them first: {names}."
         yield Finding("QA-021", text, (), "frameworks", "attention")

@@ -1,4 +1,4 @@
-"""What a finding may speak of: the final evidence table, and ways to look rows up."""
+"""The input of findings: the final evidence table with functions that look up its rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qaudit.pipeline.types import Candidates, LoadedSubject
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FindingContext:
-    """The final evidence table, and what else a finding may speak of."""
+    """The final evidence table and all other input of findings."""
 
     subject: LoadedSubject
     candidates: Candidates
@@ -39,8 +39,8 @@ class FindingContext:
 
     def one(self, measure: str, candidate: str | None) -> int | None:
         """The row over the whole holdout that has a value."""
-        found = [index for index in self.rows(measure, candidate) if self.evidence[index].value is not None]
-        return found[0] if found else None
+        rows = [index for index in self.rows(measure, candidate) if self.evidence[index].value is not None]
+        return rows[0] if rows else None
 
     def value(self, index: int) -> float:
         """The value of a row that has one."""

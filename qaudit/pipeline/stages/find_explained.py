@@ -8,7 +8,7 @@ from qaudit.core.catalogue.explanations import PRIMARY_DISTANCES
 from qaudit.core.evidence import Finding
 from qaudit.core.numbers import one
 from qaudit.pipeline.stages.find_context import FindingContext
-from qaudit.pipeline.stages.find_text import distance, interval, spoken
+from qaudit.pipeline.stages.find_text import distance, in_words, interval
 
 
 def reasons(facts: FindingContext) -> Iterator[Finding]:
@@ -20,7 +20,7 @@ def reasons(facts: FindingContext) -> Iterator[Finding]:
         top = facts.evidence[floor].interval
         above = row.value > (top.high if top else facts.value(floor))
         text = (
-            f"{spoken(row.about['explainer'])}: the top reason changed on {facts.text(index)} of {row.n} explained rows whose "
+            f"{in_words(row.about['explainer'])}: the top reason changed on {facts.text(index)} of {row.n} explained rows whose "
             f"decision did not ({interval(row)}); explaining the reference again changes {facts.text(floor)} (floor)."
         )
         yield Finding("QA-009", text, (index, floor), "local", "attention" if above else "note")
@@ -36,7 +36,7 @@ def drift(facts: FindingContext) -> Iterator[Finding]:
             continue
         span = facts.evidence[floor].interval
         high = span.high if span else facts.value(floor)
-        head = f"{spoken(row.about['explainer'])}: the drift ({distance(row.about['value_of'])}) is {facts.text(index)}"
+        head = f"{in_words(row.about['explainer'])}: the drift ({distance(row.about['value_of'])}) is {facts.text(index)}"
         if row.value == 0:
             yield Finding("QA-010", f"{head}: both variants are explained alike.", (index, floor), "drift")
         elif row.value > high:
@@ -55,7 +55,7 @@ def surrogate(facts: FindingContext) -> Iterator[Finding]:
             continue
         poor = row.interval is not None and row.interval.low <= facts.value(base)
         text = (
-            f"{spoken(row.about['explainer'])}: the tree agrees with the model on {facts.text(index)} ({row.n} unseen rows"
+            f"{in_words(row.about['explainer'])}: the tree agrees with the model on {facts.text(index)} ({row.n} unseen rows"
             f"{', ' + interval(row) if row.interval else ''}); a tree without splits reaches {facts.text(base)}."
         )
         tail = " It tells hardly more than the base rate." if poor else ""

@@ -28,8 +28,8 @@ def flips(facts: FindingContext) -> Iterator[Finding]:
         return
     parts = [facts.one(f"flips_{kind}", facts.judged) for kind in SPLIT]
     known = [index for index in parts if index is not None]
-    told = [(int(facts.value(index)), SPLIT[facts.evidence[index].measure.removeprefix("flips_")]) for index in known]
-    split = ", ".join(f"{rows} {word}" for rows, word in told if rows or word != SPLIT["other"])
+    parts_with_text = [(int(facts.value(index)), SPLIT[facts.evidence[index].measure.removeprefix("flips_")]) for index in known]
+    split = ", ".join(f"{rows} {word}" for rows, word in parts_with_text if rows or word != SPLIT["other"])
     text = f"{count} of {n} decisions changed, {facts.text(rate)} ({interval(row)}): {split}."
     yield Finding("QA-002", text, (flips, rate, *known), "precision")
 
@@ -62,13 +62,15 @@ def change(code: str, measure: str, what: str) -> Callable[[FindingContext], Ite
             return
         row = facts.evidence[index]
         levels = column([facts.value(old), facts.value(new)], row.unit)
-        told = f"{what} went from {levels[0]} to {levels[1]}, a change of {facts.text(index)}"
+        sentence = f"{what} went from {levels[0]} to {levels[1]}, a change of {facts.text(index)}"
         if row.interval is None:
-            yield Finding(code, f"{told}.", (index, old, new), "precision")
+            yield Finding(code, f"{sentence}.", (index, old, new), "precision")
             return
         zero = row.interval.low <= 0 <= row.interval.high
         tail = "; the interval holds zero" if zero else "; the interval does not hold zero"
-        yield Finding(code, f"{told} ({interval(row)}{tail}).", (index, old, new), "precision", "note" if zero else "attention")
+        yield Finding(
+            code, f"{sentence} ({interval(row)}{tail}).", (index, old, new), "precision", "note" if zero else "attention"
+        )
 
     return finder
 
@@ -78,15 +80,15 @@ def fewest_bits(facts: FindingContext) -> Iterator[Finding]:
     measured = [(bits, name, index) for bits, name, index in known if bits is not None and index is not None]
     if len(measured) < 2:
         return
-    calm = [entry for entry in measured if facts.value(entry[2]) == 0]
+    unchanged = [entry for entry in measured if facts.value(entry[2]) == 0]
     n = facts.evidence[measured[0][2]].n
-    if not calm:
+    if not unchanged:
         least = min(measured, key=lambda entry: (facts.value(entry[2]), entry[0], entry[1]))
         fewest = int(facts.value(least[2]))
         text = f"In this sweep every candidate changed decisions; the fewest are {fewest} of {n}, with {least[1]}."
         yield Finding("QA-008", text, (least[2],), "precision")
         return
-    bits, name, index = min(calm)
+    bits, name, index = min(unchanged)
     least_bits = column([bits], "bits")[0]
     size = facts.one("effective_bits", name)
     text = (

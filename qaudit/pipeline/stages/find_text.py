@@ -15,7 +15,7 @@ def interval(row: Evidence) -> str:
     return f"{one(100 * row.interval.level)}% interval {ends}"
 
 
-def spoken(name: str) -> str:
+def in_words(name: str) -> str:
     """A plugin or what it measures in plain words: "drop_column" -> "Drop column"."""
     return named(name.replace("_", " ").strip().capitalize() or name)
 

@@ -1,4 +1,4 @@
-"""Proves that our reading of a model equals the model, on the holdout, before any number is taken from it."""
+"""The reading proof: shows on the holdout that the program predicts as the model does, before anything is measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ LISTED = 50
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the comparison gave. `error` and `bound` are the largest over the rows; `ambiguous` rows lie within the bound."""
+    """The result of the comparison. `error` and `bound` are the largest over all rows.
+
+    The decision of `ambiguous` rows could change by rounding alone: they lie closer to another decision than the bound.
+    """
 
     proved: bool
     statement: str
@@ -63,25 +66,34 @@ def not_lowered(why_not: str) -> Json:
     }
 
 
-def prove(program: Program, encoded: Floats, native: Floats, decision: Decision, given: Mapping[str, NDArray[Any]]) -> Proof:
-    """Our predictions beside the model's own (n, k). `given` may hold its own `leaves` (n, trees) and `raw` (n, outputs)."""
-    ours = sweep.predict(program, encoded)
-    if ours.shape != native.shape:
-        return Proof(False, f"Predictions of shape {ours.shape}, the model gives {native.shape}.", len(native), 0.0, 0.0, ())
+def prove(program: Program, encoded: Floats, native: Floats, decision: Decision, extra: Mapping[str, NDArray[Any]]) -> Proof:
+    """Compare the predictions of the program with those of the model, `native` (n, k).
+
+    `extra` may have the `leaves` (n, trees) and the `raw` scores (n, outputs) of the model itself.
+    """
+    predicted = sweep.predict(program, encoded)
+    if predicted.shape != native.shape:
+        return Proof(False, f"Predictions of shape {predicted.shape}, the model gives {native.shape}.", len(native), 0.0, 0.0, ())
     allowed = prediction_bound(program, encoded)
-    apart = np.abs(ours - native).max(axis=1) if len(native) else np.zeros(0)
-    apart = np.where(np.isfinite(apart), apart, np.inf)
+    distance = np.abs(predicted - native).max(axis=1) if len(native) else np.zeros(0)
+    distance = np.where(np.isfinite(distance), distance, np.inf)
     near = decision.distance(native) <= allowed
-    first, second = decision(ours), decision(native)
-    changed = np.zeros(len(native), dtype=bool) if first is None or second is None else np.asarray(first != second)
-    faults = _faults(program, encoded, given) if _exact(program) else []
-    if np.any(apart > allowed):
-        row = int(np.argmax(apart - allowed))
-        faults.append(f"row {row + 1}: the predictions lie {one(float(apart[row]))} apart, {one(float(allowed[row]))} is allowed")
+    decided, decided_by_model = decision(predicted), decision(native)
+    changed = (
+        np.zeros(len(native), dtype=bool)
+        if decided is None or decided_by_model is None
+        else np.asarray(decided != decided_by_model)
+    )
+    faults = _faults(program, encoded, extra) if _exact(program) else []
+    if np.any(distance > allowed):
+        row = int(np.argmax(distance - allowed))
+        faults.append(
+            f"row {row + 1}: the predictions lie {one(float(distance[row]))} apart, {one(float(allowed[row]))} is allowed"
+        )
     if np.any(changed & ~near):
         faults.append(f"row {int(np.argmax(changed & ~near)) + 1}: another decision beyond the bound")
-    error = float(min(apart.max(initial=0.0), np.finfo(float).max))
-    statement = _statement(program, given, len(native), error, int(near.sum()), int(changed.sum())) if not faults else ""
+    error = float(min(distance.max(initial=0.0), np.finfo(float).max))
+    statement = _statement(program, extra, len(native), error, int(near.sum()), int(changed.sum())) if not faults else ""
     statement = statement or "The lowering does not hold: " + "; ".join(faults) + ". The model is audited as a black box."
     return Proof(not faults, statement, len(native), error, float(allowed.max(initial=0.0)), tuple(np.flatnonzero(near).tolist()))
 
@@ -90,25 +102,25 @@ def _exact(program: Program) -> bool:
     return all(is_exact(step) for step in program.steps)
 
 
-def _faults(program: Program, encoded: Floats, given: Mapping[str, NDArray[Any]]) -> list[str]:
-    """Where leaves or raw scores of a program of exact steps are not the model's bit for bit."""
-    found = []
-    if "leaves" in given:
+def _faults(program: Program, encoded: Floats, extra: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Faults in a program of exact steps, whose leaves and raw scores must equal those of the model bit for bit."""
+    faults = []
+    if "leaves" in extra:
         step = program.steps[0]
-        ours = leaves_of(walk_of(step), encoded) if isinstance(step, Trees) else None
-        if ours is None or ours.shape != given["leaves"].shape or not np.array_equal(ours, given["leaves"]):
-            found.append("a row reaches another leaf")
-    if "raw" in given:
+        reached = leaves_of(walk_of(step), encoded) if isinstance(step, Trees) else None
+        if reached is None or reached.shape != extra["leaves"].shape or not np.array_equal(reached, extra["leaves"]):
+            faults.append("a row reaches another leaf")
+    if "raw" in extra:
         raw = sweep.predict(replace(program, link="margin", link_scale=1.0), encoded)
-        if raw.shape != given["raw"].shape or not np.array_equal(raw, given["raw"]):
-            found.append("raw scores differ")
-    return found
+        if raw.shape != extra["raw"].shape or not np.array_equal(raw, extra["raw"]):
+            faults.append("raw scores differ")
+    return faults
 
 
-def _statement(program: Program, given: Mapping[str, NDArray[Any]], rows: int, error: float, near: int, changed: int) -> str:
+def _statement(program: Program, extra: Mapping[str, NDArray[Any]], rows: int, error: float, near: int, changed: int) -> str:
     compared = f"Before any quantization, our reading of the model against the model itself: on all {rows} holdout rows "
     if _exact(program):
-        parts = [name for name, key in (("leaf", "leaves"), ("raw score", "raw")) if key in given]
+        parts = [name for name, key in (("leaf", "leaves"), ("raw score", "raw")) if key in extra]
         same = f"every {' and every '.join(parts)} equals the model's own bit for bit; " if parts else ""
         allowed = "0" if program.output == "regression" else "4 x 2^-52"
         lie = f"lie at most {one(error)} apart ({allowed} allowed)" if error else "are identical"

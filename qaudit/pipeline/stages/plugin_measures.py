@@ -1,4 +1,4 @@
-"""A plugin's own measures as rows of evidence, as entries of its row in the report, and what a limit may name."""
+"""The measures that plugins declare: as rows of evidence, in the plugin's row of the report, and as measures of limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def recorded_evidence(
     about: Mapping[str, str],
     part: str,
 ) -> list[Evidence]:
-    """A row for each recorded value; `part` is the key of `about` that names what a value of a part is about."""
+    """One row for each recorded value. A value of a part, such as one parameter, names it under the key `part` of `about`."""
     by_name = {measure.name: measure for measure in measures}
     rows = []
     for (name, of), value in values.items():

@@ -1,4 +1,4 @@
-"""Top reasons of decisions: how often they change between two variants, and between reruns of one.
+"""How often the top reasons of decisions change between two variants, and between reruns of the reference.
 
 The score of a column is its contribution toward the decision, -coef x the mean of its design over the background. Scores within
 1e-9 of the largest tie, and a reason has changed only where the two tied sets are disjoint (compare 12 CFR 1002.9(b)(2)).
@@ -30,13 +30,13 @@ def explained_output(decision: Decision, reference: Floats) -> NDArray[np.int64]
 
 
 def toward(decision: Decision, predictions: Floats, output: NDArray[np.int64]) -> Floats | None:
-    """1 where the explained output speaks for the row's decision, -1 where against (n,); None for regression."""
+    """1 where a larger explained output favours the decision of the row, else -1 (n,); None for regression."""
     decided = decision(predictions)
     if decided is None:
         return None
-    # A margin speaks for the second class.
-    spoken = np.ones_like(output) if predictions.shape[1] == 1 else output
-    return np.where(decided == spoken, 1.0, -1.0)
+    # A larger margin favours the second class.
+    favoured = np.ones_like(output) if predictions.shape[1] == 1 else output
+    return np.where(decided == favoured, 1.0, -1.0)
 
 
 def changes(a: Floats, b: Floats, signs: Floats | None, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -44,13 +44,13 @@ def changes(a: Floats, b: Floats, signs: Floats | None, rows: NDArray[np.bool_])
     return rows & reasons_changed(reason_scores(a, signs), reason_scores(b, signs))
 
 
-def unusable(floors: Sequence[NDArray[np.bool_]], rows: NDArray[np.bool_]) -> bool:
+def unusable(reruns: Sequence[NDArray[np.bool_]], rows: NDArray[np.bool_]) -> bool:
     """Whether the top reason changes between reruns on more than UNUSABLE of the rows."""
-    return bool(floors) and float(np.mean([each.sum() for each in floors])) > UNUSABLE * max(int(rows.sum()), 1)
+    return bool(reruns) and float(np.mean([each.sum() for each in reruns])) > UNUSABLE * max(int(rows.sum()), 1)
 
 
 def rate_evidence(
-    changed: NDArray[np.bool_], floors: Sequence[NDArray[np.bool_]], rows: NDArray[np.bool_], about: Mapping[str, str], by: str
+    changed: NDArray[np.bool_], reruns: Sequence[NDArray[np.bool_]], rows: NDArray[np.bool_], about: Mapping[str, str], by: str
 ) -> list[Evidence]:
     """`reason_change_rate` with its exact interval and `reason_change_floor`, the mean rate of the reruns, over the same rows."""
     n = int(rows.sum())
@@ -61,7 +61,7 @@ def rate_evidence(
             measured(name, None, where, by, TOPIC, n=0, reason=reason) for name in ("reason_change_rate", "reason_change_floor")
         ]
     hits = int(changed.sum())
-    rates = [float(each.sum() / n) for each in floors]
+    rates = [float(each.sum() / n) for each in reruns]
     span = Interval(min(rates), max(rates), 1.0, f"least and most of {len(rates)} reruns") if rates else None
     return [
         measured("reason_change_rate", hits / n, where, by, TOPIC, interval=clopper_pearson(hits, n), n=n),
@@ -77,13 +77,13 @@ def chosen_cases(
     worst flip: the largest score change among flips (without flips none); changed reason: the farthest moved contributions among
     rows whose top reason changed; median: the middle score change of the sample; stable: the least moved of the rest.
     """
-    found: list[tuple[int, str]] = []
+    cases: list[tuple[int, str]] = []
 
     def add(among: NDArray[np.bool_], key: Floats, why: str) -> None:
         free = np.flatnonzero(among)
-        free = free[~np.isin(free, [place for place, _ in found])]
+        free = free[~np.isin(free, [place for place, _ in cases])]
         if len(free):
-            found.append((int(free[np.argmin(key[free])]), why))
+            cases.append((int(free[np.argmin(key[free])]), why))
 
     add(flipped, -score_change, "worst flip")
     add(changed, -moved, "changed reason")
@@ -91,4 +91,4 @@ def chosen_cases(
     add(counted, np.abs(score_change - middle), "median")
     add(counted & ~flipped & ~changed, moved, "stable")
     order = {"median": 0, "worst flip": 1, "changed reason": 2, "stable": 3}
-    return sorted(found, key=lambda each: order[each[1]])
+    return sorted(cases, key=lambda each: order[each[1]])

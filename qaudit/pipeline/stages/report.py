@@ -1,4 +1,4 @@
-"""report.json: the whole audit as one value, in one canonical order."""
+"""The stage `report`: the whole audit as one report in canonical order."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def evidence_table(
     stand, then what else a row is about. Findings and assessments point into it by number.
     """
     rows = [*subject.evidence, *candidates.evidence, *measured.evidence, *explained.evidence]
-    rows += _conduct(subject, judged, environment, policy)
-    place = {"reference": 0} | {one.id: number for number, one in enumerate(candidates.all, 1)}
+    rows += _record_counts(subject, judged, environment, policy)
+    place = {"reference": 0} | {candidate.id: number for number, candidate in enumerate(candidates.all, 1)}
     return tuple(sorted(rows, key=lambda row: _key(row, place)))
 
 
@@ -109,7 +109,7 @@ def _key(row: Evidence, place: Mapping[str, int]) -> tuple[Any, ...]:
     return row.measure, order, natural(candidate or ""), about, row.by, row.topic, repr(row.value), repr(row.interval)
 
 
-def _conduct(
+def _record_counts(
     subject: LoadedSubject, judged: Candidate | None, environment: Mapping[str, Any], policy: Policy | None
 ) -> list[Evidence]:
     """Counts of what the report itself records: packages with their versions, inputs with their digests, changed parameters."""
@@ -139,8 +139,8 @@ def _plugins(rows: Sequence[Json]) -> list[Json]:
 
 def _candidates(candidates: Candidates, explained: Explained) -> list[Json]:
     seen = {entry["candidate"] for entry in explained.explanations}
-    return [{**one.row, "explained": one.id in seen} for one in candidates.all]
+    return [{**each.row, "explained": each.id in seen} for each in candidates.all]
 
 
-def _skip_key(one: Skipped) -> tuple[int, str, str, str]:
-    return STAGES.index(one.stage) if one.stage in STAGES else len(STAGES), one.stage, one.by, one.reason
+def _skip_key(row: Skipped) -> tuple[int, str, str, str]:
+    return STAGES.index(row.stage) if row.stage in STAGES else len(STAGES), row.stage, row.by, row.reason

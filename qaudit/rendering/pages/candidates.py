@@ -9,7 +9,7 @@ from qaudit.core.json_values import Json
 from qaudit.core.numbers import NONE, capped, column, fixed, one, size
 from qaudit.rendering.charts.scatter import Point, scatter, upward
 from qaudit.rendering.table import EvidenceTable, same_decimals, spans, title, unit_of, value
-from qaudit.rendering.text import settings_text, spoken, visible
+from qaudit.rendering.text import in_words, settings_text, visible
 from qaudit.report.model import Candidate
 
 MOST_CANDIDATES, MOST_POINTS = 40, 300
@@ -28,8 +28,8 @@ def sweep(facts: EvidenceTable) -> Json | None:
         loss = value(facts.whole(measure, row.id)) if measure else None
         if loss is not None and row.effective_bits is not None:
             name = visible(names[row.id], 70)
-            points.append(Point(name, spoken(row.by, 40), row.effective_bits, loss, row.id == facts.judged))
-    # the judged candidate is in the table whatever its place
+            points.append(Point(name, in_words(row.by, 40), row.effective_bits, loss, row.id == facts.judged))
+    # the candidate under assessment is listed even where it lies beyond the rows that are shown
     kept = candidates[:MOST_CANDIDATES]
     kept += tuple(row for row in candidates[MOST_CANDIDATES:] if row.id == facts.judged)
     table = _candidates(facts, kept, measure)
@@ -58,15 +58,17 @@ def _second(facts: EvidenceTable) -> str | None:
 
 
 def short_names(every: Sequence[Candidate], rows: Sequence[Candidate]) -> list[str]:
-    """Each candidate by its quantizer and the settings that vary within it, "Affine: bits 4"; its id where two came out alike."""
+    """A short name for each candidate, "Affine: bits 4": its quantizer and the settings that vary; its id where two would be
+    equal.
+    """
     seen: dict[str, dict[str, set[str]]] = {}
     for row in every:
         for key, setting in row.settings.items():
             seen.setdefault(row.by, {}).setdefault(key, set()).add(str(setting))
     names = []
     for row in rows:
-        said = settings_text({key: setting for key, setting in row.settings.items() if len(seen[row.by][key]) > 1})
-        names.append(f"{spoken(row.by or row.id, 40)}: {said}" if said else visible(row.id, 110))
+        labels = settings_text({key: setting for key, setting in row.settings.items() if len(seen[row.by][key]) > 1})
+        names.append(f"{in_words(row.by or row.id, 40)}: {labels}" if labels else visible(row.id, 110))
     return [name if names.count(name) == 1 else visible(row.id, 110) for name, row in zip(names, rows, strict=True)]
 
 

@@ -9,7 +9,7 @@ from qaudit.core.numbers import NONE, compact, fixed, one, span
 from qaudit.rendering.charts.cases import Bar, case
 from qaudit.rendering.pages.compared import Compared, pairs
 from qaudit.rendering.table import EvidenceTable
-from qaudit.rendering.text import settings_text, spoken, visible
+from qaudit.rendering.text import in_words, settings_text, visible
 from qaudit.report.explanations import Attributions, Case, Fit, LocalModels
 
 MOST_LOCAL = 6
@@ -32,7 +32,7 @@ def _local(pair: Compared[LocalModels] | Compared[Attributions], fit: Fit | None
     bars = [_bars(before, after) for _, before, after in shown_ones]
     reach = max((abs(x) for case_bars in bars for b in case_bars for x in (b.before, b.after) if x is not None), default=1.0)
     return {
-        "explainer": spoken(pair.entry.explainer),
+        "explainer": in_words(pair.entry.explainer),
         "settings": settings_text(pair.entry.settings),
         "cases": [_case(chr(65 + i), *each, bars[i], reach) for i, each in enumerate(shown_ones)],
         "values": any(b.feature_value for case_bars in bars for b in case_bars),

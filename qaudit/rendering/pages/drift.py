@@ -1,4 +1,4 @@
-"""Section 6: drift beside its floor, and the share of rows whose top reason changed."""
+"""Section 6: drift beside its noise baseline, and the share of rows whose top reason changed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from qaudit.core.json_values import Json
 from qaudit.core.numbers import capped, one
 from qaudit.rendering.charts.rows import Dot, drift
 from qaudit.rendering.table import EvidenceTable, interval, shown, shown_span, title, value
-from qaudit.rendering.text import spoken, visible
+from qaudit.rendering.text import in_words, visible
 from qaudit.report.model import Row
 
 MOST_DRIFTS, MOST_REASONS = 40, 6
 
 
 def drifts(facts: EvidenceTable) -> Json:
-    """Drift of each explainer beside its floor; the share of rows whose top reason changed."""
+    """The drift of each explainer beside its noise baseline, and the share of rows whose top reason changed."""
     rows = [r for r in facts.rows("drift", candidate=facts.judged) if "feature" not in r.about and "row" not in r.about]
     table = [_drift(facts, row) for row in sorted(rows, key=lambda row: str(sorted(row.about.items())))]
     left_out = capped(MOST_DRIFTS, len(table), "explanations")
@@ -34,10 +34,10 @@ def _key(row: Row) -> dict[str, str]:
     return {k: v for k, v in row.about.items() if k not in ("candidate", "against")}
 
 
-def _spoken(row: Row) -> str:
-    """What a drift is about in plain words: "Drop column, loss change: rank"."""
+def _in_words(row: Row) -> str:
+    """The subject of a drift in words: "Drop column, loss change: rank"."""
     key = _key(row)
-    explainer = spoken(key.pop("explainer")) if "explainer" in key else ""
+    explainer = in_words(key.pop("explainer")) if "explainer" in key else ""
     of, _, kind = str(key.pop("value_of", "")).rpartition(" ")
     parts = [explainer, visible(of.replace("_", " "), 40), *(visible(v, 50) for _, v in sorted(key.items()))]
     head = ", ".join(part for part in parts if part)
@@ -52,7 +52,7 @@ def _drift(facts: EvidenceTable, row: Row) -> Json:
     number = value(row)
     return {
         "measure": row.measure,
-        "name": _spoken(row) or title(row.measure),
+        "name": _in_words(row) or title(row.measure),
         "what": _means(facts, row),
         "number": number,
         "value": one(number, row.unit),
@@ -69,14 +69,14 @@ def _drift(facts: EvidenceTable, row: Row) -> Json:
 
 
 def _unusable(facts: EvidenceTable, row: Row) -> str:
-    """Said of an explainer whose reruns differ too much to carry a verdict."""
+    """The remark on an explainer whose reruns differ too much for a verdict."""
     same = [entry for entry in facts.report.explanations if entry.explainer == row.about.get("explainer")]
     unusable = any(entry.verdict == "unusable" for entry in same)
     return "its own reruns differ too much for a verdict" if unusable else ""
 
 
 def _means(facts: EvidenceTable, row: Row) -> str:
-    """What the distance is, in the words of the explanation's entry."""
+    """The description of the distance from the explanation's entry."""
     same = [entry for entry in facts.report.explanations if entry.explainer == row.about.get("explainer")]
     of = row.about.get("value_of", "")
     means = (each.means for entry in same for each in entry.drift if of.endswith(each.distance) and each.means)
@@ -85,13 +85,13 @@ def _means(facts: EvidenceTable, row: Row) -> str:
 
 
 def reasons(facts: EvidenceTable) -> list[Json]:
-    """The headline: share of unflipped rows whose top reason changed, with interval and floor."""
+    """The headline: among rows with the same decision, the share whose top reason changed, with interval and noise baseline."""
     out = []
     for row in facts.rows("reason_change_rate", candidate=facts.judged)[:MOST_REASONS]:
         floor = next((r for r in facts.rows("reason_change_floor") if _key(r) == _key(row)), None)
         out.append(
             {
-                "explainer": _spoken(row),
+                "explainer": _in_words(row),
                 "value": shown(row),
                 "interval": shown_span(row),
                 "floor": shown(floor),

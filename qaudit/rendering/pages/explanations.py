@@ -1,4 +1,4 @@
-"""Which section draws which kind of explanation; sections 3 and 4, importance and the surrogate tree, are drawn here."""
+"""Assigns each kind of explanation to a section, and prepares sections 3 (importance) and 4 (surrogate tree)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qaudit.rendering.charts.tree import MOST, Leaf, leaves, tree
 from qaudit.rendering.pages.cases import attributions, local_models
 from qaudit.rendering.pages.compared import Compared, entries, pairs
 from qaudit.rendering.table import EvidenceTable, shown, shown_span, title, value
-from qaudit.rendering.text import settings_text, spoken, visible
+from qaudit.rendering.text import in_words, settings_text, visible
 from qaudit.report.explanations import FeatureImportance, Importance, Tree
 from qaudit.report.model import Row
 
@@ -29,7 +29,7 @@ HOW = {
 
 
 def sections(facts: EvidenceTable) -> Json:
-    """What the sections on explanations show, by anchor: every kind of explanation in one of them."""
+    """The content of the sections on explanations by anchor. Every kind of explanation is in one of them."""
     shown_parts: Json = {"importance": [], "surrogate": {}, "local": []}
     for kind in EXPLANATION_NAMES:
         match kind:
@@ -47,7 +47,7 @@ def sections(facts: EvidenceTable) -> Json:
 
 
 def importance(facts: EvidenceTable) -> list[Json]:
-    """A dumbbell chart an explainer and measure."""
+    """One dumbbell chart for each explainer and measure."""
     return [_importance(pair) for pair in pairs(facts, Importance)[:MOST_CHARTS]]
 
 
@@ -70,7 +70,7 @@ def _importance(pair: Compared[Importance]) -> Json:
     say = "; ".join(f"{d.name} {a} to {b}" for d, a, b in zip(data, first, second, strict=True))
     axis = OF[entry.of].capitalize()
     return {
-        "explainer": spoken(entry.explainer),
+        "explainer": in_words(entry.explainer),
         "subtitle": f"{axis} {HOW.get(entry.explainer, '')}".strip(),
         "settings": settings_text(entry.settings),
         "seeds": len(entry.floor_seeds),
@@ -114,7 +114,7 @@ def _finding(old: Features, new: Features, names: Sequence[str], moved: Sequence
 
 
 def surrogate(facts: EvidenceTable) -> Json:
-    """Trees of the judged candidate and of the reference, fidelity beside the base rate, size against fidelity."""
+    """The trees of the candidate and of the reference, their fidelity beside the base rate, and size against fidelity."""
     every_tree = sorted(entries(facts, Tree), key=lambda entry: (entry.candidate != facts.judged, entry.candidate))
     trees = [_tree(facts, entry) for entry in every_tree if entry.candidate in (facts.judged, "reference")]
     return {
@@ -162,7 +162,7 @@ def _about(facts: EvidenceTable, measure: str, entry: Tree) -> Row | None:
 
 
 def numbers(facts: EvidenceTable) -> list[Json]:
-    """Fidelity and cost of the surrogate, reference beside judged."""
+    """Fidelity and cost of the surrogate tree, for the reference and for the candidate."""
     out = []
     for measure in measures.names("surrogate"):
         cells = []
@@ -182,7 +182,7 @@ FITS = {"fidelity": "agreement", "local_r2": "R²"}
 
 
 def costs(facts: EvidenceTable) -> list[Json]:
-    """What an explanation costs, beside how well it fits: a row an explainer, of the judged candidate or else the reference."""
+    """Cost and fit of the explanations: one row for each explainer, of the candidate under assessment or else the reference."""
     of = facts.judged if facts.rows("explain_cost", candidate=facts.judged) else "reference"
     out = []
     for row in facts.rows("explain_cost", candidate=of):
@@ -192,7 +192,7 @@ def costs(facts: EvidenceTable) -> list[Json]:
         sizes = [next(iter(facts.rows(name, **same)), None) for name in ("added_nodes", "added_parameters")]
         out.append(
             {
-                "name": spoken(same["explainer"]),
+                "name": in_words(same["explainer"]),
                 "cost": one(value(row), "") if (value(row) or 0) % 1 else whole(value(row) or 0),
                 "sizes": [shown(size) for size in sizes],
                 "fit": shown(fits[0]) if fits else NONE,
@@ -203,7 +203,7 @@ def costs(facts: EvidenceTable) -> list[Json]:
 
 
 def trade(facts: EvidenceTable) -> Json | None:
-    """Size of the explanation against its fidelity: a point a setting."""
+    """Size of the explanation against its fidelity, with one point for each setting."""
     measured = []
     for row in facts.rows("sweep_fidelity"):
         twin = next((r for r in facts.rows("sweep_leaves") if r.about == row.about), None)

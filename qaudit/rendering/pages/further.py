@@ -7,7 +7,7 @@ from qaudit.core.catalogue.measures import listed
 from qaudit.core.json_values import Json
 from qaudit.core.numbers import NONE, capped, whole
 from qaudit.rendering.table import EvidenceTable, shown, shown_span, where_text
-from qaudit.rendering.text import spoken, visible
+from qaudit.rendering.text import in_words, visible
 from qaudit.report.model import Row
 
 MOST = 40
@@ -36,6 +36,6 @@ def _row(facts: EvidenceTable, row: Row) -> Json:
         "value": shown(row),
         "interval": shown_span(row),
         "n": NONE if row.n is None else whole(row.n),
-        "by": spoken(row.by, 40),
+        "by": in_words(row.by, 40),
         "reason": visible(row.reason or "", 160),
     }

@@ -1,4 +1,4 @@
-"""The first page and the table of rules."""
+"""Page one and the table of limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from qaudit.rendering.table import (
     signed,
     where_text,
 )
-from qaudit.rendering.text import sentence, settings_text, spoken, visible
+from qaudit.rendering.text import in_words, sentence, settings_text, visible
 from qaudit.report.model import Assessment, Limit, Row
 
 UNNAMED = "no policy"
@@ -31,12 +31,12 @@ _Ranked = tuple[Limit | None, str, Row]
 
 
 def anchor(text: object) -> str:
-    """The address of a rule on the page: letters, digits, dots and dashes stay, all else by number."""
+    """The anchor of a limit on the page: letters, digits, dots and dashes stay, other characters become code points."""
     return "rule-" + re.sub(r"[^A-Za-z0-9._-]", lambda char: f"_{ord(char.group()):x}", str(text)[:80])
 
 
 def rules(facts: EvidenceTable) -> list[Json]:
-    """A row a limit, in the policy's order."""
+    """One row for each limit, in the order of the policy."""
     return [_rule(facts, each) for each in facts.report.assessments]
 
 
@@ -78,13 +78,13 @@ def _bullet(number: float | None, limit: Limit, verdict: str, text: str, wide: f
 
 
 def counts(facts: EvidenceTable) -> Json:
-    """How many limits have each verdict, and all."""
+    """The number of limits by verdict, and of all limits."""
     verdicts: list[str] = [each.verdict for each in facts.report.assessments]
     return {"all": len(verdicts), **{verdict: verdicts.count(verdict) for verdict in VERDICTS}}
 
 
 def headline(facts: EvidenceTable) -> Json:
-    """The band: tone, sentence, and the sentence under it."""
+    """The box at the top of page one: its tone, headline and explanation."""
     policy, number = facts.report.policy, counts(facts)
     if not policy:
         text = "No limit was set: every number below is a measurement with nothing to hold it against."
@@ -154,7 +154,7 @@ def _key(facts: EvidenceTable, limit: Limit | None, verdict: str, row: Row) -> J
 
 
 def themes(facts: EvidenceTable) -> list[Json]:
-    """One icon a rule, by the section that shows it."""
+    """One mark for each limit, by the section that shows it."""
     every_rule = rules(facts)
     return [
         {"anchor": anchor, "name": section.title, "rules": [rule for rule in every_rule if rule["section"] == anchor]}
@@ -164,7 +164,7 @@ def themes(facts: EvidenceTable) -> list[Json]:
 
 
 def steps(facts: EvidenceTable) -> list[Json]:
-    """What to do next, at most three."""
+    """At most three next steps."""
     return [
         {
             "text": sentence(step.text, 400),
@@ -176,7 +176,7 @@ def steps(facts: EvidenceTable) -> list[Json]:
 
 
 def previous(facts: EvidenceTable) -> Json | None:
-    """What changed since the earlier report: moved verdicts, how many kept theirs, changed inputs."""
+    """What changed since the earlier report: verdicts, the number of unchanged ones, and inputs."""
     earlier = facts.report.previous
     if earlier is None:
         return None
@@ -196,14 +196,14 @@ def previous(facts: EvidenceTable) -> Json | None:
 
 
 def _judged(facts: EvidenceTable) -> Json:
-    """The judged candidate in words: its quantizer, and its settings."""
+    """The candidate under assessment in words: its quantizer and its settings."""
     candidate = facts.judged_candidate
     if candidate is None or not candidate.by:
         return {
             "judged_by": visible(facts.judged or "", 120),
             "judged_how": settings_text(candidate.settings) if candidate else "",
         }
-    return {"judged_by": spoken(candidate.by), "judged_how": settings_text(candidate.settings)}
+    return {"judged_by": in_words(candidate.by), "judged_how": settings_text(candidate.settings)}
 
 
 def identity(facts: EvidenceTable) -> Json:

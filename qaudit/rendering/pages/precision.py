@@ -1,4 +1,4 @@
-"""Section 2: what quantization cost, over all rows, by group, by candidate, by tensor."""
+"""Section 2: what quantization changed, over all rows, by group, by candidate, and by tensor."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def precision(facts: EvidenceTable) -> Json:
 
 
 def judged_tensors(facts: EvidenceTable) -> tuple[Tensor, ...]:
-    """The quantized arrays of the judged candidate; none where none is judged."""
+    """The quantized arrays of the candidate under assessment; none where there is no such candidate."""
     return facts.judged_candidate.tensors if facts.judged_candidate else ()
 
 
 def metrics(facts: EvidenceTable) -> list[Json]:
-    """Reference, judged, change with its interval: a row a metric; a value not measured is a dash, its reason beside it."""
+    """One row for each metric: reference, candidate, change with its interval. Instead of a missing value there is its reason."""
     lines = []
     for name in measures.names("performance"):
         before, after = facts.whole(name, "reference"), facts.whole(name, facts.judged)
@@ -200,7 +200,7 @@ def score_changes(facts: EvidenceTable) -> Json | None:
 
 
 def tensors(facts: EvidenceTable) -> Json | None:
-    """Every tensor of the judged candidate, the noisiest first."""
+    """All tensors of the candidate under assessment, by increasing SQNR."""
     rows = sorted(judged_tensors(facts), key=lambda t: (math.inf if t.sqnr_db is None else t.sqnr_db, t.parameter))
     if not rows:
         return None
@@ -228,7 +228,7 @@ def _whole(count: int | None) -> str:
 
 
 def formulas(facts: EvidenceTable) -> list[Json]:
-    """The law that made the judged codes, as it was evaluated; equal texts are listed once."""
+    """The formulas that made the codes and that turn them back into values; equal ones are listed once."""
     made_by = facts.judged_candidate.formulas if facts.judged_candidate else {}
     by_text: dict[str, list[str]] = {}
     for name, text in sorted(made_by.items()):
@@ -258,7 +258,7 @@ def _about(row: Row) -> str:
 
 
 def lowering(facts: EvidenceTable) -> Json:
-    """The proof that our reading of the model equals the model."""
+    """The reading proof: the predictions of the program are those of the model."""
     proof = facts.report.subject.lowering
     rows = proof.ambiguous_rows
     return {

@@ -1,4 +1,4 @@
-"""Sections 7 to 9: evidence lists of the frameworks, what the run was made from, what was skipped, limits of the audit."""
+"""Sections 7 to 9: evidence lists of frameworks, the inputs of the run, skipped parts, and limitations of the audit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIMITS = (
 
 
 def statements(facts: EvidenceTable) -> list[Json]:
-    """The author's texts, each printed once: label A1, A2, ..., the field it was given for, its paragraphs."""
+    """The author's texts, each printed once, with a label (A1, A2, ...), the field to which it belongs, and its paragraphs."""
     texts = sorted((key, text.strip()) for key, text in facts.report.author.items() if text.strip())[:MOST_TEXTS]
     return [
         {"label": f"A{i}", "anchor": f"author-{i}", "field": visible(key.replace(".", ": ").replace("_", " "), 60), "text": text,
@@ -37,7 +37,7 @@ def statements(facts: EvidenceTable) -> list[Json]:
 
 
 def frameworks(facts: EvidenceTable) -> list[Json]:
-    """Every framework: where evidence is, in the order of its items."""
+    """For every framework the state of its items, in their order."""
     texts = statements(facts)
     return [_framework(each, texts) for each in facts.report.frameworks[:MOST_LISTS]]
 
@@ -59,8 +59,8 @@ def _framework(framework: Framework, texts: list[Json]) -> Json:
 
 
 def _item(item: Item, texts: list[Json]) -> Json:
-    said = " ".join((item.author or "")[:200_000].split())
-    cited = [text for text in texts if said and text["words"] in said]
+    written = " ".join((item.author or "")[:200_000].split())
+    cited = [text for text in texts if written and text["words"] in written]
     return {
         "ref": visible(item.ref, 60),
         "what": visible(item.paraphrase, 400),
@@ -75,10 +75,10 @@ def _item(item: Item, texts: list[Json]) -> Json:
 
 
 def evidence(facts: EvidenceTable) -> Json:
-    """Data, hashes, plugins, environment, what was skipped, limits."""
+    """Data, digests, plugins, environment, skipped parts, and limitations."""
     report = facts.report
     data, environment, plugins = report.data, report.environment, report.plugins
-    # what failed stands first: a cap must not hide it
+    # failures come first, so that they are not among the rows that a long table leaves out
     skipped = sorted(report.skipped, key=lambda row: row.kind == "declined")
     where = (
         ("python", environment.python),

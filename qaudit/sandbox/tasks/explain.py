@@ -31,7 +31,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 @dataclass(slots=True)
 class Meter:
-    """The model as an explainer calls it: rows are counted, and the budget of one run holds."""
+    """The model as an explainer calls it. It counts the rows and enforces the budget of one run."""
 
     answer: Callable[[Table], Floats]
     names: tuple[str, ...]
@@ -46,7 +46,7 @@ class Meter:
         if self.rows + table.rows > self.budget:
             raise RuntimeError(f"asked the model for {self.rows + table.rows} rows, the budget is {self.budget}")
         self.rows += table.rows
-        # While the model works a failure is the model's, afterwards the explainer's again.
+        # A failure during the prediction is attributed to the model, any other to the explainer.
         self.phase("predict")
         predictions = self.answer(table) if table.rows else np.empty((0, 1))
         self.phase("explain")
@@ -55,12 +55,12 @@ class Meter:
     def _table(self, columns: Columns) -> Table:
         if set(columns) != set(self.names):
             raise ValueError(f"predict: columns {sorted(columns)}, expected {sorted(self.names)}")
-        made = {
+        arrays = {
             name: np.asarray(columns[name], dtype=np.float64 if self.kinds[name] == "number" else object) for name in self.names
         }
-        if len({len(values) for values in made.values()}) > 1:
+        if len({len(values) for values in arrays.values()}) > 1:
             raise ValueError("predict: columns of different lengths")
-        return Table(made)
+        return Table(arrays)
 
 
 def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
@@ -88,8 +88,8 @@ def work(job: Job) -> tuple[Json, dict[str, NDArray[Any]]]:
         meter.rows = 0
         job.phase("explain")
         own = replace(context, seed=int(run["seed"]), record_measure=recording(recorders[number]))
-        found = explainer.explain(own, **run["settings"])
-        packed, more = checked(found, context, f"run{number}")
+        explanation = explainer.explain(own, **run["settings"])
+        packed, more = checked(explanation, context, f"run{number}")
         runs.append(packed)
         cost.append(meter.rows)
         arrays |= more
@@ -105,20 +105,20 @@ def recording(recorder: MeasureRecorder) -> Callable[..., None]:
     return record_measure
 
 
-def checked(found: Any, context: Context, prefix: str) -> tuple[list[Json], dict[str, NDArray[Any]]]:
-    """What one run returned, packed. Raises BrokenAnswer where it breaks the contract."""
+def checked(returned: Any, context: Context, prefix: str) -> tuple[list[Json], dict[str, NDArray[Any]]]:
+    """The explanations that one run returned, packed. Raises BrokenAnswer where they break the contract."""
     packed: list[Json] = []
     arrays: dict[str, NDArray[Any]] = {}
     regression = context.decide(np.zeros((1, 2))) is None
     outputs = 1 if regression else tree_width(context)
-    for place, part in enumerate(found if isinstance(found, tuple | list) else (found,)):
+    for place, part in enumerate(returned if isinstance(returned, tuple | list) else (returned,)):
         try:
             text, more = pack_explanation(part, f"{prefix}.{place}")
         except (TypeError, ValueError) as error:
             raise BrokenAnswer(str(error)) from error
         # Lists have become arrays here; the host sees what is checked.
-        given = unpack_explanation(text, more, f"{prefix}.{place}")
-        wrong = contract_problem(given, rows=len(context.output), names=len(context.names), outputs=outputs)
+        explanation = unpack_explanation(text, more, f"{prefix}.{place}")
+        wrong = contract_problem(explanation, rows=len(context.output), names=len(context.names), outputs=outputs)
         if wrong is not None:
             raise BrokenAnswer(wrong)
         packed.append(text)
@@ -129,20 +129,20 @@ def checked(found: Any, context: Context, prefix: str) -> tuple[list[Json], dict
 
 
 def tree_width(context: Context) -> int:
-    """Classes that a surrogate tree gives shares of."""
+    """The number of class shares in each node of a surrogate tree."""
     return max(len(context.classes), 2)
 
 
 def offered(job: Job) -> Explainer:
     """The one record that the plugin offers. Raises Decline where it offers nothing for this subject."""
-    found: list[Explainer] = list(job.offers.get("explainer", []))
-    if not found:
+    records: list[Explainer] = list(job.offers.get("explainer", []))
+    if not records:
         raise Decline("offers nothing for this subject")
-    return found[0]
+    return records[0]
 
 
 def described(explainer: Explainer) -> Json:
-    """What the host may know of a record: summary, needs, settings (a range as its three numbers)."""
+    """The description of a record for the host: summary, needs, and settings (a range as its three numbers)."""
     settings = {}
     for key, setting in explainer.settings.items():
         allowed: Any = None if setting.allowed is None else list(setting.allowed)
@@ -159,7 +159,7 @@ def described(explainer: Explainer) -> Json:
 
 
 def variant(job: Job, loaded: Loaded) -> Callable[[Table], Floats]:
-    """Rows -> predictions of the variant: the law on encoded rows, or the model itself where it has no program."""
+    """Rows -> predictions of the variant, by its program on encoded rows, or by the model itself where it has no program."""
     form, packed = job.request["variant"]["form"], job.request["variant"].get("packed")
     if form == "native":
         return lambda table: np.asarray(loaded.predict(frame(table)), dtype=np.float64)
@@ -172,7 +172,7 @@ def variant(job: Job, loaded: Loaded) -> Callable[[Table], Floats]:
 
 
 def base_context(job: Job, meter: Meter, rows: Table, background: Table) -> Context:
-    """The context of every run but for its seed."""
+    """The context of every run except for the seed."""
     declared = job.request["decision"]
     decision = Decision(declared["output"], declared["positive"], declared["cutoff"], declared["ties"])
     refits = {
@@ -195,7 +195,7 @@ def base_context(job: Job, meter: Meter, rows: Table, background: Table) -> Cont
 
 
 def _read_only(table: Table) -> dict[str, NDArray[Any]]:
-    """The columns, which every run of the explainer shares."""
+    """Read-only columns, since all runs of the explainer share them."""
     columns = {name: values.view() for name, values in table.columns.items()}
     for values in columns.values():
         values.flags.writeable = False

@@ -44,7 +44,7 @@ def weighted(columns: Columns) -> Floats:
 
 
 def constant(columns: Columns) -> Floats:
-    """0.3 for everybody."""
+    """A model that predicts 0.3 for every row."""
     return np.tile([0.7, 0.3], (len(next(iter(columns.values()))), 1))
 
 
@@ -65,8 +65,8 @@ def three(columns: Columns) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Said:
-    """What an explainer returned for one model: the explanations as the host would read them, or why there are none."""
+class ExplainerResult:
+    """The result of an explainer for one model: the explanations as the host reads them, or why there are none."""
 
     parts: tuple[Explanation, ...]
     context: Context
@@ -78,14 +78,14 @@ class Said:
 
 @dataclass(slots=True)
 class ExplainerTrial:
-    """One explainer under the eyes of a watch. `backwards`: another model first, which must not matter."""
+    """One explainer whose side effects are recorded. `backwards`: another model is explained first, which must not matter."""
 
     record: Explainer
     watch: SideEffectWatch
     backwards: bool = False
     before: dict[str, Any] = field(default_factory=lambda: state(calls_only=True))
     texts: bool = True
-    _first: Said | None = None
+    _first: ExplainerResult | None = None
 
     def settings(self) -> dict[str, Value]:
         """The first default of every setting."""
@@ -95,21 +95,21 @@ class ExplainerTrial:
         """Toy rows, with a text column where the explainer takes one."""
         return toy_subjects.table(self.texts, holes, rows, seed)
 
-    def explain(self, model: Model, rows: Columns, output: str = "binary", seed: int = 7) -> Said:
+    def explain(self, model: Model, rows: Columns, output: str = "binary", seed: int = 7) -> ExplainerResult:
         """Call the explainer as a run does. Decline and a broken contract are noted, anything else passes through."""
         context, meter = self._context(model, rows, output, seed)
         recorder = MeasureRecorder(self.record.measures, tuple(rows))
         context = replace(context, record_measure=recording(recorder))
         try:
             with self.watch.watching("calls"):
-                found = self.record.explain(context, **self.settings())
-            packed, arrays = checked(found, context, "run")
+                returned = self.record.explain(context, **self.settings())
+            packed, arrays = checked(returned, context, "run")
         except (Decline, Refused) as error:
-            return Said((), context, meter, recorder, declined=str(error) or "no reason")
+            return ExplainerResult((), context, meter, recorder, declined=str(error) or "no reason")
         except BrokenAnswer as error:
-            return Said((), context, meter, recorder, wrong=str(error))
+            return ExplainerResult((), context, meter, recorder, wrong=str(error))
         parts = tuple(unpack_explanation(part, arrays, f"run.{place}") for place, part in enumerate(packed))
-        return Said(parts, context, meter, recorder)
+        return ExplainerResult(parts, context, meter, recorder)
 
     def _context(self, model: Model, rows: Columns, output: str, seed: int) -> tuple[Context, Meter]:
         names = tuple(rows)
@@ -134,7 +134,7 @@ class ExplainerTrial:
             context = replace(context, target=target)
         return (replace(context, refits=refits) if "refits" in self.record.needs else context), meter
 
-    def first(self) -> Said:
+    def first(self) -> ExplainerResult:
         """The weighted model on the ordinary rows; once. Where text is declined, on numbers alone."""
         if self._first is None:
             if self.backwards:
@@ -154,116 +154,120 @@ def _flat(values: NDArray[Any]) -> NDArray[Any]:
     return np.full(len(values), np.nanmean(values))
 
 
-def sizes(said: Said, part: Explanation) -> Floats:
+def sizes(result: ExplainerResult, part: Explanation) -> Floats:
     """How much each column matters to one explanation (d,)."""
-    return kind_of(part).column_sizes(part, len(said.context.names))
+    return kind_of(part).column_sizes(part, len(result.context.names))
 
 
-def works(bench: ExplainerTrial) -> list[str]:
-    """A7."""
+def works(trial: ExplainerTrial) -> list[str]:
+    """A7: the explainer explains a logistic model of the toy rows."""
     try:
-        said = bench.first()
+        result = trial.first()
     except NotRun as why:
         return [f"explains no toy model; {why}"]
-    return [said.wrong] if said.wrong else []
+    return [result.wrong] if result.wrong else []
 
 
-def own_measures(bench: ExplainerTrial) -> list[str]:
+def own_measures(trial: ExplainerTrial) -> list[str]:
     """A8."""
-    return measure_problems(bench.record.measures, lambda: [name for name, _ in bench.first().recorder.values])
+    return measure_problems(trial.record.measures, lambda: [name for name, _ in trial.first().recorder.values])
 
 
-def names_match(bench: ExplainerTrial) -> list[str]:
+def names_match(trial: ExplainerTrial) -> list[str]:
     """D1: shapes, and where a model uses one column, that column matters most."""
-    first = bench.first()
+    first = trial.first()
     if first.wrong:
         return [first.wrong]
-    found = []
+    problems = []
     for j, name in enumerate(first.context.names):
-        said = bench.explain(only(name), bench.columns())
-        found += [said.wrong] if said.wrong else []
-        for part in said.parts:
-            size = sizes(said, part)
+        result = trial.explain(only(name), trial.columns())
+        problems += [result.wrong] if result.wrong else []
+        for part in result.parts:
+            size = sizes(result, part)
             top = int(np.argmax(size))
             if top != j or not size[j] > 0:
                 kind = type(part).__name__
-                found.append(
-                    f"a model of {name!r} alone: {kind} says {said.context.names[top] if size[top] > 0 else 'nothing'!r}"
+                problems.append(
+                    f"a model of {name!r} alone: {kind} says {result.context.names[top] if size[top] > 0 else 'nothing'!r}"
                 )
-    return found
+    return problems
 
 
-def no_reasons(bench: ExplainerTrial) -> list[str]:
-    """D2."""
-    bench.first()
-    said = bench.explain(constant, bench.columns())
-    found = [said.wrong] if said.wrong else []
-    for part in said.parts:
-        size = sizes(said, part)
+def no_reasons(trial: ExplainerTrial) -> list[str]:
+    """D2: a constant model gets importances and contributions of 0."""
+    trial.first()
+    result = trial.explain(constant, trial.columns())
+    problems = [result.wrong] if result.wrong else []
+    for part in result.parts:
+        size = sizes(result, part)
         if float(size.max()) > 1e-6:
-            name = said.context.names[int(np.argmax(size))]
-            found.append(f"a constant model: {type(part).__name__} gives {name!r} {size.max():.3g}, expected 0")
-    return found
+            name = result.context.names[int(np.argmax(size))]
+            problems.append(f"a constant model: {type(part).__name__} gives {name!r} {size.max():.3g}, expected 0")
+    return problems
 
 
-def within_budget(bench: ExplainerTrial) -> list[str]:
-    """D3: rows asked are counted; a smaller budget than asked for must be known from the context."""
-    said = bench.first()
-    if "refits" not in bench.record.needs and said.meter.rows == 0:
+def within_budget(trial: ExplainerTrial) -> list[str]:
+    """D3: the explainer calls the model, and for no more rows than the budget."""
+    result = trial.first()
+    if "refits" not in trial.record.needs and result.meter.rows == 0:
         return ["never asked the model"]
-    if said.meter.rows > BUDGET:
-        return [f"asked the model for {said.meter.rows} rows, the budget is {BUDGET}"]
+    if result.meter.rows > BUDGET:
+        return [f"asked the model for {result.meter.rows} rows, the budget is {BUDGET}"]
     return []
 
 
-def any_order(bench: ExplainerTrial) -> list[str]:
-    """D4."""
-    first = bench.first()
-    rows = bench.columns()
-    said = bench.explain(weighted, {name: rows[name] for name in reversed(rows)})
-    if said.wrong or said.declined:
-        return [f"with the columns in another order: {said.wrong or said.declined}"]
-    pairs = zip(first.parts, said.parts, strict=True)
-    return [f"{type(one).__name__} changed with the order of columns" for one, two in pairs if not _equal(one, two, first, said)]
+def any_order(trial: ExplainerTrial) -> list[str]:
+    """D4: the order of the columns makes no difference."""
+    first = trial.first()
+    rows = trial.columns()
+    result = trial.explain(weighted, {name: rows[name] for name in reversed(rows)})
+    if result.wrong or result.declined:
+        return [f"with the columns in another order: {result.wrong or result.declined}"]
+    pairs = zip(first.parts, result.parts, strict=True)
+    return [
+        f"{type(first_part).__name__} changed with the order of columns"
+        for first_part, other_part in pairs
+        if not _equal(first_part, other_part, first, result)
+    ]
 
 
-def _equal(one: Explanation, two: Explanation, first: Said, said: Said) -> bool:
-    """Whether two explanations say the same of the same rows, whose columns came in another order."""
-    kind, names = kind_of(one), list(said.context.names)
+def _equal(a: Explanation, b: Explanation, first: ExplainerResult, result: ExplainerResult) -> bool:
+    """Whether two explanations of the same rows are equal although their columns were in another order."""
+    kind, names = kind_of(a), list(result.context.names)
     order = np.array([names.index(name) for name in first.context.names])
-    return kind is kind_of(two) and kind.same(one, two, order, Table(dict(first.context.rows)))
+    return kind is kind_of(b) and kind.same(a, b, order, Table(dict(first.context.rows)))
 
 
-def fingerprint(bench: ExplainerTrial) -> str:
+def fingerprint(trial: ExplainerTrial) -> str:
     """One text that is the same in every process where C1 holds."""
-    return _digest(bench.first())
+    return _digest(trial.first())
 
 
-def _digest(said: Said) -> str:
-    found = hashlib.sha256(f"{said.wrong}|{said.declined}|{sorted(said.recorder.values.items(), key=repr)}".encode())
-    for place, part in enumerate(said.parts):
+def _digest(result: ExplainerResult) -> str:
+    digest = hashlib.sha256(f"{result.wrong}|{result.declined}|{sorted(result.recorder.values.items(), key=repr)}".encode())
+    for place, part in enumerate(result.parts):
         text, arrays = pack_explanation(part, str(place))
-        found.update(repr(text).encode())
+        digest.update(repr(text).encode())
         for name in sorted(arrays):
-            found.update(name.encode() + arrays[name].tobytes())
-    return found.hexdigest()
+            digest.update(name.encode() + arrays[name].tobytes())
+    return digest.hexdigest()
 
 
-def reproducible(bench: ExplainerTrial) -> list[str]:
+def reproducible(trial: ExplainerTrial) -> list[str]:
     """C1, within one process; the driver compares with another."""
-    first = bench.first()
-    again = bench.explain(weighted, bench.columns())
+    first = trial.first()
+    again = trial.explain(weighted, trial.columns())
     return [] if _digest(first) == _digest(again) else ["called again with the same seed, it gave another explanation"]
 
 
-def untouched(bench: ExplainerTrial) -> list[str]:
-    """C2."""
-    bench.first()
-    rows = bench.columns()
-    kept = {name: values.copy() for name, values in rows.items()}
-    background = bench.columns(rows=60, seed=21)
-    said = bench.explain(weighted, rows)
-    pairs = [(rows, kept, "rows"), (said.context.background, background, "the background")]
+def untouched(trial: ExplainerTrial) -> list[str]:
+    """C2: the explainer does not write into its inputs."""
+    trial.first()
+    rows = trial.columns()
+    before_call = {name: values.copy() for name, values in rows.items()}
+    background = trial.columns(rows=60, seed=21)
+    result = trial.explain(weighted, rows)
+    pairs = [(rows, before_call, "rows"), (result.context.background, background, "the background")]
     return [
         f"wrote into column {name!r} of {what}"
         for after, before, what in pairs
@@ -272,56 +276,56 @@ def untouched(bench: ExplainerTrial) -> list[str]:
     ]
 
 
-def leaves_nothing(bench: ExplainerTrial) -> list[str]:
-    """C3."""
-    first = bench.first()
+def leaves_nothing(trial: ExplainerTrial) -> list[str]:
+    """C3: no state is left behind, and results do not depend on earlier calls."""
+    first = trial.first()
     before = state()
-    bench.explain(only("age"), bench.columns(seed=22))
-    again = bench.explain(weighted, bench.columns())
-    names = dict.fromkeys([*changed(bench.before, state(True)), *changed(before, state())])
-    found = [f"a call changed {name}" for name in names]
+    trial.explain(only("age"), trial.columns(seed=22))
+    again = trial.explain(weighted, trial.columns())
+    names = dict.fromkeys([*changed(trial.before, state(True)), *changed(before, state())])
+    problems = [f"a call changed {name}" for name in names]
     if _digest(again) != _digest(first):
-        found.append("after another model it gave another explanation of the first")
-    return found
+        problems.append("after another model it gave another explanation of the first")
+    return problems
 
 
-def silent(bench: ExplainerTrial) -> list[str]:
-    """C5."""
-    bench.first()
-    printed = bench.watch.printed.get("calls", 0)
+def silent(trial: ExplainerTrial) -> list[str]:
+    """C5: nothing is printed on standard output."""
+    trial.first()
+    printed = trial.watch.printed.get("calls", 0)
     return [f"printed {printed} bytes on standard output while explaining"] if printed else []
 
 
-def no_nonsense(bench: ExplainerTrial) -> list[str]:
+def works_on_every_subject(trial: ExplainerTrial) -> list[str]:
     """C6: every kind of subject works or is declined."""
-    bench.first()
-    plain, found = bench.columns(), []
+    trial.first()
+    plain, problems = trial.columns(), []
     same = {**plain, "debt": np.full(len(plain["debt"]), 2.0)}
     tried: list[tuple[str, Model, Columns, str]] = [
-        ("missing values", weighted, bench.columns(holes=True), "binary"),
-        ("one row", weighted, bench.columns(rows=1), "binary"),
+        ("missing values", weighted, trial.columns(holes=True), "binary"),
+        ("one row", weighted, trial.columns(rows=1), "binary"),
         ("a constant column", weighted, same, "binary"),
         ("a regression", one_number, plain, "regression"),
         ("three classes", three, plain, "multiclass"),
     ]
     for what, model, rows, output in tried:
         try:
-            said = bench.explain(model, rows, output)
+            result = trial.explain(model, rows, output)
         except Exception as error:
-            found.append(f"{what}: raised {type(error).__name__}: {error}, expected an explanation or Decline")
+            problems.append(f"{what}: raised {type(error).__name__}: {error}, expected an explanation or Decline")
             continue
-        found += [f"{what}: {said.wrong}"] if said.wrong else []
-    return found
+        problems += [f"{what}: {result.wrong}"] if result.wrong else []
+    return problems
 
 
-EXPLAINING: dict[str, Callable[[ExplainerTrial], list[str]]] = {
+EXPLAINER_CHECKS: dict[str, Callable[[ExplainerTrial], list[str]]] = {
     "A7": works,
     "A8": own_measures,
     "C1": reproducible,
     "C2": untouched,
     "C3": leaves_nothing,
     "C5": silent,
-    "C6": no_nonsense,
+    "C6": works_on_every_subject,
     "D1": names_match,
     "D2": no_reasons,
     "D3": within_budget,

@@ -75,7 +75,7 @@ def _functions(loaded: LoadedPlugin, sample: str | None, backwards: bool) -> dic
         }
     if isinstance(record, Explainer):
         trial = explainers.ExplainerTrial(record, loaded.watch, backwards)
-        bound = {check: _bound(function, trial) for check, function in explainers.EXPLAINING.items()}
+        bound = {check: _bound(function, trial) for check, function in explainers.EXPLAINER_CHECKS.items()}
         return {**bound, "digest": lambda: [explainers.fingerprint(trial)]}
     if isinstance(record, Format):
         own = getattr(loaded.module, SAMPLE, None)
