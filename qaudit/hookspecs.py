@@ -1,4 +1,8 @@
-"""The four doors. Each hook fires once, in a child process that has loaded one plugin only."""
+"""The hooks that a plugin may implement, one for each kind of plugin.
+
+The host calls each hook once for all plugins of the kind (qaudit/plugin_host/hookspecs.py). A plugin's own implementation is
+called in a child process that has loaded this plugin only.
+"""
 
 from __future__ import annotations
 

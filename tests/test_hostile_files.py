@@ -20,22 +20,29 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import skops.io
+from hosting import hooks_for
 from sklearn.linear_model import LogisticRegression
 
 from qaudit.errors import Refused
 from qaudit.inputs.data import open_source, read_bytes
 from qaudit.pipeline.stages.load import LoadRequest, load
 from qaudit.plugin_host.discovery import PluginHost
+from qaudit.plugin_host.hooks import Hooks
 from qaudit.sandbox import runner
-from qaudit.sandbox.job import Limits, Outcome
+from qaudit.sandbox.job import Call, Limits, Outcome
 
 FORMATS = PluginHost.discover().select("format")
 GIGABYTE = 2**30
 
 
-def limited(task: str, *given: Any, seconds: float = 10.0, **more: Any) -> Outcome:
-    """The runner with the limits of these tests: ten seconds, a gigabyte."""
-    return runner.run(task, *given, **{**more, "limits": Limits(seconds=seconds, memory=GIGABYTE)})
+def limited(call: Call, seconds: float = 10.0) -> Outcome:
+    """The unit with the limits of these tests: ten seconds, a gigabyte."""
+    return runner.run_call(dataclasses.replace(call, limits=Limits(seconds=seconds, memory=GIGABYTE)))
+
+
+def hooks(seconds: float = 10.0) -> Hooks:
+    """The hooks of an audit whose units have those limits."""
+    return hooks_for(FORMATS, functools.partial(limited, seconds=seconds))
 
 
 def rows(n: int = 60) -> pd.DataFrame:
@@ -111,10 +118,10 @@ HOSTILE: dict[str, tuple[Callable[[Path], Any], str]] = {
 def test_refused_in_one_line(name: str, asked: LoadRequest) -> None:
     make, text = HOSTILE[name]
     make(asked.model)
-    limited("echo", {})  # the fork server is not what is timed
+    limited(Call("echo", {}))  # the fork server is not what is timed
     began = time.monotonic()
     with pytest.raises(Refused) as caught:
-        load(asked, FORMATS, limited)
+        load(asked, hooks())
     assert time.monotonic() - began < 10
     said = str(caught.value)
     assert text in said
@@ -152,7 +159,7 @@ def test_a_symlink_is_followed_and_said(asked: LoadRequest) -> None:
     skops.io.dump(fitted(), target)
     asked.model.symlink_to(target)
     lines: list[str] = []
-    subject = load(asked, FORMATS, limited, progress=lines.append)
+    subject = load(asked, hooks(), progress=lines.append)
     assert lines[0] == "load: model.skops, a symlink to real.bin"
     assert not subject.model.is_symlink()
     assert subject.model.parent.stat().st_mode & 0o777 == 0o700
@@ -193,10 +200,10 @@ class FallsWhileLoading:
 def test_a_model_that_crashes_is_named_as_the_cause(model: Any, text: str, asked: LoadRequest, monkeypatch: Any) -> None:
     asked.model.write_bytes(pickle.dumps(model))
     with pytest.raises(Refused, match="--trust") as refused:
-        load(asked, FORMATS, limited)
+        load(asked, hooks())
     trusted = dataclasses.replace(asked, trust={str(refused.value).rpartition(" ")[2]})
     with pytest.raises(Refused) as caught:
-        load(trusted, FORMATS, functools.partial(limited, seconds=3.0))
+        load(trusted, hooks(seconds=3.0))
     assert str(caught.value) == text
 
 

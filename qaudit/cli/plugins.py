@@ -57,9 +57,9 @@ def _list_plugins(files: tuple[str, ...], audit: str | None, as_json: bool) -> N
 @click.option("--into", type=click.Path(file_okay=False), default=".", help="folder of the new files [the working folder]")
 def new(kind: str, name: str, into: str) -> None:
     """Write a plugin that works as it stands: its module, its pyproject.toml and its test. Nothing is overwritten."""
-    from qaudit.plugin_host.scaffold import made
+    from qaudit.plugin_host.scaffold import write_plugin
 
-    written = made(kind, name, Path(into))
+    written = write_plugin(kind, name, Path(into))
     for path in written:
         click.echo(str(path))
     module = written[0] if written[0].is_absolute() else f"./{written[0]}"

@@ -16,8 +16,8 @@ from qaudit.pipeline.stages.load import labelled, roles_of
 from qaudit.pipeline.stages.load_model import Opened, loaded_by, open_file, parameters
 from qaudit.pipeline.stages.render import check_custom_template, render
 from qaudit.plugin_host.discovery import PluginHost
+from qaudit.plugin_host.hooks import open_hooks
 from qaudit.report.reading import report_bytes
-from qaudit.sandbox import runner
 from qaudit.storage.durable_files import write_bytes
 from qaudit.storage.output_folder import output_folder
 
@@ -52,7 +52,8 @@ def card_options(settings: Settings) -> Json:
 
 def opened_model(model: Path, trust: Collection[str], scratch: Path) -> Opened:
     """What a model file holds, read in a child. Raises Refused."""
-    return open_file(model, tuple(trust), PluginHost.discover().select("format"), runner.run, scratch / "copy")
+    host = PluginHost.discover()
+    return open_file(model, tuple(trust), open_hooks(host, {"format": host.select("format")}), scratch / "copy")
 
 
 def models() -> list[Json]:

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from qaudit.cache.cached_runner import CachedRunner
+from qaudit.cache.unit_cache import UnitCache
 from qaudit.core.__about__ import VERSION
 from qaudit.core.evidence import Skipped, canonical_json
 from qaudit.core.json_values import Json
@@ -40,7 +40,7 @@ def plugin_rows(plan: Plan, subject: LoadedSubject, lists: Sequence[Json], skipp
     return rows
 
 
-def timings(stages: Mapping[str, float], candidates: Mapping[str, float], units: CachedRunner) -> Json:
+def timings(stages: Mapping[str, float], candidates: Mapping[str, float], units: UnitCache) -> Json:
     """What depends on the machine and the moment; written beside the report and not sealed."""
     return {
         "host": platform.node(),

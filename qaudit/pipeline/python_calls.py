@@ -11,7 +11,7 @@ from typing import Any, Unpack, get_args
 import numpy as np
 import pandas as pd
 
-from qaudit.cache.cached_runner import Mode
+from qaudit.cache.unit_cache import Mode
 from qaudit.core.evidence import ABOUT
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused, did_you_mean

@@ -16,17 +16,17 @@ from typing import Literal, get_args
 from threadpoolctl import threadpool_limits
 
 import qaudit.pipeline.run as auditing
-from qaudit.cache.cached_runner import CachedRunner
 from qaudit.core.evidence import Evidence, canonical_json
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused
 from qaudit.inputs.audit_toml import validated
 from qaudit.inputs.data import LARGEST
 from qaudit.inputs.options import OPTIONS, Settings
-from qaudit.pipeline.environment import environment, environment_facts
+from qaudit.pipeline.environment import environment
 from qaudit.pipeline.plan import linked_under_name, make_plan
 from qaudit.pipeline.progress import Reporter
 from qaudit.pipeline.stages.seal import verify
+from qaudit.plugin_host.hooks import open_hooks
 from qaudit.registry import models
 from qaudit.report.model import Report
 from qaudit.report.reading import parse_report
@@ -146,7 +146,8 @@ def _repeated(section: str, told: Json) -> Json:
 def _again(settings: Settings, scratch: Path, show: Reporter) -> Report:
     with threadpool_limits(limits=1):
         plan = make_plan(settings, scratch / "none", scratch)
-        return auditing.run_stages(plan, None, CachedRunner(None, environment_facts(), jobs=settings.run.jobs), show).report
+        hooks = open_hooks(plan.host, plan.plugins, jobs=settings.run.jobs, progress=show)
+        return auditing.run_stages(plan, None, hooks, show).report
 
 
 def _graded(sealed: Report, again: Report) -> tuple[Status, list[str]]:

@@ -1,4 +1,4 @@
-"""The road of an audit: one function, the stages in order."""
+"""An audit from its settings to the sealed folder: one function, the stages in order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from qaudit.cache.cached_runner import CachedRunner, Mode, open_runner
+from qaudit.cache.unit_cache import Mode, open_cache
 from qaudit.core.evidence import Assessment, canonical_json
 from qaudit.core.json_values import Json
 from qaudit.inputs.audit_toml import as_table
@@ -32,6 +32,7 @@ from qaudit.pipeline.stages.quantize import quantize
 from qaudit.pipeline.stages.refit_variants import Variants
 from qaudit.pipeline.stages.render import check_custom_template, render
 from qaudit.pipeline.stages.report import assemble, evidence_table
+from qaudit.plugin_host.hooks import Hooks, open_hooks
 from qaudit.report.model import Report
 from qaudit.sandbox import runner
 from qaudit.storage.durable_files import write_bytes
@@ -68,38 +69,39 @@ def run(
     show = reporter or Reporter()
     results, jobs = ("none", 1) if debugging.here else (results, settings.run.jobs)
     runner.warm()
-    with contextlib.ExitStack() as held, tempfile.TemporaryDirectory(prefix="qaudit-") as scratch, threadpool_limits(limits=1):
+    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="qaudit-") as scratch, threadpool_limits(limits=1):
         plan = make_plan(settings, output, Path(scratch))
         previous = read_report(Path(settings.report.previous)) if settings.report.previous else None
         custom_template = check_custom_template(Path(settings.report.template)) if settings.report.template else None
         if output is not None:
-            held.enter_context(locked(output))
-        held.enter_context(runner.debugging(debugging))
-        units = open_runner(as_table(settings), environment_facts(), results, jobs, package_digest, show)
-        held.push(units.stopped)
-        road = run_stages(plan, previous, units, show)
+            stack.enter_context(locked(output))
+        stack.enter_context(runner.debugging(debugging))
+        cache = open_cache(as_table(settings), environment_facts(), results, package_digest, show)
+        stack.push(cache.stopped)
+        hooks = open_hooks(plan.host, plan.plugins, jobs=jobs, cache=cache, progress=show)
+        result = run_stages(plan, previous, hooks, show)
         pages = Path(scratch) / "pages"
         pages.mkdir()
-        content = f"{canonical_json(road.report.plain())}\n".encode()
+        content = f"{canonical_json(result.report.plain())}\n".encode()
         write_bytes(pages / "report.json", content)
         with show.stage("render", " and ".join(settings.report.formats)):
             wanted, lang = settings.report.formats, settings.report.lang
             made = render(
-                content, pages, formats=wanted, lang=lang, custom_template=custom_template, run=units.run, progress=show
+                content, pages, formats=wanted, lang=lang, custom_template=custom_template, run=hooks.run, progress=show
             )
-        troubles = [f"{row.by}: {row.reason} ({row.stage})" for row in road.report.skipped if row.kind == "failed"]
+        troubles = [f"{row.by}: {row.reason} ({row.stage})" for row in result.report.skipped if row.kind == "failed"]
         troubles += [f"{row.by}: {row.reason} ({row.stage})" for row in made.skipped]
-        name = road.report.audit.id
+        name = result.report.audit.id
         folder = output or Path(name)
         if output is None:
-            held.enter_context(locked(folder))
-        show(f"units: {units.ran} ran, {units.kept} came from the result store")
+            stack.enter_context(locked(folder))
+        show(f"units: {cache.ran} ran, {cache.kept} came from the result store")
         show(f"units: network {runner.network_state()}, processes {runner.process_state()}")
-        times = timings(show.seconds, road.seconds, units)
-        written = publish(pages, folder, road.inputs, name, times, show.lines, repeat_record(plan), not debugging.here)
-        units.end()
-    notes = (*troubles, *made.notes, *units.notes)
-    return FinishedAudit(folder, exit_code(road.assessments, failed=bool(troubles)), road.report.plain(), written, notes)
+        times = timings(show.seconds, result.seconds, cache)
+        written = publish(pages, folder, result.inputs, name, times, show.lines, repeat_record(plan), not debugging.here)
+        cache.end()
+    notes = (*troubles, *made.notes, *cache.notes)
+    return FinishedAudit(folder, exit_code(result.assessments, failed=bool(troubles)), result.report.plain(), written, notes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,29 +114,26 @@ class AuditResult:
     seconds: Mapping[str, float]
 
 
-def run_stages(plan: Plan, previous: tuple[Report, str] | None, units: CachedRunner, show: Reporter) -> AuditResult:
+def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, show: Reporter) -> AuditResult:
     """load -> quantize -> evaluate -> explain -> find -> assess -> report."""
     settings, seed, picked = plan.settings, plan.settings.run.seed, plan.selections
     bits = settings.run.bits or None
     with show.stage("load", plan.request.name):
-        subject = load(plan.request, plan.plugins["format"], units.run, progress=show)
+        subject = load(plan.request, hooks, progress=show)
     with show.stage("quantize", counted(plan.plugins["quantizer"], "quantizer")):
-        candidates = quantize(
-            subject, plan.plugins["quantizer"], picked["quantizer"], bits=bits, seed=seed, run=units.run_many, progress=show
-        )
+        candidates = quantize(subject, hooks, picked["quantizer"], bits=bits, seed=seed, progress=show)
     judged = assessed_candidate(settings.policy.judge, candidates)
     also = candidates_named(settings.policy.explain, candidates)
     with show.stage("evaluate", counted(candidates.all, "candidate")):
         measured = evaluate(subject, candidates, judged, also=[each.id for each in also], progress=show)
     with show.stage("explain", counted(plan.plugins["explainer"], "explainer")):
-        refits = Variants(subject, plan.plugins["quantizer"], units.run_many, seed=seed, progress=show)
+        refits = Variants(subject, plan.plugins["quantizer"], hooks.run_many, seed=seed, progress=show)
         explained = explain(
             subject,
             judged if judged and judged.id in measured.predictions else None,  # what the engine cannot run is a row already
             [each for each in also if each.id in measured.predictions],
-            plan.plugins["explainer"],
+            hooks,
             picked["explainer"],
-            run_many=units.run_many,
             refits=refits,
             seed=seed,
             taken=declared_sections(candidates.plugins),
@@ -144,7 +143,7 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, units: CachedRun
         name, inputs = identity(plan, subject.report["data"]["roles"], subject.digest)
         where = environment()
         evidence = evidence_table(subject, candidates, measured, explained, judged, where, plan.policy)
-        lists, unlisted = frameworks(plan.plugins["framework"], None, evidence, settings.author, units.run)
+        lists, unlisted = frameworks(hooks, evidence, settings.author)
         skipped = [*plan.skipped, *subject.skipped, *candidates.skipped, *measured.skipped, *explained.skipped, *refits.skipped]
         skipped += unlisted
         declared = declared_sections([*candidates.plugins, *explained.plugins])

@@ -14,7 +14,7 @@ from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.explanation import Explanation
 from qaudit.core.json_values import Json
 from qaudit.core.program import Program, Quantized
-from qaudit.core.records import Feature, Tier
+from qaudit.core.records import Feature, Subject, Tier
 from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
 from qaudit.sandbox.job import PluginRef
@@ -53,6 +53,18 @@ class LoadedSubject:
     report: Mapping[str, Json]
     evidence: tuple[Evidence, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+
+    def for_plugins(self) -> Subject:
+        """What a plugin may know of the subject before it works."""
+        parameters = self.program.parameters().values() if self.program else ()
+        return Subject(
+            output=self.decision.output,
+            features=tuple(feature.name for feature in self.features),
+            classes=self.classes,
+            parameters=tuple((each.name, each.role, each.values.shape) for each in parameters),
+            calibration="calibration" in self.tables,
+            training="training" in self.tables,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""PluginHost: which plugins there are and which of them an audit uses, known without importing any of them."""
+"""Which plugins there are and which of them an audit uses, known without importing any of them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import hashlib
 import importlib.metadata
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+import pluggy
 
 from qaudit.core.__about__ import SPEC, VERSION
 from qaudit.core.evidence import Skipped
 from qaudit.errors import PluginConflict, Refused, unknown
 from qaudit.hookspecs import GROUPS
+from qaudit.plugin_host.manager import plugin_manager
 from qaudit.sandbox import plugin_source
 from qaudit.sandbox.job import PluginRef
 
@@ -27,17 +30,26 @@ _OFFERS = {f"qaudit_offer_{kind}s": kind for kind in KINDS}
 _RECORDS = {"quantizer": "Quantizer", "explainer": "Explainer", "format": "Format", "framework": "Framework"}
 
 
-@dataclass(frozen=True, slots=True)
 class PluginHost:
-    """Every discovered plugin, in sorted order. Two may bear one name; `select` says what that means."""
+    """Every discovered plugin, and the plugin manager in which a proxy stands for each of them.
 
-    refs: tuple[PluginRef, ...]
+    Two plugins may have the same name; `select` says which of them is used then. An audit calls the hooks of `manager` through
+    `hooks.open_hooks`.
+    """
+
+    def __init__(self, refs: Iterable[PluginRef]) -> None:
+        self.refs = tuple(refs)
+
+    @cached_property
+    def manager(self) -> pluggy.PluginManager:
+        """The manager with the hooks of the host, made when it is first asked for: a list of plugins does without."""
+        return plugin_manager(self.refs)
 
     @classmethod
     def discover(cls, files: Sequence[Path] = ()) -> PluginHost:
         """Read the entry points of all installed distributions, and single `files`. Raises Refused for a bad file."""
-        found = [*_installed(), *(ref for file in files for ref in from_file(file))]
-        return cls(tuple(sorted(found, key=lambda ref: (ref.kind, ref.name, ref.distribution, ref.version))))
+        refs = [*_installed(), *(ref for file in files for ref in from_file(file))]
+        return cls(sorted(refs, key=lambda ref: (ref.kind, ref.name, ref.distribution, ref.version)))
 
     def of(self, kind: Kind) -> list[PluginRef]:
         """All plugins of a kind."""
@@ -46,12 +58,16 @@ class PluginHost:
     def select(self, kind: Kind, names: Sequence[str] | None = None) -> list[PluginRef]:
         """The named plugins ("name" or "distribution:name") in sorted order; with no list every plugin of an undoubled name.
 
-        Raises Refused for an unknown name or one of another contract, PluginConflict for a name that two distributions offer.
+        Raises Refused for an unknown name or one of another contract, PluginConflict for a name that two distributions offer and
+        for two plugins of one name, which a report could not tell apart.
         """
         if names is None:
             chosen = {refs[0] for refs in self._by_name(kind).values() if len(refs) == 1 and refs[0].spec == SPEC}
         else:
             chosen = {self._named(kind, name) for name in names}
+            for namesakes in self._by_name(kind).values():
+                if len(listed := [ref for ref in namesakes if ref in chosen]) > 1:
+                    raise PluginConflict(conflict(listed) + "; list one of them")
         return sorted(chosen, key=lambda ref: ref.name)
 
     def doubled(self, kind: Kind) -> tuple[Skipped, ...]:
@@ -72,7 +88,7 @@ class PluginHost:
 
     def _row(self, ref: PluginRef, names: Sequence[str] | None) -> dict[str, Any]:
         source = plugin_source.read(_file(ref))
-        status, reason, remedy = self._standing(ref, source, names)
+        status, reason, remedy = self._status(ref, source, names)
         return {
             "kind": ref.kind,
             "name": ref.name,
@@ -91,21 +107,22 @@ class PluginHost:
         """Checks that the plugin's own source says it fails, with its reasons; read without importing it."""
         return plugin_source.expected_failures(plugin_source.read(_file(ref)))
 
-    def _standing(self, ref: PluginRef, source: str, names: Sequence[str] | None) -> tuple[str, str, str]:
-        again = f"or remove it: pip uninstall {ref.distribution}"
+    def _status(self, ref: PluginRef, source: str, names: Sequence[str] | None) -> tuple[str, str, str]:
+        """Status, reason and remedy, the last two empty for a plugin that is ok."""
+        removal = f"or remove it: pip uninstall {ref.distribution}"
         if not present(ref):
-            return "broken", f"{ref.value} is not there", f"install {ref.distribution} again, {again}"
+            return "broken", f"{ref.value} is not there", f"install {ref.distribution} again, {removal}"
         if ref.spec != SPEC:
-            return "broken", other_contract(ref), f"install another version of {ref.distribution}, {again}"
-        if (wanted := unmet(ref)) is not None:
-            return "broken", wanted, f"install versions that fit each other, {again}"
-        if not plugin_source.is_data(ref.value) and (known := plugin_source.trouble(source)) is not None:
-            return "broken", known[0], f"{known[1]}, {again}" if ref.file is None else known[1]
-        same, full = self._by_name(ref.kind)[ref.name], f"{ref.distribution}:{ref.name}"
-        if names is not None and full not in names and (ref.name not in names or len(same) > 1):
-            return "unselected", "the audit lists others", f"list {full if len(same) > 1 else ref.name} too"
-        if names is None and len(same) > 1:
-            return "unselected", conflict(same), f"select it by its full name: {full}"
+            return "broken", other_contract(ref), f"install another version of {ref.distribution}, {removal}"
+        if (requirement := unmet(ref)) is not None:
+            return "broken", requirement, f"install versions that fit each other, {removal}"
+        if not plugin_source.is_data(ref.value) and (problem := plugin_source.trouble(source)) is not None:
+            return "broken", problem[0], f"{problem[1]}, {removal}" if ref.file is None else problem[1]
+        namesakes, full = self._by_name(ref.kind)[ref.name], f"{ref.distribution}:{ref.name}"
+        if names is not None and full not in names and (ref.name not in names or len(namesakes) > 1):
+            return "unselected", "the audit lists others", f"list {full if len(namesakes) > 1 else ref.name} too"
+        if names is None and len(namesakes) > 1:
+            return "unselected", conflict(namesakes), f"select it by its full name: {full}"
         return "ok", "", ""
 
     def _by_name(self, kind: Kind) -> dict[str, list[PluginRef]]:
@@ -116,14 +133,14 @@ class PluginHost:
 
     def _named(self, kind: Kind, text: str) -> PluginRef:
         distribution, _, name = text.rpartition(":")
-        found = [ref for ref in self._by_name(kind).get(name, []) if distribution in ("", ref.distribution)]
-        if not found:
+        fitting = [ref for ref in self._by_name(kind).get(name, []) if distribution in ("", ref.distribution)]
+        if not fitting:
             raise Refused(unknown(f"{kind} plugin", text, sorted(self._by_name(kind))))
-        if len(found) > 1:
-            raise PluginConflict(conflict(found) + f"; say {found[0].distribution}:{name}")
-        if found[0].spec != SPEC:
-            raise Refused(f"{kind} plugin {name!r}: {other_contract(found[0])}")
-        return found[0]
+        if len(fitting) > 1:
+            raise PluginConflict(conflict(fitting) + f"; say {fitting[0].distribution}:{name}")
+        if fitting[0].spec != SPEC:
+            raise Refused(f"{kind} plugin {name!r}: {other_contract(fitting[0])}")
+        return fitting[0]
 
 
 def conflict(refs: Sequence[PluginRef]) -> str:
@@ -139,10 +156,13 @@ def other_contract(ref: PluginRef) -> str:
 
 
 def unmet(ref: PluginRef) -> str | None:
-    """What a stranger's distribution asks of qaudit's version and does not get; None where it is content."""
+    """The version of qaudit that a third party's distribution requires, where this one does not fit it; None where it does."""
     if ref.file is not None or ref.distribution in (UNPACKAGED, "qaudit", "unknown"):
         return None
-    from packaging.requirements import InvalidRequirement, Requirement  # for strangers alone: it costs a listing its time
+    from packaging.requirements import (  # only where a third party's plugin is installed: importing it makes a listing slower
+        InvalidRequirement,
+        Requirement,
+    )
 
     for text in importlib.metadata.requires(ref.distribution) or ():
         if not text.startswith("qaudit"):
@@ -199,13 +219,13 @@ def from_file(file: Path) -> list[PluginRef]:
 def _framework(file: Path) -> PluginRef:
     try:
         source = file.read_bytes()
-        given = tomllib.loads(source.decode())
+        table = tomllib.loads(source.decode())
     except OSError as error:
         raise Refused(f"--plugin {file}: {error.strerror}") from error
     except ValueError as error:
         raise Refused(f"--plugin {file}: not TOML ({' '.join(str(error).split())})") from error
-    name = given.get("id")
-    if not isinstance(name, str) or not isinstance(given.get("items"), list):
+    name = table.get("id")
+    if not isinstance(name, str) or not isinstance(table.get("items"), list):
         raise Refused(f"--plugin {file}: no framework; a text `id` and [[items]] are wanted")
     digest = hashlib.sha256(source).hexdigest()
     return PluginRef("framework", name, file.name, UNPACKAGED, "", digest, str(file.resolve()))

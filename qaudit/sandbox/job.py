@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -41,6 +41,20 @@ class Limits:
     seconds: float = 300.0
     memory: int = 4 * 2**30
     answer: int = 2 * 2**30
+
+
+_DEFAULT = Limits()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One unit before it runs: its task, the input of that task, the plugins that the child loads, and its limits."""
+
+    task: str
+    request: Json
+    arrays: Arrays = field(default_factory=dict)
+    plugins: Sequence[PluginRef] = ()
+    limits: Limits = _DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

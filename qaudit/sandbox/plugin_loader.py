@@ -1,4 +1,7 @@
-"""One plugin through its door, inside a child: import, register with its own manager, call the one hook, check the records."""
+"""Loads one plugin inside a child: imports it, registers it with a pluggy manager of its own, calls its hook, checks its records.
+
+In the host the plugin is represented by its proxy (qaudit/plugin_host/proxies.py); here its own code runs.
+"""
 
 from __future__ import annotations
 
@@ -24,24 +27,26 @@ from qaudit.errors import Refused, unknown
 from qaudit.sandbox.job import PluginRef
 from qaudit.sandbox.plugin_source import data_file
 
-OFFERS = 100
+MAX_OFFERS = 100
+"""Records that one plugin may offer. A generator without an end would otherwise fill the memory."""
 HOOKS = {
     "quantizer": ("qaudit_offer_quantizers", Quantizer),
     "explainer": ("qaudit_offer_explainers", Explainer),
     "format": ("qaudit_offer_formats", Format),
     "framework": ("qaudit_offer_frameworks", Framework),
 }
-NOBODY = Subject("", (), (), ())
+EMPTY_SUBJECT = Subject("", (), (), ())
 
 
 class BrokenPlugin(Exception):
-    """A plugin that does not keep the contract; the message says what was expected and what was found."""
+    """Raised for a plugin that breaks the plugin contract; the message names what was expected and what the plugin did."""
 
 
-def offered(ref: PluginRef, subject: Subject = NOBODY, phase: Callable[[str], None] = lambda name: None) -> list[Any]:
-    """The records of kind `ref.kind` that the plugin yields under its own name; empty where it offers nothing here.
+def offered(ref: PluginRef, subject: Subject = EMPTY_SUBJECT, phase: Callable[[str], None] = lambda name: None) -> list[Any]:
+    """The records of kind `ref.kind` that the plugin yields under its own name; empty where it offers nothing for this subject.
 
-    Raises BrokenPlugin for an unknown hook, a record of another type or name, or more than 100 offers.
+    `phase` is called with the name of each step before the step begins. Raises BrokenPlugin for an unknown hook, a record of
+    another type or name, or more than 100 offers.
     """
     phase("import")
     if ref.value.strip().endswith(".toml"):
@@ -57,17 +62,17 @@ def offered(ref: PluginRef, subject: Subject = NOBODY, phase: Callable[[str], No
         manager.register(plugin, name=ref.name)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise BrokenPlugin(_explained(str(error), plugin)) from error
+        raise BrokenPlugin(_validation_message(str(error), plugin)) from error
     hook, record_type = HOOKS[ref.kind]
     caller = getattr(manager.hook, hook)
     if not caller.get_hookimpls():
         raise BrokenPlugin(f"{ref.name}: no @hookimpl function {hook}")
     phase("offer")
     arguments = {"subject": subject} if "subject" in inspect.signature(getattr(hookspecs, hook)).parameters else {}
-    found: list[Any] = []
+    records: list[Any] = []
     for offers in caller(**arguments):
-        found.extend(_checked(ref, offers, record_type))
-    return found
+        records.extend(_checked(ref, offers, record_type))
+    return records
 
 
 def _imported(ref: PluginRef) -> Any:
@@ -88,31 +93,31 @@ def _from_file(file: str, name: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise BrokenPlugin(f"{file}: not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look up the module in which they are defined
     spec.loader.exec_module(module)
     return module
 
 
 def _from_data(ref: PluginRef) -> Framework:
-    """A framework that is a toml file and nothing else: its keys are the fields of the record. No code of the plugin runs."""
+    """The record of a framework that consists of one toml file, whose keys are the fields of the record. No plugin code runs."""
     if ref.kind != "framework":
         raise BrokenPlugin(f"{ref.name}: {ref.value} is data; only a framework may be")
     file = Path(ref.file) if ref.file is not None else data_file(ref.value)
     if file is None:
         raise BrokenPlugin(f"{ref.name}: {ref.value} is not there")
     try:
-        given = tomllib.loads(file.read_text("utf-8"))
+        values = tomllib.loads(file.read_text("utf-8"))
     except ValueError as error:
         raise BrokenPlugin(f"{ref.name}: {file.name} is not TOML ({error})") from error
-    wanted = {field.name for field in fields(Framework)}
-    if wrong := sorted(wanted ^ set(given)):
-        problem = "missing" if wrong[0] in wanted else "unknown"
-        raise BrokenPlugin(f"{ref.name}: {file.name}: {problem} key {wrong[0]!r}; a framework has {', '.join(sorted(wanted))}")
-    return Framework(**given)
+    required = {field.name for field in fields(Framework)}
+    if wrong := sorted(required ^ set(values)):
+        problem = "missing" if wrong[0] in required else "unknown"
+        raise BrokenPlugin(f"{ref.name}: {file.name}: {problem} key {wrong[0]!r}; a framework has {', '.join(sorted(required))}")
+    return Framework(**values)
 
 
-def _explained(error: str, plugin: Any) -> str:
-    """pluggy's refusal as one line, with the nearest hook name where a name is wrong."""
+def _validation_message(error: str, plugin: Any) -> str:
+    """pluggy's message as one line; for an unknown hook with the nearest known name."""
     known = [hook for hook, _ in HOOKS.values()]
     for name in sorted(getattr(plugin, "__dict__", {})):
         if name.startswith("qaudit_offer") and name not in known:
@@ -125,9 +130,9 @@ def _checked(ref: PluginRef, offers: Any, record_type: type) -> list[Any]:
         return []
     if not isinstance(offers, Iterable) or isinstance(offers, str | bytes | Mapping):
         raise BrokenPlugin(f"{ref.name}: the hook gave {type(offers).__name__}, expected {record_type.__name__} records")
-    taken = list(itertools.islice(offers, OFFERS + 1))
-    if len(taken) > OFFERS:
-        raise BrokenPlugin(f"{ref.name}: more than {OFFERS} offers")
+    taken = list(itertools.islice(offers, MAX_OFFERS + 1))
+    if len(taken) > MAX_OFFERS:
+        raise BrokenPlugin(f"{ref.name}: more than {MAX_OFFERS} offers")
     for record in taken:
         if not isinstance(record, record_type):
             raise BrokenPlugin(f"{ref.name}: offered a {type(record).__name__}, expected a {record_type.__name__}")
@@ -146,13 +151,13 @@ def _name(record: Any) -> Any:
 
 def subject_of(request: Json) -> Subject:
     """The Subject that a request describes; an empty one where it describes none. Raises Refused for unknown keys."""
-    given = request.get("subject")
-    if not isinstance(given, Mapping):
-        return NOBODY
+    packed = request.get("subject")
+    if not isinstance(packed, Mapping):
+        return EMPTY_SUBJECT
     known = Subject.__dataclass_fields__
-    if unknown := sorted(set(given) - set(known)):
+    if unknown := sorted(set(packed) - set(known)):
         raise Refused(f"request.subject: unknown keys {unknown}, known: {sorted(known)}")
-    values = dict(given)
+    values = dict(packed)
     for key in ("features", "classes"):
         values[key] = tuple(values.get(key, ()))
     values["parameters"] = tuple((str(n), str(r), tuple(int(k) for k in shape)) for n, r, shape in values.get("parameters", ()))

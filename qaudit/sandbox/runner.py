@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from qaudit.core.records import Decline
 from qaudit.errors import Refused
 from qaudit.sandbox import child, repro
 from qaudit.sandbox.ipc import BrokenAnswer, plain_reason, read_answer, read_phase
-from qaudit.sandbox.job import Arrays, Failure, FailureKind, Limits, Outcome, PluginRef
+from qaudit.sandbox.job import Arrays, Call, Failure, FailureKind, Limits, Outcome, PluginRef
 from qaudit.sandbox.limits import PROCESSES, scrubbed_environment
 from qaudit.sandbox.unit_inputs import UnitInputs
 
@@ -47,17 +47,6 @@ _MODEL_PHASES = ("load", "encode", "predict")
 _KINDS = ("raised", "declined", "refused", "out of memory", "broken contract")
 _GRACE = 20.0
 _DEFAULT = Limits()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Call:
-    """The arguments of one call of `run`, for `run_many`."""
-
-    task: str
-    request: Json
-    arrays: Arrays = field(default_factory=dict)
-    plugins: Sequence[PluginRef] = ()
-    limits: Limits = _DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,16 +194,17 @@ def keep_unit(call: Call, outcome: Outcome, reason: str) -> None:
         repro.keep_unit(Path(folder), parent, call.task, call.plugins, reason)
 
 
-def run_many(calls: Sequence[Call], jobs: int = 2) -> list[Outcome]:
+def run_call(call: Call) -> Outcome:
+    """As `run`, for the arguments as one value."""
+    return run(call.task, call.request, call.arrays, plugins=call.plugins, limits=call.limits)
+
+
+def run_many(calls: Sequence[Call], jobs: int = 2, run_one: Callable[[Call], Outcome] = run_call) -> list[Outcome]:
     """Run several units, at most `jobs` at a time. The outcomes are in the order of `calls`, whichever unit ends first."""
-
-    def run_call(call: Call) -> Outcome:
-        return run(call.task, call.request, call.arrays, plugins=call.plugins, limits=call.limits)
-
     if jobs <= 1 or len(calls) < 2:
-        return [run_call(call) for call in calls]
+        return [run_one(call) for call in calls]
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        return list(pool.map(run_call, calls))
+        return list(pool.map(run_one, calls))
 
 
 def _run_in_process(task: str, request: Json, arrays: Arrays, plugins: Sequence[PluginRef]) -> Outcome:

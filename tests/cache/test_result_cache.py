@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hosting import hooks_for
 from mutants import mutants
 from storage_steps import act_before_writes
 
-from qaudit.cache import cached_runner
-from qaudit.cache.cached_runner import CachedRunner
 from qaudit.cache.result_cache import Journal, ResultCache
+from qaudit.cache.unit_cache import UnitCache, open_cache
 from qaudit.errors import Refused
-from qaudit.sandbox.job import Failure, Outcome, PluginRef
-from qaudit.sandbox.runner import Call
+from qaudit.plugin_host.hooks import Hooks
+from qaudit.sandbox import runner
+from qaudit.sandbox.job import Call, Failure, Outcome, PluginRef
 
 KEY, OTHER = "a" * 64, "b" * 64
 ANSWER = {"zebra": [1, 0.1, None, "ü\ud800"], "apple": {"b": True, "a": 2**60}}
@@ -237,6 +238,11 @@ def test_600_mutants_of_a_journal_are_read(tmp_path: Path) -> None:
         assert found is None or 0 <= found[1] <= 12
 
 
+def cached(cache: UnitCache, jobs: int = 2) -> Hooks:
+    """Hooks that ask this cache first, as those of an audit do."""
+    return hooks_for((), cache=cache, jobs=jobs)
+
+
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every unit that was really run; a unit answers with its own number."""
@@ -247,7 +253,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         failure = Failure("raised", "start", "broken", "plugin") if task == "fails" else None
         return Outcome({"number": len(done)}, {}, failure)
 
-    monkeypatch.setattr(cached_runner.runner, "run", run)
+    monkeypatch.setattr(runner, "run", run)
     return done
 
 
@@ -263,7 +269,7 @@ def test_a_unit_is_run_once_for_all_that_its_answer_depends_on(ran: list[str], t
     base = {"request": {"model": str(model), "seed": 1}, "arrays": {"x": np.arange(3.0)}, "plugins": (REF,)}
 
     def asked(task: str = "encode", facts: str = "1", around: str = "p", **changed: Any) -> int:
-        units = CachedRunner(ResultCache(tmp_path / "store"), {"facts": facts}, around=lambda ref: around)
+        units = cached(UnitCache(ResultCache(tmp_path / "store"), {"facts": facts}, around=lambda ref: around))
         call = {**base, **changed}
         number: int = units.run(task, call["request"], call["arrays"], plugins=call["plugins"]).answer["number"]
         return number
@@ -289,29 +295,30 @@ def test_a_unit_is_run_once_for_all_that_its_answer_depends_on(ran: list[str], t
 
 
 def test_failures_and_the_question_of_trust_are_always_asked(ran: list[str], tmp_path: Path) -> None:
-    units = CachedRunner(ResultCache(tmp_path), {})
+    cache = UnitCache(ResultCache(tmp_path), {})
+    units = cached(cache)
     for task in ("fails", "fails", "recognise", "recognise", "encode", "encode"):
         units.run(task, {})
     assert ran == ["fails", "fails", "recognise", "recognise", "encode"]
-    assert (units.ran, units.kept) == (5, 1)
+    assert (cache.ran, cache.kept) == (5, 1)
 
 
 def test_fresh_looks_nothing_up_and_none_keeps_nothing(ran: list[str], tmp_path: Path) -> None:
     for fresh, wanted in ((False, 1), (False, 1), (True, 2), (False, 2)):
-        CachedRunner(ResultCache(tmp_path), {}, fresh=fresh).run("encode", {})
+        cached(UnitCache(ResultCache(tmp_path), {}, fresh=fresh)).run("encode", {})
         assert len(ran) == wanted
-    assert CachedRunner(ResultCache(tmp_path), {}).run("encode", {}).answer == {"number": 2}, (
+    assert cached(UnitCache(ResultCache(tmp_path), {})).run("encode", {}).answer == {"number": 2}, (
         "the fresh answer took the old one's place"
     )
     before = os.listdir(tmp_path / "results")
-    CachedRunner(None, {}).run("predict", {})
+    cached(UnitCache(None, {})).run("predict", {})
     assert os.listdir(tmp_path / "results") == before
 
 
 def test_answers_come_in_the_order_of_the_calls(ran: list[str], tmp_path: Path) -> None:
     calls = [Call("encode", {"seed": number}) for number in range(20)]
-    first = CachedRunner(ResultCache(tmp_path), {}, jobs=4).run_many(calls)
-    again = CachedRunner(ResultCache(tmp_path), {}, jobs=4).run_many(calls[::-1])
+    first = cached(UnitCache(ResultCache(tmp_path), {}), jobs=4).run_many(calls)
+    again = cached(UnitCache(ResultCache(tmp_path), {}), jobs=4).run_many(calls[::-1])
     assert [each.answer for each in again] == [each.answer for each in first][::-1]
     assert len(ran) == 20
 
@@ -335,14 +342,15 @@ def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_full_disk_under_the_store_is_told_once_and_stops_nothing(ran: list[str], failing: list[int], tmp_path: Path) -> None:
     for first in range(60):
         failing[0] = 1000
-        units = CachedRunner(ResultCache(tmp_path / str(first)), {}, journal=Journal(tmp_path / str(first) / "j"))
+        cache = UnitCache(ResultCache(tmp_path / str(first)), {}, journal=Journal(tmp_path / str(first) / "j"))
+        units = cached(cache)
         failing[0] = first
         answers = [units.run("encode", {"seed": seed}).answer["number"] for seed in range(3)]
         assert answers == [len(ran) - 2, len(ran) - 1, len(ran)]
-        if not units.notes:
+        if not cache.notes:
             break
-        assert len(units.notes) == 1
-        assert "No space left on device" in units.notes[0]
+        assert len(cache.notes) == 1
+        assert "No space left on device" in cache.notes[0]
     assert first == 18, "six steps a unit: its temporary file, two writes, its final name, two of the journal"
 
 
@@ -352,7 +360,7 @@ def test_a_unit_is_called_finished_only_after_its_result_is_kept(
     steps: list[tuple[str, Path]] = []
     results, journal = ResultCache(tmp_path), Journal(tmp_path / "j")
     act_before_writes(monkeypatch, lambda step, path: steps.append((step, path)), tmp_path)
-    CachedRunner(results, {}, journal=journal).run("encode", {})
+    cached(UnitCache(results, {}, journal=journal)).run("encode", {})
     (entry,) = results.folder.iterdir()
     named = [each for each in steps if each[0] != "unlink"]
     assert named[-3:] == [("replace", entry), ("open", journal.path), ("write", journal.path)]
@@ -362,7 +370,7 @@ def test_what_is_not_kept_is_not_called_finished(ran: list[str], tmp_path: Path,
     journal = Journal(tmp_path / "j")
     journal.note(began="today")
     monkeypatch.setattr(ResultCache, "put", lambda results, key, outcome: False)
-    CachedRunner(ResultCache(tmp_path), {}, journal=journal).run("encode", {})
+    cached(UnitCache(ResultCache(tmp_path), {}, journal=journal)).run("encode", {})
     assert journal.broken_off() == ("today", 0)
 
 
@@ -382,9 +390,9 @@ def test_without_a_home_nothing_is_kept_and_it_is_told(ran: list[str], monkeypat
     monkeypatch.delenv("QAUDIT_HOME", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "home", none)
-    units = cached_runner.open_runner({}, {}, "use", 2, lambda ref: "", lambda line: None)
-    assert units.run("encode", {}).answer == {"number": 1}
-    assert units.notes == ["store: results are not kept: no home folder; set QAUDIT_HOME"]
+    cache = open_cache({}, {}, "use", lambda ref: "", lambda line: None)
+    assert cached(cache).run("encode", {}).answer == {"number": 1}
+    assert cache.notes == ["store: results are not kept: no home folder; set QAUDIT_HOME"]
 
 
 def test_a_full_device_is_a_full_device() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hosting import hooks_for
 from qaudit_explainers import drop_column, local_surrogate, permutation, surrogate_tree
 
 from qaudit.core.decision import Decision
@@ -22,7 +23,6 @@ from qaudit.errors import Refused
 from qaudit.pipeline.stages.explain import explain
 from qaudit.pipeline.stages.explain_inputs import Sizes
 from qaudit.pipeline.types import Candidate, LoadedSubject
-from qaudit.sandbox import runner
 from qaudit.sandbox.job import Failure, Job, Outcome, PluginRef
 from qaudit.sandbox.tasks import explain as task
 
@@ -116,7 +116,7 @@ def candidate(name, output="binary", weight=None, bits=16):
 
 
 def here(output="binary", extra=None):
-    """A run_many that works in this process."""
+    """A function that runs a unit in this process."""
 
     def one(call):
         offers = {"format": [toy(output)], "explainer": []}
@@ -135,7 +135,7 @@ def here(output="binary", extra=None):
         except Exception as error:
             return Outcome({}, {}, Failure("raised", phases[-1] if phases else "", f"{type(error).__name__}: {error}", "plugin"))
 
-    return lambda calls: [one(call) for call in calls]
+    return one
 
 
 ALL = tuple(ref("explainer", name) for name in ("local_surrogate", "permutation", "surrogate_tree"))
@@ -150,9 +150,8 @@ def found(result, measure, **about):
 
 
 def run(audited, judged, *, output="binary", plugins=ALL, extra=None, selections=None, refits=None):
-    return explain(
-        audited, judged, (), plugins, selections or {}, run_many=here(output, extra), refits=refits, seed=3, sizes=SIZES
-    )
+    hooks = hooks_for(plugins, here(output, extra), jobs=1)
+    return explain(audited, judged, (), hooks, selections or {}, refits=refits, seed=3, sizes=SIZES)
 
 
 @pytest.mark.parametrize("output", ["binary", "multiclass", "regression"])
@@ -364,6 +363,6 @@ def test_the_same_numbers_come_from_real_children(tmp_path):
     plugins = tuple(dataclasses.replace(each, value=f"qaudit_explainers.{each.name}") for each in ALL)
     judged = candidate("some", weight=WEIGHT, bits=4)
     inside = run(audited, judged)
-    outside = explain(audited, judged, (), plugins, {}, run_many=runner.run_many, seed=3, sizes=SIZES)
+    outside = explain(audited, judged, (), hooks_for(plugins), {}, seed=3, sizes=SIZES)
     assert not outside.skipped
     assert canonical_json(outside.evidence) == canonical_json(inside.evidence)

@@ -6,13 +6,15 @@ import importlib
 from typing import Any
 
 import pytest
+from hosting import hooks_for
 
 from qaudit import Framework
 from qaudit.core.evidence import TOPICS, Evidence, measured
 from qaudit.errors import Refused
 from qaudit.pipeline.stages.frameworks import author_text, frameworks, state_of
+from qaudit.plugin_host.discovery import PluginHost
 from qaudit.sandbox.ipc import BrokenAnswer
-from qaudit.sandbox.job import Failure, Job, Outcome, PluginRef
+from qaudit.sandbox.job import Call, Failure, Job, Outcome, PluginRef
 from qaudit.sandbox.tasks.frameworks import work
 
 NAMES = ("eu_ai_act_annex_iv", "sr_26_2")
@@ -24,9 +26,9 @@ def records(name: str) -> list[Framework]:
     return list(importlib.import_module(f"qaudit_frameworks.{name}").qaudit_offer_frameworks())
 
 
-def ran(task: str, request: dict[str, Any], arrays: dict[str, Any], plugins: list[PluginRef]) -> Outcome:
-    assert task == "frameworks"
-    answer, _ = work(Job(request, arrays, {"framework": [r for ref in plugins for r in records(ref.name)]}))
+def ran(call: Call) -> Outcome:
+    assert call.task == "frameworks"
+    answer, _ = work(Job(call.request, call.arrays, {"framework": [r for ref in call.plugins for r in records(ref.name)]}))
     return Outcome(answer, {})
 
 
@@ -54,7 +56,9 @@ def test_the_built_in_lists_have_every_item_and_a_date() -> None:
 
 
 def test_states_follow_the_evidence() -> None:
-    lists, skipped = frameworks(REFS, None, [row("metrics.performance"), row("environment", "environment_packages")], {}, ran)
+    lists, skipped = frameworks(
+        hooks_for(REFS, ran), [row("metrics.performance"), row("environment", "environment_packages")], {}
+    )
     assert skipped == []
     assert [f["id"] for f in lists] == list(NAMES)
     items = {item["id"]: item for item in lists[0]["items"]}
@@ -67,7 +71,7 @@ def test_states_follow_the_evidence() -> None:
 
 
 def test_without_evidence_nothing_is_here() -> None:
-    lists, _ = frameworks(REFS, None, [row("metrics.performance", value=None)], {}, ran)
+    lists, _ = frameworks(hooks_for(REFS, ran), [row("metrics.performance", value=None)], {})
     assert [f["counts"] for f in lists] == [{"here": 0, "partial": 0, "not_here": 26}, {"here": 0, "partial": 0, "not_here": 20}]
 
 
@@ -94,19 +98,19 @@ def test_the_authors_words_by_item_then_by_field() -> None:
 
 
 def test_selection_by_id_and_a_typing_mistake() -> None:
-    lists, _ = frameworks(REFS, ["sr_26_2"], [], {}, ran)
+    lists, _ = frameworks(hooks_for(REFS, ran, names={"framework": ["sr_26_2"]}), [], {})
     assert [f["id"] for f in lists] == ["sr_26_2"]
-    with pytest.raises(Refused, match="unknown framework 'sr_26_3'; did you mean 'sr_26_2'"):
-        frameworks(REFS, ["sr_26_3"], [], {}, ran)
+    with pytest.raises(Refused, match="unknown framework plugin 'sr_26_3'; did you mean 'sr_26_2'"):
+        PluginHost(REFS).select("framework", ["sr_26_3"])
 
 
 def test_a_plugin_that_fails_or_lies_is_a_row() -> None:
-    def fails(*_: object, plugins: list[PluginRef]) -> Outcome:
-        if plugins[0].name == "sr_26_2":
+    def fails(call: Call) -> Outcome:
+        if call.plugins[0].name == "sr_26_2":
             return Outcome({}, {}, Failure("raised", "import", "KeyError: 'x'", "plugin"))
         return Outcome({"frameworks": [{"id": "other", "items": []}]}, {})
 
-    lists, skipped = frameworks(REFS, None, [], {}, fails)
+    lists, skipped = frameworks(hooks_for(REFS, fails), [], {})
     assert lists == []
     assert [(s.by, s.kind) for s in skipped] == [("eu_ai_act_annex_iv", "failed"), ("sr_26_2", "failed")]
     assert "offered other" in skipped[0].reason

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from hosting import hooks_for
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
@@ -80,7 +81,7 @@ def loaded(folder: Path, training: bool, final: Any = None) -> tuple[LoadedSubje
     request = LoadRequest(
         folder / "m.skops", folder / "holdout.csv", "answer", folder / "train.csv" if training else None, positive="yes"
     )
-    return load(request, PluginHost.discover().select("format")), train, holdout
+    return load(request, hooks_for(PluginHost.discover().select("format"))), train, holdout
 
 
 def test_refits_equal_training_by_hand(tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_refits_equal_training_by_hand(tmp_path: Path) -> None:
         for repeat in plain[name]:
             np.testing.assert_allclose(repeat, by_hand, rtol=1e-12)
     settings = {"symmetric": {"bits": [3, 16], "axis": ["tensor"]}}
-    coarse, fine = quantize(subject, quantizers, settings, bits=None, seed=0).all
+    coarse, fine = quantize(subject, hooks_for(quantizers), settings, bits=None, seed=0).all
     for each, near, far in ((coarse, 1.0, 1e-4), (fine, 1e-3, 0.0)):
         quantized = variants(each, rows)
         error = max(np.abs(quantized[name][0] - plain[name][0]).max() for name in plain)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hosting import hooks_for
 
 from qaudit.core.program import Program
 from qaudit.core.records import Decline
@@ -19,9 +20,9 @@ from qaudit.pipeline.stages.load import LoadRequest, load
 from qaudit.pipeline.stages.refit_variants import _predicted
 from qaudit.pipeline.stages.refits import Refit, refits
 from qaudit.sandbox import runner
-from qaudit.sandbox.job import Outcome, PluginRef
+from qaudit.sandbox.job import Call, Outcome, PluginRef
 from qaudit.sandbox.pack_program import pack_tensors
-from qaudit.sandbox.runner import Call, Debugging
+from qaudit.sandbox.runner import Debugging
 
 SOURCE = """
 import numpy as np
@@ -79,7 +80,7 @@ def rerun(kept: Path, name: str) -> list[str]:
 
 def test_a_good_format_leaves_nothing(request_of: LoadRequest, tmp_path: Path) -> None:
     with runner.debugging(Debugging(keep=tmp_path / "kept")):
-        subject = load(request_of, planted(tmp_path))
+        subject = load(request_of, hooks_for(planted(tmp_path)))
         assert refits(subject, np.arange(20), [1, 2]).skipped == ()
     assert subject.program is not None
     assert not (tmp_path / "kept").exists()
@@ -118,7 +119,7 @@ def test_a_model_that_cannot_be_audited_is_refused(
     changed: dict[str, str], unit: str, wrong: str, request_of: LoadRequest, tmp_path: Path
 ) -> None:
     with runner.debugging(Debugging(keep=tmp_path / "kept")), pytest.raises(Refused) as refusal:
-        load(request_of, planted(tmp_path, **changed))
+        load(request_of, hooks_for(planted(tmp_path, **changed)))
     assert str(refusal.value).startswith("m.lin: ")
     assert str(refusal.value).endswith(wrong)
     assert rerun(tmp_path / "kept", unit) == [f"failed: {wrong}", f"in the audit: {wrong}"]
@@ -135,7 +136,7 @@ def test_an_encoder_that_gives_no_table_leaves_a_black_box(
     encoded: str, wrong: str, request_of: LoadRequest, tmp_path: Path
 ) -> None:
     with runner.debugging(Debugging(keep=tmp_path / "kept")):
-        subject = load(request_of, planted(tmp_path, ENCODED=encoded))
+        subject = load(request_of, hooks_for(planted(tmp_path, ENCODED=encoded)))
     assert (subject.program, subject.why_not) == (None, wrong)
     assert rerun(tmp_path / "kept", "encode-lin-1") == [f"failed: {wrong}", f"in the audit: {wrong}"]
 
@@ -143,7 +144,7 @@ def test_an_encoder_that_gives_no_table_leaves_a_black_box(
 def test_a_refit_of_another_size_is_a_row(request_of: LoadRequest, tmp_path: Path) -> None:
     again = "__import__('dataclasses').replace(model(None), predict=lambda frame: np.ones(4))"
     with runner.debugging(Debugging(keep=tmp_path / "kept")):
-        subject = load(request_of, planted(tmp_path, AGAIN=again))
+        subject = load(request_of, hooks_for(planted(tmp_path, AGAIN=again)))
         made = refits(subject, np.arange(20), [1, 2])
     wrong = "broken contract: predictions of shape (4,) for 20 asked rows"
     assert [(row.by, row.reason) for row in made.skipped] == [(f"refit without {name}", wrong) for name in "ab"]

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from load_kit import FORMATS, NUMBERS, here, run_here
+from hosting import hooks_for
+from load_kit import FORMATS, NUMBERS, load_here, run_here
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -30,7 +31,7 @@ from qaudit.pipeline.stages.refits import refits
 
 def test_a_credit_pipeline_in_real_children(credit, hmda):
     request = credit(LogisticRegression(max_iter=500))
-    subject = load(request, FORMATS)
+    subject = load(request, hooks_for(FORMATS))
     assert (subject.format.name, subject.tier, subject.family) == ("sklearn_skops", "checked", "LogisticRegression")
     assert subject.decision == Decision("binary", 1, 0.15)
     assert subject.model != request.model
@@ -57,14 +58,14 @@ def test_a_credit_pipeline_in_real_children(credit, hmda):
 
 def test_loading_twice_gives_the_same(credit):
     request = credit(RandomForestClassifier(5, random_state=0))
-    first, second = load(request, FORMATS, here), load(request, list(reversed(FORMATS)), here)
+    first, second = load_here(request), load_here(request, list(reversed(FORMATS)))
     assert canonical_json(first.report) == canonical_json(second.report)
     np.testing.assert_array_equal(first.tables["calibration"].columns["pirat"], second.tables["calibration"].columns["pirat"])
     assert "bit for bit" in first.report["subject"]["lowering"]["statement"]
 
 
 def test_positive_may_be_the_first_class(credit):
-    subject = load(credit(LogisticRegression(max_iter=500), positive="no", cutoff=0.8), FORMATS, here)
+    subject = load_here(credit(LogisticRegression(max_iter=500), positive="no", cutoff=0.8))
     assert subject.decision == Decision("binary", 0, 0.8)
     decided = subject.decision(subject.native["holdout"])
     np.testing.assert_array_equal(decided == 0, subject.native["holdout"][:, 0] >= 0.8)
@@ -72,14 +73,14 @@ def test_positive_may_be_the_first_class(credit):
 
 def test_the_positive_class_is_named_or_says_itself_which_is_larger(credit, tmp_path, hmda):
     with pytest.raises(Refused, match="positive: name the positive class of 'deny', one of: no, yes"):
-        load(credit(LogisticRegression(max_iter=500), positive=None), FORMATS, here)
+        load_here(credit(LogisticRegression(max_iter=500), positive=None))
     with pytest.raises(Refused, match="positive = 'maybe': the classes of the model are no, yes"):
-        load(credit(LogisticRegression(max_iter=500), positive="maybe"), FORMATS, here)
+        load_here(credit(LogisticRegression(max_iter=500), positive="maybe"))
     rows = hmda[NUMBERS].iloc[:100]
     for labels, positive in ((np.arange(100) % 2, "1"), (np.arange(100) % 2 == 0, "True"), (np.arange(100) % 2 * 2 - 1, "1")):
         skops.io.dump(LogisticRegression(max_iter=500).fit(rows, labels), tmp_path / "m.skops")
         rows.assign(y=labels).to_parquet(tmp_path / "h.parquet")
-        subject = load(LoadRequest(tmp_path / "m.skops", tmp_path / "h.parquet", "y"), FORMATS, here)
+        subject = load_here(LoadRequest(tmp_path / "m.skops", tmp_path / "h.parquet", "y"))
         assert subject.report["subject"]["positive"] == positive
         assert subject.report["subject"]["positive_source"] == "assumed: the larger label"
         assert (subject.report["subject"]["cutoff"], subject.report["subject"]["cutoff_source"]) == (None, "the model's own")
@@ -87,7 +88,7 @@ def test_the_positive_class_is_named_or_says_itself_which_is_larger(credit, tmp_
 
 
 def test_margins_are_decided_by_their_sign(credit):
-    subject = load(credit(LinearSVC(), cutoff=None), FORMATS, here)
+    subject = load_here(credit(LinearSVC(), cutoff=None))
     margins = subject.native["holdout"]
     assert margins.shape == (200, 1)
     assert subject.decision.cutoff is None
@@ -96,7 +97,7 @@ def test_margins_are_decided_by_their_sign(credit):
 
 
 def test_a_family_without_lowering_is_a_black_box(credit):
-    subject = load(credit(SVC(), cutoff=None), FORMATS, here)
+    subject = load_here(credit(SVC(), cutoff=None))
     assert subject.program is None
     assert subject.why_not.startswith("SVC has no lowering")
     assert not subject.encoded
@@ -111,7 +112,7 @@ def test_letters(tmp_path, request):
         skops.io.dump(
             make_pipeline(StandardScaler(), final).fit(train.drop(columns="letter"), train["letter"]), tmp_path / "m.skops"
         )
-        subject = load(LoadRequest(tmp_path / "m.skops", tmp_path / "h.csv", "letter", calibration_share=0.2), FORMATS, here)
+        subject = load_here(LoadRequest(tmp_path / "m.skops", tmp_path / "h.csv", "letter", calibration_share=0.2))
         assert (len(subject.classes), subject.decision.output) == (26, "multiclass")
         assert subject.report["subject"]["lowering"]["proved"]
         assert (subject.tables["holdout"].rows, subject.tables["calibration"].rows) == (240, 60)
@@ -129,7 +130,7 @@ def test_wages(tmp_path, request):
         skops.io.dump(
             make_pipeline(steps, final).fit(train[[*texts, "education", "experience"]], train["wage"]), tmp_path / "m.skops"
         )
-        subject = load(LoadRequest(tmp_path / "m.skops", tmp_path / "h.parquet", "wage", groups=("ethnicity",)), FORMATS, here)
+        subject = load_here(LoadRequest(tmp_path / "m.skops", tmp_path / "h.parquet", "wage", groups=("ethnicity",)))
         assert subject.decision == Decision("regression")
         assert subject.report["subject"]["lowering"]["proved"]
         np.testing.assert_array_equal(subject.target["holdout"], holdout["wage"])
@@ -143,9 +144,9 @@ def test_a_model_without_names_takes_the_files_columns_in_order(tmp_path, hmda):
     skops.io.dump(DecisionTreeClassifier(max_depth=3).fit(values.to_numpy(), hmda["deny"].iloc[:200]), tmp_path / "m.skops")
     values.assign(deny=hmda["deny"], afam=hmda["afam"]).to_csv(tmp_path / "h.csv", index=False)
     request = LoadRequest(tmp_path / "m.skops", tmp_path / "h.csv", "deny", positive="yes", groups=("afam",))
-    assert [feature.name for feature in load(request, FORMATS, here).features] == NUMBERS
+    assert [feature.name for feature in load_here(request).features] == NUMBERS
     with pytest.raises(Refused, match="takes 6 columns; the file has 7 beside target and groups"):
-        load(dataclasses.replace(request, groups=()), FORMATS, here)
+        load_here(dataclasses.replace(request, groups=()))
 
 
 def _dense(weight):
@@ -174,7 +175,7 @@ def test_rows_at_the_cutoff_are_listed_as_ambiguous():
 
 
 def test_refits_leave_each_column_out(credit):
-    subject = load(credit(RandomForestClassifier(4, random_state=0)), FORMATS, here)
+    subject = load_here(credit(RandomForestClassifier(4, random_state=0)))
     made = refits(subject, np.arange(20), [1, 2, 3], run_here)
     assert list(made.columns) == [feature.name for feature in subject.features]
     assert not made.ignores_seed
@@ -187,7 +188,7 @@ def test_refits_leave_each_column_out(credit):
 
 
 def test_a_learner_that_ignores_the_seed_is_fitted_once(credit):
-    subject = load(credit(LogisticRegression(max_iter=500)), FORMATS, here)
+    subject = load_here(credit(LogisticRegression(max_iter=500)))
     made = refits(subject, np.arange(5), [1, 2, 3], run_here)
     assert made.ignores_seed
     assert len(made.columns["pirat"]) == 3
@@ -195,5 +196,5 @@ def test_a_learner_that_ignores_the_seed_is_fitted_once(credit):
 
 
 def test_without_training_rows_no_refits(credit):
-    subject = load(credit(LogisticRegression(max_iter=500), training=None), FORMATS, here)
+    subject = load_here(credit(LogisticRegression(max_iter=500), training=None))
     assert refits(subject, np.arange(5), [1], run_here).skipped[0].kind == "declined"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hosting import hooks_for
 from subjects import subject
 
 from qaudit.core.evidence import canonical_json
@@ -67,7 +68,7 @@ def forest() -> LoadedSubject:
 
 
 def made(of: LoadedSubject, refs: list[PluginRef], chosen: Any = None, bits: Any = None, seed: int = 3) -> Candidates:
-    return quantize(of, refs, chosen or {}, bits=bits, seed=seed)
+    return quantize(of, hooks_for(refs), chosen or {}, bits=bits, seed=seed)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,9 +29,9 @@ from qaudit.pipeline.stages.frameworks import frameworks
 from qaudit.pipeline.stages.load import LoadRequest, load
 from qaudit.pipeline.stages.quantize import quantize
 from qaudit.pipeline.stages.report import assemble, evidence_table
-from qaudit.plugin_host.discovery import PluginHost
+from qaudit.plugin_host.discovery import KINDS, PluginHost
+from qaudit.plugin_host.hooks import open_hooks
 from qaudit.report.schema import schema_text
-from qaudit.sandbox import runner
 
 DATA = Path(__file__).parents[1] / "data"
 POLICY = Path(__file__).parents[2] / "qaudit" / "inputs" / "policies" / "strict.toml"
@@ -103,18 +102,19 @@ def texts(value: Any) -> Iterator[str]:
 
 def audited(folder: Path, target: str, groups: tuple[str, ...], positive: str | None) -> Any:
     """The whole road to a report with one quantizer and small explanations."""
-    host, many = PluginHost.discover(), functools.partial(runner.run_many, jobs=2)
+    host = PluginHost.discover()
+    used = {kind: host.select(kind, ["symmetric"] if kind == "quantizer" else None) for kind in KINDS}
+    hooks = open_hooks(host, used)
     files = {"model": folder / "model.skops", "holdout": folder / "holdout.csv", "training": folder / "train.csv"}
-    subject = load(LoadRequest(**files, target=target, groups=groups, positive=positive), host.select("format"))
-    quantizers = host.select("quantizer", ["symmetric"])
-    candidates = quantize(subject, quantizers, {}, bits=(3, 8), seed=0, run=many)
+    subject = load(LoadRequest(**files, target=target, groups=groups, positive=positive), hooks)
+    candidates = quantize(subject, hooks, {}, bits=(3, 8), seed=0)
     judged = next(one for one in candidates.all if "bits=3" in one.id)
     measured = evaluate(subject, candidates, judged)
     small = Sizes(local=8, whole=60, background=40, floor=2)
-    explained = explain(subject, judged, [], host.select("explainer"), {}, run_many=many, sizes=small)
+    explained = explain(subject, judged, [], hooks, {}, sizes=small)
     policy, where = read_policy(POLICY), environment()
     table = evidence_table(subject, candidates, measured, explained, judged, where, policy)
-    lists, skipped = frameworks(host.select("framework"), None, table, {}, runner.run)
+    lists, skipped = frameworks(hooks, table, {})
     skipped += [*subject.skipped, *candidates.skipped, *measured.skipped, *explained.skipped]
     report = assemble(
         audit={"id": "t", "date": "2026-11-24", "seed": 0, "bits": [3, 8]},

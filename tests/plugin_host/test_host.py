@@ -62,6 +62,9 @@ def test_stranger_is_found_and_doubled_names_say_so(tmp_path: Path, monkeypatch:
     with pytest.raises(PluginConflict, match=r"'symmetric' is offered by acme-quant 1\.1 and qaudit 0\.1\.0"):
         host.select("quantizer", ["symmetric"])
     assert host.select("quantizer", ["qaudit:symmetric"])[0].distribution == "qaudit"
+    with pytest.raises(PluginConflict, match=r"'symmetric' is offered by .*; list one of them"):
+        host.select("quantizer", ["qaudit:symmetric", "acme-quant:symmetric"])
+    assert len(host.select("quantizer", ["qaudit:symmetric", "qaudit:symmetric"])) == 1
     assert "symmetric" not in [each.name for each in host.select("quantizer")]
     assert [row.by for row in host.doubled("quantizer")] == ["acme-quant:symmetric", "qaudit:symmetric"]
     assert not present(host.select("quantizer", ["gone"])[0])

@@ -12,13 +12,13 @@ from qaudit.cli.main import main
 from qaudit.errors import Refused
 from qaudit.hookspecs import GROUPS
 from qaudit.plugin_host.discovery import KINDS, from_file
-from qaudit.plugin_host.scaffold import WORD, made
+from qaudit.plugin_host.scaffold import WORD, write_plugin
 from qaudit.testing.checks.runner import check_plugin
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_unedited_it_passes_every_check(kind: str, tmp_path: Path) -> None:
-    module, project, test = made(kind, "acme_one", tmp_path)
+    module, project, test = write_plugin(kind, "acme_one", tmp_path)
     (ref,) = from_file(module)
     assert (ref.kind, ref.name) == (kind, "acme_one")
     found = check_plugin(ref)
@@ -50,7 +50,7 @@ def test_a_quantizer_has_fourteen_lines_and_the_next_command_is_printed(tmp_path
 def test_nothing_is_overwritten(there: str, tmp_path: Path) -> None:
     (tmp_path / there).write_text("mine")
     with pytest.raises(Refused, match="exists"):
-        made("quantizer", "mine", tmp_path)
+        write_plugin("quantizer", "mine", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [there]
     assert (tmp_path / there).read_text() == "mine"
 
@@ -58,5 +58,5 @@ def test_nothing_is_overwritten(there: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["Mine", "my-one", "1st", "class", "", "../up", "quantizers"])
 def test_a_bad_name_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="NAME"):
-        made("quantizer", name, tmp_path)
+        write_plugin("quantizer", name, tmp_path)
     assert list(tmp_path.iterdir()) == []

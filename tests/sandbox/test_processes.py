@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from qaudit.sandbox import limits, runner, server
-from qaudit.sandbox.job import Limits, PluginRef
+from qaudit.sandbox.job import Call, Limits, PluginRef
 from qaudit.sandbox.tasks import echo  # noqa: F401
 
 PR_SET_DUMPABLE = 4
@@ -148,7 +148,7 @@ def test_processes_of_a_unit_are_limited_whatever_else_the_user_runs(plugin: Cal
 
     def work() -> object:
         others = [subprocess.Popen(["/bin/sleep", "60"]) for _ in range(20)]
-        told = [outcome.failure for outcome in runner.run_many([runner.Call("echo", {}, {}, [ref])] * 2)]
+        told = [outcome.failure for outcome in runner.run_many([Call("echo", {}, {}, [ref])] * 2)]
         more = subprocess.run(["/bin/true"]).returncode
         for each in others:
             each.kill()

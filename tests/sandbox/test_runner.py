@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 
 from qaudit.sandbox import runner
 from qaudit.sandbox.ipc import BrokenAnswer
-from qaudit.sandbox.job import Limits, PluginRef
+from qaudit.sandbox.job import Call, Limits, PluginRef
 
 SCRIPT = """
 import numpy as np
@@ -62,7 +62,7 @@ def test_only_numbers_cross() -> None:
 
 
 def test_run_many_keeps_the_order() -> None:
-    outcomes = runner.run_many([runner.Call("echo", {"n": n}) for n in range(7)], jobs=3)
+    outcomes = runner.run_many([Call("echo", {"n": n}) for n in range(7)], jobs=3)
     assert [outcome.answer["request"]["n"] for outcome in outcomes] == list(range(7))
 
 

@@ -18,12 +18,15 @@ from qaudit.core.tensor import Floats
 from qaudit.pipeline.stages import drift, explain_kinds
 from qaudit.pipeline.stages.explain_cases import ReasonChanges, reason_changes, shown_cases
 from qaudit.pipeline.stages.explain_inputs import REFERENCE, ExplainInputs, Sizes, ground
-from qaudit.pipeline.stages.explain_units import SWEPT, Plan, RunMany, call, describe, planned, with_refits
+from qaudit.pipeline.stages.explain_units import SWEPT, Plan, call, planned, with_refits
 from qaudit.pipeline.stages.plugin_measures import declared_entries, declared_sections, recorded_evidence
 from qaudit.pipeline.types import Candidate, Explained, LoadedSubject, Progress
+from qaudit.plugin_host.hooks import Hooks
+from qaudit.plugin_host.units import Answer
+from qaudit.plugin_host.wrappers import blamed
 from qaudit.sandbox.answers import MALFORMED, ExplainerAnswer, alike, broken, explainer_answer
-from qaudit.sandbox.job import Failure, Outcome, PluginRef
-from qaudit.sandbox.runner import Call, keep_unit
+from qaudit.sandbox.job import Call, Failure, Outcome, PluginRef
+from qaudit.sandbox.runner import keep_unit
 
 Refits = Callable[[Candidate | None, NDArray[np.int64]], Mapping[str, Sequence[Floats]]]
 """Column -> one prediction (n, k) a repeat of the model trained without it, on those holdout rows, quantized as the candidate is
@@ -43,13 +46,12 @@ class _Results:
 
     def fail(self, plugin: PluginRef, failure: Failure, what: str = "") -> None:
         """A plugin that declined or failed: a row, never an exception. A crash inside the model is the model's row."""
-        declined = failure.kind == "declined"
-        reason = f"{failure.reason} ({what})" if what else failure.reason
-        by = plugin.name
-        if failure.kind == "crashed" and failure.blame == "model":
-            by, reason = "the model", f"{failure.reason}, asked by {plugin.name}" + (f" ({what})" if what else "")
-        self.skipped.append(Skipped("explain", by, reason, "declined" if declined else "failed"))
-        self.plugins[plugin.name] |= {"status": "declined" if declined else "failed", "reason": reason}
+        self.skip(plugin, blamed("explain", plugin, failure, what))
+
+    def skip(self, plugin: PluginRef, row: Skipped) -> None:
+        """The row, and the plugin's state in the list of plugins."""
+        self.skipped.append(row)
+        self.plugins[plugin.name] |= {"status": row.kind, "reason": row.reason}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,10 +72,9 @@ def explain(
     subject: LoadedSubject,
     judged: Candidate | None,
     also: Sequence[Candidate],
-    plugins: Sequence[PluginRef],
+    hooks: Hooks,
     selections: Mapping[str, Chosen],
     *,
-    run_many: RunMany,
     refits: Refits | None = None,
     seed: int = 0,
     sizes: Sizes | None = None,
@@ -82,13 +83,13 @@ def explain(
 ) -> Explained:
     """Importance, surrogate trees and local reasons of the reference, the judged candidate and `also`; drift beside its floor.
 
-    `plugins` are the selected explainers, `selections` the author's settings by plugin name, `taken` the measures that
-    quantizers have declared. A failure is a row. Raises Refused for a wrong setting.
+    `selections` are the author's settings by plugin name, `taken` the measures that quantizers have declared. A failure is a row.
+    Raises Refused for a wrong setting.
     """
     sizes = sizes or Sizes()
     book = _Results(taken=frozenset(taken))
-    ordered = sorted(plugins, key=lambda plugin: plugin.name)
-    plans = _plans(ordered, subject, selections, seed, sizes, run_many, book)
+    offers = hooks.qaudit_offer_explainers(subject=subject.for_plugins())
+    plans = _plans(offers, selections, seed, sizes, book)
     variants = list({each.id: each for each in ([judged] if judged else []) + list(also)}.values())
     if not plans or not len(subject.native["holdout"]):
         return _explained(book)
@@ -104,7 +105,7 @@ def explain(
             owners.append((plan, variant.id if variant else REFERENCE))
     progress(f"explain: {len(calls)} units")
     answers: dict[str, dict[str, ExplainerAnswer]] = {plan.name: {} for plan in plans}
-    for (plan, who), asked, outcome in zip(owners, calls, run_many(calls), strict=True):
+    for (plan, who), asked, outcome in zip(owners, calls, hooks.run_many(calls), strict=True):
         failure = outcome.failure
         if failure is None:
             try:
@@ -126,41 +127,34 @@ def _explained(book: _Results) -> Explained:
     return Explained(tuple(book.evidence), tuple(book.explanations), book.raw, tuple(book.skipped), rows)
 
 
-def _plans(
-    plugins: Sequence[PluginRef],
-    subject: LoadedSubject,
-    selections: Mapping[str, Chosen],
-    seed: int,
-    sizes: Sizes,
-    run_many: RunMany,
-    book: _Results,
-) -> list[Plan]:
+def _plans(offers: Sequence[Answer], selections: Mapping[str, Chosen], seed: int, sizes: Sizes, book: _Results) -> list[Plan]:
     """The plans of those that offer something; a plugin row for each."""
     plans = []
-    for plugin, (asked, outcome) in zip(plugins, describe(plugins, subject, run_many), strict=True):
+    for answer in offers:
+        plugin, offer = answer.plugin, answer.outcome.answer
         book.plugins[plugin.name] = {
             "kind": "explainer",
             "name": plugin.name,
             "distribution": plugin.distribution,
             "version": plugin.version,
             "digest": plugin.digest,
-            "summary": str(outcome.answer.get("summary", "")),
+            "summary": str(offer.get("summary", "")),
             "status": "ran",
             "reason": "",
             "settings": {},
         }
-        if outcome.failure is not None:
-            book.fail(plugin, outcome.failure)
+        if answer.skipped is not None:
+            book.skip(plugin, answer.skipped)
             continue
         try:
-            plan = planned(plugin, outcome.answer, selections.get(plugin.name, {}), seed, sizes.floor)
+            plan = planned(plugin, offer, selections.get(plugin.name, {}), seed, sizes.floor)
         except MALFORMED as error:
-            book.fail(plugin, _broken(asked, outcome, error))
+            book.fail(plugin, _broken(answer.call, answer.outcome, error))
             continue
         entries = declared_entries(plugin.name, plan.measures)
         if doubled := [name for name in declared_sections([entries]) if name in book.taken]:
             reason = f"measure {doubled[0]!r} is declared by a quantizer of that name too"
-            book.fail(plugin, _broken(asked, outcome, ValueError(reason)))
+            book.fail(plugin, _broken(answer.call, answer.outcome, ValueError(reason)))
             continue
         book.plugins[plugin.name] |= {"settings": dict(plan.settings), **entries}
         plans.append(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,14 +17,13 @@ from qaudit.core.table import Table
 from qaudit.core.tensor import Floats
 from qaudit.errors import Refused
 from qaudit.pipeline.types import Candidate, LoadedSubject
+from qaudit.plugin_host.units import subject_request
 from qaudit.sandbox.answers import ExplainerAnswer, declared_settings
-from qaudit.sandbox.job import Limits, Outcome, PluginRef
+from qaudit.sandbox.job import Call, Limits, PluginRef
 from qaudit.sandbox.pack_program import pack_program, pack_quantized
 from qaudit.sandbox.pack_table import pack_table
 from qaudit.sandbox.plugin_measures import measures_of
-from qaudit.sandbox.runner import Call
 
-RunMany = Callable[[Sequence[Call]], Sequence[Outcome]]
 BUDGET = 5_000_000
 """Model rows that one run of an explainer may ask for."""
 LIMITS = Limits(seconds=900.0)
@@ -68,26 +67,6 @@ class Plan:
         return "refits" in self.needs
 
 
-def describe(plugins: Sequence[PluginRef], subject: LoadedSubject, run_many: RunMany) -> list[tuple[Call, Outcome]]:
-    """Ask every explainer what it offers for the subject."""
-    asked = {"subject": hint(subject), "describe": True}
-    calls = [Call("explain", asked | {"seed": 0}, {}, (plugin,)) for plugin in plugins]
-    return list(zip(calls, run_many(calls), strict=True))
-
-
-def hint(subject: LoadedSubject) -> Json:
-    """What a plugin may know of the subject before it works."""
-    known = subject.program.parameters().values() if subject.program else ()
-    return {
-        "output": subject.decision.output,
-        "features": [feature.name for feature in subject.features],
-        "classes": list(subject.classes),
-        "parameters": [[one.name, one.role, list(one.values.shape)] for one in known],
-        "calibration": "calibration" in subject.tables,
-        "training": "training" in subject.tables,
-    }
-
-
 def planned(plugin: PluginRef, answer: Json, chosen: Chosen, seed: int, repeats: int) -> Plan:
     """The plan of an explainer from what it offers and what the author chose. Raises Refused for a wrong setting."""
     declared = declared_settings(answer)
@@ -128,7 +107,7 @@ def call(
     for number, column in enumerate(refits):
         arrays |= {f"refit.{number}.{repeat}": answer for repeat, answer in enumerate(refits[column])}
     request = {
-        "subject": hint(subject),
+        "subject": subject_request(subject.for_plugins()),
         "seed": plan.seed,
         "model": str(subject.model),
         "decision": asdict(subject.decision),

@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from qaudit.core.catalogue.measures import MEASURES, section_of
 from qaudit.core.catalogue.sections import SECTIONS
 from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.json_values import Json
-from qaudit.errors import Refused, unknown
-from qaudit.sandbox.answers import framework_breach
-from qaudit.sandbox.job import Outcome, PluginRef
-from qaudit.sandbox.runner import Call, keep_unit
+from qaudit.plugin_host.hooks import Hooks
 
 STATES = ("here", "partial", "not_here")
 
 
-def frameworks(
-    plugins: Sequence[PluginRef],
-    selected: Sequence[str] | None,
-    evidence: Sequence[Evidence],
-    author: Mapping[str, str],
-    run: Callable[..., Outcome],
-) -> tuple[list[Json], list[Skipped]]:
+def frameworks(hooks: Hooks, evidence: Sequence[Evidence], author: Mapping[str, str]) -> tuple[list[Json], list[Skipped]]:
     """Entries `frameworks` of report.json in sorted order, and what failed.
 
-    `selected` are ids (None: every plugin). `author` maps evidence fields, or item ids, to the author's text. `run` is the unit
-    runner. Raises Refused on an id that no plugin bears.
+    `author` maps evidence fields, or item ids, to the author's text.
     """
-    offered = {ref.name: ref for ref in plugins if ref.kind == "framework"}
-    for name in selected or ():
-        if name not in offered:
-            raise Refused(unknown("framework", name, sorted(offered)))
-    found: list[Json] = []
-    skipped: list[Skipped] = []
-    for name in sorted(offered if selected is None else set(selected)):
-        outcome = run("frameworks", {}, {}, plugins=[offered[name]])
-        problem = _problem(name, outcome)
-        if problem is not None:
-            keep_unit(Call("frameworks", {}, {}, [offered[name]]), outcome, problem)
-            kind = outcome.failure is not None and outcome.failure.kind == "declined"
-            skipped.append(Skipped("frameworks", name, problem, "declined" if kind else "failed"))
-            continue
-        found.append(_mapped(outcome.answer["frameworks"][0], evidence, author))
-    return found, skipped
+    answers = hooks.qaudit_offer_frameworks()
+    skipped = [answer.skipped for answer in answers if answer.skipped is not None]
+    lists = [answer.outcome.answer["frameworks"][0] for answer in answers if answer.skipped is None]
+    return [_mapped(each, evidence, author) for each in lists], skipped
 
 
 def author_text(item: Json, author: Mapping[str, str]) -> str | None:
@@ -84,7 +62,3 @@ def _item(item: Json, evidence: Sequence[Evidence], author: Mapping[str, str]) -
         "sections": [anchor for anchor in SECTIONS if anchor in shown],
         "author": author_text(item, author),
     }
-
-
-def _problem(name: str, outcome: Outcome) -> str | None:
-    return outcome.failure.reason if outcome.failure is not None else framework_breach(name, outcome.answer)

@@ -19,15 +19,15 @@ from qaudit.core.table import Kind
 from qaudit.core.tensor import Floats
 from qaudit.errors import Refused
 from qaudit.inputs.data import summary
-from qaudit.pipeline.stages.load_model import Opened, Run, failed, loaded_by, open_file, parameters
+from qaudit.pipeline.stages.load_model import Opened, failed, loaded_by, open_file, parameters
 from qaudit.pipeline.stages.load_proof import not_lowered, own_decisions, prove
 from qaudit.pipeline.stages.load_roles import Role, Wanted, calibration_of, overlaps, read_role
 from qaudit.pipeline.types import LoadedSubject, Progress
-from qaudit.sandbox import runner
+from qaudit.plugin_host.hooks import Hooks
 from qaudit.sandbox.answers import decision_breach, rows_breach
-from qaudit.sandbox.job import Limits, PluginRef
+from qaudit.sandbox.job import Call, Limits
 from qaudit.sandbox.pack_table import pack_table
-from qaudit.sandbox.runner import Call, keep_unit
+from qaudit.sandbox.runner import keep_unit
 
 ASSUMED_PAIRS = ({"0", "1"}, {"False", "True"}, {"-1", "1"}, {"0.0", "1.0"}, {"-1.0", "1.0"})
 
@@ -79,16 +79,14 @@ def _silent(line: str) -> None:
     """No progress is shown."""
 
 
-def load(
-    request: LoadRequest, plugins: Sequence[PluginRef], run: Run = runner.run, progress: Progress = _silent
-) -> LoadedSubject:
-    """The whole subject, ready for the road. Raises Refused with one line for bad input."""
+def load(request: LoadRequest, hooks: Hooks, progress: Progress = _silent) -> LoadedSubject:
+    """The whole subject, ready for the stages that follow. Raises Refused with one line for bad input."""
     shown = request.shown("model", request.model)
     progress(f"load: {shown}{f', a symlink to {request.model.resolve().name}' if request.model.is_symlink() else ''}")
-    opened = open_file(request.model, request.trust, plugins, run, request.workdir, shown)
+    opened = open_file(request.model, request.trust, hooks, request.workdir, shown)
     roles, shared, notes = roles_of(request, opened)
     progress(f"load: {roles['holdout'].table.rows} holdout rows through the model")
-    encoded, native, given, ties = _answers(opened, roles, run)
+    encoded, native, given, ties = _answers(opened, roles, hooks)
     chosen = choose(request, opened.output, opened.classes, native["holdout"], ties)
     rule, otherwise = own_decisions(chosen.decision, native["holdout"], given.get("decided"), opened.classes)
     lowering, proved = _lowering(opened, encoded, native, chosen.decision, given)
@@ -143,7 +141,7 @@ def _also(missing: tuple[str, ...]) -> str:
 
 
 def _answers(
-    opened: Opened, roles: Mapping[str, Role], run: Run
+    opened: Opened, roles: Mapping[str, Role], hooks: Hooks
 ) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, NDArray[Any]], Ties]:
     """Encoded rows and native predictions by role; the model's own leaves, raw scores and decisions on the holdout; its ties."""
     tables: Json = {}
@@ -153,7 +151,7 @@ def _answers(
         tables[name] = packed
         arrays |= found
     call = Call("encode", {"model": str(opened.path), "tables": tables}, arrays, (opened.format,), Limits(seconds=600.0))
-    outcome = run(call.task, call.request, call.arrays, plugins=call.plugins, limits=call.limits)
+    outcome = hooks.qaudit_run_unit(call=call)
     if outcome.failure is not None:
         raise failed(outcome, opened.shown, opened.format, {name: role.file for name, role in roles.items()})
     counts = {name: role.table.rows for name, role in roles.items()}

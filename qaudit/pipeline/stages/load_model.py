@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -18,15 +18,12 @@ from qaudit.core.program import Program
 from qaudit.core.records import Feature, Tier
 from qaudit.errors import Refused
 from qaudit.inputs.data import read_bytes
-from qaudit.sandbox.answers import MALFORMED, broken, tier_breach
-from qaudit.sandbox.job import Limits, Outcome, PluginRef
+from qaudit.plugin_host.hooks import Hooks
+from qaudit.sandbox.answers import MALFORMED, broken
+from qaudit.sandbox.job import Call, Outcome, PluginRef
 from qaudit.sandbox.pack_program import unpack_program
-from qaudit.sandbox.runner import Call, keep_unit
+from qaudit.sandbox.runner import keep_unit
 
-Run = Callable[..., Outcome]
-"""qaudit.sandbox.runner.run, or its like."""
-
-LOOK = Limits(seconds=60.0)
 TIERS: tuple[Tier, ...] = ("data", "checked", "code")
 
 
@@ -74,28 +71,16 @@ def _anew(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
-def _known_by(copy: Path, shown: str, plugins: Sequence[PluginRef], run: Run) -> tuple[PluginRef, Tier, tuple[Skipped, ...]]:
+def _known_by(copy: Path, shown: str, hooks: Hooks) -> tuple[PluginRef, Tier, tuple[Skipped, ...]]:
     """The format plugin that recognises the file; of several the one that trusts the file least, then by name."""
-    formats = sorted((ref for ref in plugins if ref.kind == "format"), key=lambda ref: (ref.name, ref.distribution))
-    known: list[tuple[int, str, PluginRef, Tier]] = []
-    skipped: list[Skipped] = []
-    for ref in formats:
-        outcome = run("recognise", {"model": str(copy)}, {}, plugins=(ref,), limits=LOOK)
-        if outcome.failure is not None:
-            broken = "broken contract: " if outcome.failure.kind == "broken contract" else ""
-            skipped.append(Skipped("load", ref.name, broken + outcome.failure.reason))
-        elif outcome.answer["recognised"]:
-            if wrong := tier_breach(outcome.answer):
-                skipped.append(Skipped("load", ref.name, wrong))
-                keep_unit(Call("recognise", {"model": str(copy)}, {}, (ref,)), outcome, wrong)
-                continue
-            tier = cast(Tier, outcome.answer["tier"])
-            known.append((TIERS.index(tier), ref.name, ref, tier))
+    answers = hooks.qaudit_offer_formats(model=copy)
+    skipped = tuple(answer.skipped for answer in answers if answer.skipped is not None)
+    known = [answer for answer in answers if answer.skipped is None and answer.outcome.answer["recognised"]]
     if not known:
-        tried = ", ".join(ref.name for ref in formats) or "none"
+        tried = ", ".join(answer.plugin.name for answer in answers) or "none"
         raise Refused(f"{shown}: no model format recognises this file (tried: {tried})")
-    _, _, ref, tier = min(known, key=lambda item: item[:2])
-    return ref, tier, tuple(skipped)
+    first = min(known, key=lambda answer: (TIERS.index(answer.outcome.answer["tier"]), answer.plugin.name))
+    return first.plugin, cast(Tier, first.outcome.answer["tier"]), skipped
 
 
 def _trusted(digest: str, trust: Collection[str]) -> bool:
@@ -117,19 +102,18 @@ def failed(outcome: Outcome, shown: str, reader: PluginRef, files: Mapping[str, 
 def open_file(
     path: Path,
     trust: Collection[str],
-    plugins: Sequence[PluginRef],
-    run: Run,
+    hooks: Hooks,
     folder: Path | None = None,
     shown: str | None = None,
 ) -> Opened:
     """Everything the road needs to know of a model file. Raises Refused; no code of the file runs without trust by digest."""
     shown = shown or path.name
     copy, digest, size = private_copy(path, shown, folder)
-    ref, tier, skipped = _known_by(copy, shown, plugins, run)
+    ref, tier, skipped = _known_by(copy, shown, hooks)
     if tier == "code" and not _trusted(digest, trust):
         raise Refused(f"{shown}: reading this file ({ref.name}) can run code from it; if you trust it, pass --trust {digest}")
     call = Call("inspect_model", {"model": str(copy)}, {}, (ref,))
-    outcome = run(call.task, call.request, {}, plugins=call.plugins, limits=call.limits)
+    outcome = hooks.qaudit_run_unit(call=call)
     if outcome.failure is not None:
         raise failed(outcome, shown, ref)
     answer = outcome.answer

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from qaudit.core.catalogue.measures import Unit
@@ -14,18 +14,20 @@ from qaudit.core.measures.changes import Number
 from qaudit.core.measures.tensors import TensorFacts, law_text, tensor_facts
 from qaudit.core.plugin_settings import candidate_id, natural
 from qaudit.core.program import Program, Quantized
+from qaudit.core.records import Subject
 from qaudit.core.steps import Parameter
 from qaudit.core.tensor import QuantizedTensor
 from qaudit.errors import Refused
 from qaudit.pipeline.stages.plugin_measures import declared_entries, recorded_evidence
 from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject, Progress
-from qaudit.sandbox import runner
+from qaudit.plugin_host.hooks import Hooks
+from qaudit.plugin_host.units import Answer, QuantizeTask
 from qaudit.sandbox.answers import MALFORMED, broken, quantized_of
 from qaudit.sandbox.job import Limits, Outcome, PluginRef
 from qaudit.sandbox.pack_program import pack_program
 from qaudit.sandbox.plugin_measures import measures_of, values_of
+from qaudit.sandbox.runner import keep_unit
 
-RunMany = Callable[[Sequence[runner.Call]], list[Outcome]]
 METHOD, BY_LAYER = "quantization.method", "quantization.per_layer"
 FLOAT_BITS = 64
 """Bits of a parameter that stays in float64."""
@@ -51,12 +53,11 @@ class _Book:
 
 def quantize(
     subject: LoadedSubject,
-    plugins: Sequence[PluginRef],
+    hooks: Hooks,
     selections: Mapping[str, Mapping[str, Any]],
     *,
     bits: Sequence[int] | None,
     seed: int,
-    run: RunMany = runner.run_many,
     limits: Limits | None = None,
     progress: Progress = lambda line: None,
 ) -> Candidates:
@@ -65,15 +66,14 @@ def quantize(
     `selections` are the author's settings by quantizer name (a value or a list a key); `bits` stands in for the default sweep of
     every setting `bits` that the author did not give. What fails or declines is a row. Raises Refused for a wrong setting.
     """
-    ordered = sorted(plugins, key=lambda ref: (ref.name, ref.distribution))
-    calls = [_call(subject, ref, selections.get(ref.name, {}), bits, seed, limits or Limits()) for ref in ordered]
-    progress(f"quantize: {len(calls)} quantizers")
+    task = _task(subject, selections, bits, seed, limits or Limits())
     book = _Book()
-    for ref, call, outcome in zip(ordered, calls, run(calls), strict=True):
-        _tell(subject, ref, outcome, book)
-        if breaches := book.breaches.get(ref.name):
-            runner.keep_unit(call, outcome, "\n".join(breaches))
-        progress(f"quantize: {ref.name}: {sum(one.by == ref.name for _, one in book.found)} candidates")
+    for answer in hooks.qaudit_offer_quantizers(subject=_subject(subject, task), task=task):
+        name = answer.plugin.name
+        _tell(subject, answer, book)
+        if breaches := book.breaches.get(name):
+            keep_unit(answer.call, answer.outcome, "\n".join(breaches))
+        progress(f"quantize: {name}: {sum(one.by == name for _, one in book.found)} candidates")
     if bits and not book.found and any(row.reason.startswith("bits ") for row in book.skipped):
         reasons = "; ".join(f"{row.by}: {row.reason}" for row in book.skipped if row.reason.startswith("bits "))
         raise Refused(f"bits: no selected quantizer takes {', '.join(map(str, bits))} ({reasons})")
@@ -84,36 +84,25 @@ def quantize(
     return Candidates(everything, tuple(evidence), tuple(book.skipped), tuple(book.plugins))
 
 
-def _call(
-    subject: LoadedSubject, ref: PluginRef, chosen: Mapping[str, Any], bits: Sequence[int] | None, seed: int, limits: Limits
-) -> runner.Call:
+def _task(
+    subject: LoadedSubject, selections: Mapping[str, Mapping[str, Any]], bits: Sequence[int] | None, seed: int, limits: Limits
+) -> QuantizeTask:
+    """What the units of all quantizers are given: the program, and the calibration rows where there are any."""
     program, arrays = pack_program(subject.program) if subject.program is not None else (None, {})
     rows = subject.encoded.get("calibration")
     if rows is not None and len(rows):
         arrays = {**arrays, "calibration": rows}
-    parameters = subject.program.parameters() if subject.program is not None else {}
-    request: Json = {
-        "quantizer": ref.name,
-        "settings": {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()},
-        "bits": None if bits is None else list(bits),
-        "seed": seed,
-        "program": program,
-        "why_not": subject.why_not,
-        "subject": {
-            "output": subject.decision.output,
-            "features": [feature.name for feature in subject.features],
-            "classes": list(subject.classes),
-            "parameters": [[p.name, p.role, list(p.values.shape)] for p in parameters.values()],
-            "calibration": "calibration" in arrays,
-            "training": "training" in subject.tables,
-        },
-    }
-    return runner.Call("quantize", request, arrays, (ref,), limits)
+    return QuantizeTask(program, arrays, subject.why_not, selections, bits, seed, limits)
 
 
-def _tell(subject: LoadedSubject, ref: PluginRef, outcome: Outcome, book: _Book) -> None:
+def _subject(subject: LoadedSubject, task: QuantizeTask) -> Subject:
+    """What a quantizer may know of the subject: calibration rows count where they are encoded, since it sees no others."""
+    return replace(subject.for_plugins(), calibration="calibration" in task.arrays)
+
+
+def _tell(subject: LoadedSubject, answer: Answer, book: _Book) -> None:
     """Everything one quantizer's unit has to say. What it wrote is foreign: a wrong shape of it is a failure of the plugin."""
-    failure = outcome.failure
+    ref, outcome, failure = answer.plugin, answer.outcome, answer.failure
     if failure is not None and failure.kind == "refused" and failure.phase == "settings":
         raise Refused(failure.reason)
     row: Json = {
@@ -129,9 +118,9 @@ def _tell(subject: LoadedSubject, ref: PluginRef, outcome: Outcome, book: _Book)
     }
     book.plugins.append(row)
     start = len(book.skipped)
-    if failure is not None:
-        book.skipped.append(Skipped("quantize", ref.name, failure.reason, "declined" if failure.kind == "declined" else "failed"))
-        row["status"] = "broken" if failure.phase in ("import", "offer") else book.skipped[-1].kind
+    if failure is not None and answer.skipped is not None:
+        book.skipped.append(answer.skipped)
+        row["status"] = "broken" if failure.phase in ("import", "offer") else answer.skipped.kind
         row["reason"] = failure.reason
         return
     try:

@@ -21,9 +21,9 @@ from qaudit.engine.sweep import predict
 from qaudit.pipeline.stages.refits import Refit, Refits, refits
 from qaudit.pipeline.types import Candidate, LoadedSubject, Progress
 from qaudit.sandbox.answers import MALFORMED, broken, quantized_of
-from qaudit.sandbox.job import Outcome, PluginRef
+from qaudit.sandbox.job import Call, Outcome, PluginRef
 from qaudit.sandbox.pack_program import pack_program
-from qaudit.sandbox.runner import Call, keep_unit
+from qaudit.sandbox.runner import keep_unit
 
 REPEATS = 11
 """Trainings a column: one repeat and ten others for its floor; drift and floor are taken between single repeats."""

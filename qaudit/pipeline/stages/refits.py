@@ -16,7 +16,7 @@ from qaudit.core.tensor import Floats
 from qaudit.pipeline.types import LoadedSubject, Progress
 from qaudit.sandbox import runner
 from qaudit.sandbox.answers import MALFORMED, broken, refit_of
-from qaudit.sandbox.job import Limits, Outcome
+from qaudit.sandbox.job import Call, Limits, Outcome
 from qaudit.sandbox.pack_table import pack_table
 from qaudit.sandbox.runner import keep_unit
 
@@ -85,7 +85,7 @@ def refits(
     return Refits(columns, bool(ignores) and all(ignores), tuple(skipped))
 
 
-def _call(subject: LoadedSubject, column: str, rows: NDArray[np.int64], seeds: Sequence[int]) -> runner.Call:
+def _call(subject: LoadedSubject, column: str, rows: NDArray[np.int64], seeds: Sequence[int]) -> Call:
     training, arrays = pack_table(subject.tables["training"], "training")
     asked, more = pack_table(subject.tables["holdout"].take(rows), "rows")
     request: Json = {
@@ -95,4 +95,4 @@ def _call(subject: LoadedSubject, column: str, rows: NDArray[np.int64], seeds: S
         "training": training,
         "rows": asked,
     }
-    return runner.Call("refit", request, arrays | more | {"target": subject.target["training"]}, (subject.format,), BUDGET)
+    return Call("refit", request, arrays | more | {"target": subject.target["training"]}, (subject.format,), BUDGET)

@@ -13,8 +13,8 @@ TEMPLATES = Path(__file__).parent
 WORD = "PLUGIN_NAME"
 
 
-def made(kind: str, name: str, into: Path) -> list[Path]:
-    """Write module, pyproject.toml and test into a folder; returns the three. Raises Refused where one exists or cannot be."""
+def write_plugin(kind: str, name: str, into: Path) -> list[Path]:
+    """Write module, pyproject.toml and test into a folder; returns their paths. Raises Refused where a file exists."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or keyword.iskeyword(name):
         raise Refused(f"NAME {name!r}: a snake_case word is wanted, such as power_of_two")
     if main_file(f"qaudit_{name}") is not None and not (into / f"qaudit_{name}.py").exists():
@@ -25,8 +25,8 @@ def made(kind: str, name: str, into: Path) -> list[Path]:
         into / "pyproject.toml": "pyproject_data.toml.txt" if kind == "framework" else "pyproject.toml.txt",
         into / f"test_{name}.py": "test.py.txt",
     }
-    if found := [str(path) for path in files if path.exists()]:
-        raise Refused(f"{found[0]}: exists; a folder without it is wanted (--into DIR)")
+    if existing := [str(path) for path in files if path.exists()]:
+        raise Refused(f"{existing[0]}: exists; a folder without it is wanted (--into DIR)")
     try:
         into.mkdir(parents=True, exist_ok=True)
         for path, template in files.items():

@@ -1,4 +1,4 @@
-"""Units that were finished once are not run again: the runner with the result store in front of it."""
+"""Units that were finished once are not run again: the kept outcomes, which the hook `qaudit_run_unit` asks first."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -20,22 +19,19 @@ from numpy.typing import NDArray
 from qaudit.cache.result_cache import Journal, ResultCache, home
 from qaudit.core.json_values import Json
 from qaudit.errors import Refused
-from qaudit.sandbox import runner
-from qaudit.sandbox.job import Arrays, Limits, Outcome, PluginRef
-from qaudit.sandbox.runner import Call
+from qaudit.sandbox.job import Call, Outcome, PluginRef
 from qaudit.storage.digests import file_sha256
 
 Mode = Literal["use", "fresh", "none"]
 """Look results up and keep them; keep new ones only; neither."""
 _ALWAYS_RUN = ("recognise",)
 """Tasks on which trust depends are asked of the file itself, every time."""
-_DEFAULT = Limits()
 
 
-class CachedRunner:
-    """`run` and `run_many` as the runner has them, answered from the store where it holds the answer.
+class UnitCache:
+    """The outcomes of units, found again by all that they depend on; it counts the units that ran and those it answered.
 
-    Trouble with the store never stops an audit: it is told once and the units run without it.
+    A problem with the result store never stops an audit: it is reported once and the units run without the store.
     """
 
     def __init__(
@@ -43,55 +39,39 @@ class CachedRunner:
         results: ResultCache | None,
         facts: Json,
         *,
-        jobs: int = 2,
         journal: Journal | None = None,
         fresh: bool = False,
         around: Callable[[PluginRef], str] = lambda ref: ref.digest,
         progress: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """`facts` is all that an answer depends on besides its request: versions, processor, code.
+        """`facts` is everything that an answer depends on besides its call: versions, processor, code.
 
-        `fresh`: look up nothing. `around` digests the package that a plugin lives in.
+        With `fresh` nothing is looked up. `around` gives the digest of the package that a plugin belongs to.
         """
-        self._results, self._facts, self._jobs, self._journal = results, facts, jobs, journal
+        self._results, self._facts, self._journal = results, facts, journal
         self._fresh, self._progress = fresh, progress
         self._around = cache(around)
         self.notes: list[str] = []
         self._lock = threading.Lock()
         self._files: dict[tuple[Any, ...], str] = {}
+        self._asked: dict[Call, tuple[str | None, bool]] = {}
         self.ran = 0
         self.kept = 0
 
-    def run(
-        self,
-        task: str,
-        request: Json,
-        arrays: Arrays | None = None,
-        *,
-        plugins: Sequence[PluginRef] = (),
-        limits: Limits = _DEFAULT,
-    ) -> Outcome:
-        """As `runner.run`."""
-        call = Call(task, request, arrays or {}, plugins, limits)
+    def look_up(self, call: Call) -> Outcome | None:
+        """The kept outcome of this unit; None where it must run. `keep` is to be called afterwards."""
         key = self._key(call)
-        found = self._results.get(key) if self._results and key and not self._fresh else None
-        outcome = found or runner.run(task, request, arrays, plugins=plugins, limits=limits)
-        lasts = found is not None or self._keep(key, outcome)
-        self._note(task, key if lasts else None, found is not None)
+        outcome = self._results.get(key) if self._results and key and not self._fresh else None
+        self._asked[call] = key, outcome is not None
         return outcome
 
-    def run_many(self, calls: Sequence[Call]) -> list[Outcome]:
-        """As `runner.run_many`; each answer is kept as soon as it is there."""
+    def keep(self, call: Call, outcome: Outcome) -> None:
+        """Keep the outcome of a unit that was looked up before, unless it came from the cache or is a failure."""
+        key, known = self._asked.pop(call, (None, False))
+        lasts = known or self._keep(key, outcome)
+        self._note(call.task, key if lasts else None, known)
 
-        def one(call: Call) -> Outcome:
-            return self.run(call.task, call.request, call.arrays, plugins=call.plugins, limits=call.limits)
-
-        if self._jobs <= 1 or len(calls) < 2:
-            return [one(call) for call in calls]
-        with ThreadPoolExecutor(max_workers=self._jobs) as pool:
-            return list(pool.map(one, calls))
-
-    def tell(self, line: str) -> None:
+    def report(self, line: str) -> None:
         """What the user should know of the store: now as progress, and among the audit's notes."""
         self.notes.append(line)
         self._progress(line)
@@ -109,7 +89,7 @@ class CachedRunner:
             if self._results is not None:
                 self._results.trim()
         if self._results is not None and self._results.damaged:
-            self.tell(f"store: {self._results.damaged} damaged results were made anew")
+            self.report(f"store: {self._results.damaged} damaged results were made anew")
 
     def _key(self, call: Call) -> str | None:
         """sha256 of everything that the answer depends on; None for what is always run."""
@@ -134,11 +114,11 @@ class CachedRunner:
 
     def _file(self, path: Path) -> list[str]:
         """Name and digest of a file that a request names; hashed again whenever the file is another."""
-        found = os.stat(path)
-        mark = (str(path), found.st_ino, found.st_size, found.st_mtime_ns)
-        if mark not in self._files:
-            self._files[mark] = file_sha256(path)
-        return [path.name, self._files[mark]]
+        status = os.stat(path)
+        version = (str(path), status.st_ino, status.st_size, status.st_mtime_ns)
+        if version not in self._files:
+            self._files[version] = file_sha256(path)
+        return [path.name, self._files[version]]
 
     def _keep(self, key: str | None, outcome: Outcome) -> bool:
         """Keep a success; whether it lasts."""
@@ -167,24 +147,23 @@ class CachedRunner:
     def _give_up(self, reason: str) -> None:
         """Go on without keeping anything more."""
         if self._results is not None:
-            self.tell(f"store: results are no longer kept: {reason}")
+            self.report(f"store: results are no longer kept: {reason}")
         self._results = None
 
 
-def open_runner(
+def open_cache(
     command: Json,
     facts: Json,
     mode: Mode,
-    jobs: int,
     around: Callable[[PluginRef], str],
     progress: Callable[[str], None],
-) -> CachedRunner:
-    """The units of one run.
+) -> UnitCache:
+    """The cache of one run.
 
     `command` is what was asked for: the journal of the same command says what an earlier run had finished.
     """
     if mode == "none":
-        return CachedRunner(None, facts, jobs=jobs, progress=progress)
+        return UnitCache(None, facts, progress=progress)
     try:
         folder = home()
         results = ResultCache(folder)
@@ -193,17 +172,17 @@ def open_runner(
         earlier = journal.broken_off()
         journal.begin()
     except (Refused, OSError) as error:
-        units = CachedRunner(None, facts, jobs=jobs, progress=progress)
-        units.tell(f"store: results are not kept: {error}")
-        return units
-    units = CachedRunner(results, facts, jobs=jobs, journal=journal, fresh=mode == "fresh", around=around, progress=progress)
+        cache = UnitCache(None, facts, progress=progress)
+        cache.report(f"store: results are not kept: {error}")
+        return cache
+    cache = UnitCache(results, facts, journal=journal, fresh=mode == "fresh", around=around, progress=progress)
     if earlier is not None and earlier[1] and mode == "use":
-        units.tell(f"store: goes on from the run of {earlier[0]} that was broken off; {earlier[1]} units were finished")
-    return units
+        cache.report(f"store: goes on from the run of {earlier[0]} that was broken off; {earlier[1]} units were finished")
+    return cache
 
 
 def _fingerprint(array: NDArray[Any]) -> list[Any]:
-    found = np.asarray(array)
-    order = "F" if found.flags.f_contiguous and not found.flags.c_contiguous else "C"
-    plain = np.ascontiguousarray(found.T if order == "F" else found)
-    return [found.dtype.str, list(found.shape), order, hashlib.sha256(plain.data if plain.size else b"").hexdigest()]
+    values = np.asarray(array)
+    order = "F" if values.flags.f_contiguous and not values.flags.c_contiguous else "C"
+    plain = np.ascontiguousarray(values.T if order == "F" else values)
+    return [values.dtype.str, list(values.shape), order, hashlib.sha256(plain.data if plain.size else b"").hexdigest()]
