@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hosting import hooks_for
 from subjects import subject
 
 from qaudit.core.catalogue.measures import Measure
@@ -15,7 +16,7 @@ from qaudit.pipeline.stages.quantize import quantize
 from qaudit.pipeline.types import Candidates
 from qaudit.sandbox.answers import MALFORMED, breach
 from qaudit.sandbox.ipc import BrokenAnswer
-from qaudit.sandbox.job import Outcome, PluginRef
+from qaudit.sandbox.job import Call, Outcome, PluginRef
 from qaudit.sandbox.pack_program import pack_program
 from qaudit.sandbox.plugin_measures import declared_measures, measures_of, values_of
 
@@ -78,11 +79,11 @@ def test_the_stage_and_the_kept_unit_both_see_the_breach(recorded: Any, measures
     assert said is not None
     assert said.startswith("broken contract: measure")
 
-    def run(calls: Any) -> list[Outcome]:
-        return [outcome_of(recorded, measures) for _ in calls]
+    def run(call: Call) -> Outcome:
+        return outcome_of(recorded, measures)
 
     ref = PluginRef("quantizer", "p", "p", "d", "1", "0" * 64)
-    found: Candidates = quantize(of, [ref], {}, bits=None, seed=0, run=run)
+    found: Candidates = quantize(of, hooks_for([ref], run), {}, bits=None, seed=0)
     assert found.all == ()
     assert [(row.by, row.kind) for row in found.skipped] == [("p", "failed")]
     assert found.skipped[0].reason == said

@@ -71,7 +71,7 @@ def test_explainers_and_frameworks_answer_as_data_and_formats_say_whether_they_k
     hooks = hooks_for(plugins)
     (explainer,) = hooks.qaudit_offer_explainers(subject=SUBJECT)
     assert explainer.outcome.answer["name"] == "permutation"
-    assert set(explainer.outcome.answer) == {"name", "summary", "settings", "needs"}
+    assert set(explainer.outcome.answer) == {"name", "summary", "settings", "needs", "measures"}
     (framework,) = hooks.qaudit_offer_frameworks()
     assert [each["id"] for each in framework.outcome.answer["frameworks"]] == ["sr_26_2"]
     (known,) = hooks.qaudit_offer_formats(model=tmp_path / "model.bin")
