@@ -112,6 +112,10 @@ class Evidence:
             known(self.measure).unit_in(self.unit)
 
 
+NOT_FINITE = "the result is not a finite number: values so large overflow"
+NO_INTERVAL = "no interval: its ends are not finite numbers"
+
+
 def measured(
     measure: str,
     value: float | None,
@@ -124,7 +128,14 @@ def measured(
     n: int | None = None,
     reason: str | None = None,
 ) -> Evidence:
-    """A row of one of the host's measures in the unit that the catalogue declares; `unit` only where that depends on the task."""
+    """A row of one of the host's measures in the unit that the catalogue declares; `unit` only where that depends on the task.
+
+    A number that is not finite, since values so large overflow, is not assessed, and the reason says so.
+    """
+    if value is not None and not math.isfinite(value):
+        value, interval, reason = None, None, "; ".join(filter(None, (NOT_FINITE, reason)))
+    if interval is not None and not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+        interval, reason = None, "; ".join(filter(None, (NO_INTERVAL, reason)))
     return Evidence(measure, value, known(measure).unit_in(unit), interval, n, about, by, topic, reason)
 
 

@@ -299,6 +299,13 @@ def read_columns(source: Source, wanted: Sequence[str], kinds: Mapping[str, Kind
     return Table({name: source.column(name, declared.get(name) or kinds.get(name) or "number") for name in wanted})
 
 
+def mean_of(values: NDArray[np.float64]) -> float:
+    """The mean, also of values so large that their sum overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = float(values.mean())
+    return mean if np.isfinite(mean) else float((values / len(values)).sum())
+
+
 def summary(name: str, values: NDArray[Any], role: str) -> dict[str, Any]:
     """One entry of report.data.columns: kind, role, missing, distinct, and range and mean or the ten most frequent values."""
     entry: dict[str, Any] = {"name": name, "role": role, "low": None, "mean": None, "high": None, "top": []}
@@ -306,7 +313,7 @@ def summary(name: str, values: NDArray[Any], role: str) -> dict[str, Any]:
         present = values[~np.isnan(values)]
         entry |= {"kind": "number", "missing": int(len(values) - len(present)), "distinct": len(np.unique(present))}
         if present.size:
-            entry |= {"low": float(present.min()), "mean": float(present.mean()), "high": float(present.max())}
+            entry |= {"low": float(present.min()), "mean": mean_of(present), "high": float(present.max())}
         return entry
     counts: dict[str, int] = {}
     for value in values:

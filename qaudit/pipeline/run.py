@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from qaudit.cache.unit_cache import Mode, open_cache
@@ -70,6 +71,8 @@ def run(
     results, jobs = ("none", 1) if debugging.here else (results, settings.run.jobs)
     runner.warm()
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="qaudit-") as scratch, threadpool_limits(limits=1):
+        # what is not finite is a row with its reason; numpy's warnings would only repeat it without saying where
+        stack.enter_context(np.errstate(over="ignore", invalid="ignore", divide="ignore"))
         plan = make_plan(settings, output, Path(scratch))
         previous = read_report(Path(settings.report.previous)) if settings.report.previous else None
         custom_template = check_custom_template(Path(settings.report.template)) if settings.report.template else None

@@ -18,7 +18,7 @@ from qaudit.core.records import Feature
 from qaudit.core.table import Kind
 from qaudit.core.tensor import Floats
 from qaudit.errors import Refused
-from qaudit.inputs.data import summary
+from qaudit.inputs.data import mean_of, summary
 from qaudit.pipeline.stages.load_model import Opened, failed, loaded_by, open_file, parameters
 from qaudit.pipeline.stages.load_proof import not_lowered, own_decisions, prove
 from qaudit.pipeline.stages.load_roles import Role, Wanted, calibration_of, overlaps, read_role
@@ -286,7 +286,7 @@ def _target(classes: tuple[str, ...], holdout: Role) -> list[Json]:
     values = holdout.target
     assert values is not None
     if not classes:
-        return [{"low": float(values.min()), "mean": float(values.mean()), "high": float(values.max())}]
+        return [{"low": float(values.min()), "mean": mean_of(values), "high": float(values.max())}]
     counts = np.bincount(values, minlength=len(classes))
     return [{"label": label, "rows": int(n), "share": float(n / len(values))} for label, n in zip(classes, counts, strict=True)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,7 +45,7 @@ class Proof:
             "statement": self.statement,
             "rows": self.rows,
             "max_error": self.error,
-            "bound": self.bound,
+            "bound": self.bound if math.isfinite(self.bound) else None,  # sums of such a row overflow
             "ambiguous_rows": list(self.ambiguous[:LISTED]),
             "ambiguous_count": len(self.ambiguous),
             "why_not": reason,
