@@ -117,7 +117,7 @@ def ran(command: list[str], copy: Path, folder: Path) -> str:
 def page(recipe: Path, copy: Path, folder: Path) -> str:
     """What the page of the recipe's audit says: its text without tags, in which a run of blanks is one."""
     for step in steps(recipe):
-        if step.kind == "python":
+        if step.kind in ("python", "toml"):
             script = folder / (step.file or "audit.py")
             script.write_text(step.text, encoding="utf-8")
             if not step.file:

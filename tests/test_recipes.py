@@ -15,7 +15,10 @@ NAMES = [recipe.stem for recipe in RECIPES]
 MOST = {
     "add-a-chart": 3,
     "add-a-kind-of-explanation": 6,
+    "add-a-measure": 2,
+    "add-a-section": 3,
     "add-a-step": 6,
+    "add-a-verdict": 3,
     "add-an-estimator": 1,
     "add-an-option": 5,
 }
