@@ -1,4 +1,4 @@
-"""Units that were finished once are not run again: the kept outcomes, which the hook `qaudit_run_unit` asks first."""
+"""Keeps the outcomes of finished units, so that they are not run again. The hook `qaudit_run_unit` looks here first."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from qaudit.storage.digests import file_sha256
 Mode = Literal["use", "fresh", "none"]
 """Look results up and keep them; keep new ones only; neither."""
 _ALWAYS_RUN = ("recognise",)
-"""Tasks on which trust depends are asked of the file itself, every time."""
+"""Trust depends on these tasks, so they run every time and read the file itself."""
 
 
 class UnitCache:
-    """The outcomes of units, found again by all that they depend on; it counts the units that ran and those it answered.
+    """The outcomes of units under a key of all that they depend on. It counts the units that ran and those that were kept.
 
     A problem with the result store never stops an audit: it is reported once and the units run without the store.
     """
@@ -72,24 +72,24 @@ class UnitCache:
         self._note(call.task, key if lasts else None, known)
 
     def report(self, line: str) -> None:
-        """What the user should know of the store: now as progress, and among the audit's notes."""
+        """Tell the user about the store, now as progress and later in the notes of the audit."""
         self.notes.append(line)
         self._progress(line)
 
     def stopped(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Where an audit is left: one that was refused has come to its end, one that was interrupted has not."""
+        """Called at the end of an audit. A refused audit has ended, an interrupted one can be continued."""
         if isinstance(error, Refused):
             self.end()
 
     def end(self) -> None:
-        """The audit came to its end: say so in the journal, and keep the store within its size."""
+        """Record the end of the audit in the journal, and reduce the store to its allowed size."""
         with contextlib.suppress(OSError):
             if self._journal is not None:
                 self._journal.note(ended=True)
             if self._results is not None:
                 self._results.trim()
         if self._results is not None and self._results.damaged:
-            self.report(f"store: {self._results.damaged} damaged results were made anew")
+            self.report(f"store: {self._results.damaged} damaged results were computed again")
 
     def _key(self, call: Call) -> str | None:
         """sha256 of everything that the answer depends on; None for what is always run."""
@@ -121,7 +121,7 @@ class UnitCache:
         return [path.name, self._files[version]]
 
     def _keep(self, key: str | None, outcome: Outcome) -> bool:
-        """Keep a success; whether it lasts."""
+        """Keep a successful outcome. Returns whether it was kept."""
         results = self._results
         if results is None or key is None or outcome.failure is not None:
             return False
@@ -132,7 +132,7 @@ class UnitCache:
             return False
 
     def _note(self, task: str, key: str | None, kept: bool) -> None:
-        """Count a unit, and call it finished in the journal where its result lasts under `key`."""
+        """Count a unit, and record it as finished in the journal where its result is kept under `key`."""
         with self._lock:
             self.kept += kept
             self.ran += not kept
@@ -145,7 +145,7 @@ class UnitCache:
                 self._give_up(f"{error.filename}: {error.strerror}")
 
     def _give_up(self, reason: str) -> None:
-        """Go on without keeping anything more."""
+        """Continue without the store."""
         if self._results is not None:
             self.report(f"store: results are no longer kept: {reason}")
         self._results = None
@@ -160,7 +160,7 @@ def open_cache(
 ) -> UnitCache:
     """The cache of one run.
 
-    `command` is what was asked for: the journal of the same command says what an earlier run had finished.
+    `command` identifies the audit: its journal lists the units that an earlier run of the same command finished.
     """
     if mode == "none":
         return UnitCache(None, facts, progress=progress)
@@ -177,7 +177,7 @@ def open_cache(
         return cache
     cache = UnitCache(results, facts, journal=journal, fresh=mode == "fresh", around=around, progress=progress)
     if earlier is not None and earlier[1] and mode == "use":
-        cache.report(f"store: goes on from the run of {earlier[0]} that was broken off; {earlier[1]} units were finished")
+        cache.report(f"store: continues the interrupted run of {earlier[0]}; {earlier[1]} units were finished")
     return cache
 
 

@@ -109,7 +109,8 @@ def listed_in(audit: Path) -> dict[str, list[str]]:
 
 def _summary(verdict: Any) -> str:
     counts = {
-        status: sum(one.status == status for one in verdict.results) for status in ("passed", "failed", "expected", "not run")
+        status: sum(result.status == status for result in verdict.results)
+        for status in ("passed", "failed", "expected", "not run")
     }
     return ", ".join(f"{count} {status}" for status, count in counts.items() if count or status in ("passed", "failed"))
 
@@ -129,15 +130,15 @@ def _plain(verdict: Any) -> dict[str, Any]:
         "expected_failures": dict(verdict.expected),
         "checks": [
             {
-                "id": one.id,
-                "title": BY_ID[one.id].title,
-                "status": one.status,
-                "seen": list(one.seen),
-                "more": one.more,
-                "why": BY_ID[one.id].why,
-                "look": one.look,
-                "anchor": BY_ID[one.id].anchor,
+                "id": result.id,
+                "title": BY_ID[result.id].title,
+                "status": result.status,
+                "seen": list(result.seen),
+                "more": result.more,
+                "why": BY_ID[result.id].why,
+                "look": result.look,
+                "anchor": BY_ID[result.id].anchor,
             }
-            for one in verdict.results
+            for result in verdict.results
         ],
     }

@@ -79,8 +79,10 @@ def _check_limits(policy: Policy, file: str | None, names: Sequence[str]) -> Non
     for limit in policy.limits:
         plugin = limit.measure.partition(".")[0]
         if OF_PLUGIN.fullmatch(limit.measure) and plugin not in names:
-            said = did_you_mean(plugin, sorted(set(names)))
-            raise Refused(f"{file}: limit {limit.id}: measure {limit.measure!r}: no selected plugin is named {plugin!r}; {said}")
+            suggestion = did_you_mean(plugin, sorted(set(names)))
+            raise Refused(
+                f"{file}: limit {limit.id}: measure {limit.measure!r}: no selected plugin is named {plugin!r}; {suggestion}"
+            )
 
 
 def _names(parts: Sequence[PluginPart] | None) -> list[str] | None:

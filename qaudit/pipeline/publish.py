@@ -1,4 +1,4 @@
-"""The end of the road: the roster of plugins, the timings, and the folder that is sealed last."""
+"""The end of an audit: the list of plugins, the timings, and the sealed folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from qaudit.storage.output_folder import output_folder
 
 
 def plugin_rows(plan: Plan, subject: LoadedSubject, lists: Sequence[Json], skipped: Sequence[Skipped]) -> list[Json]:
-    """A row for every discovered plugin; the rows that quantize and explain made of theirs replace these."""
+    """A row for every discovered plugin; the rows of the stages quantize and explain replace those of their plugins."""
     used = {("format", subject.format.name), *(("framework", str(entry["id"])) for entry in lists)}
     failed = {("framework", row.by): row.reason for row in skipped}
     failed |= {
@@ -34,14 +34,16 @@ def plugin_rows(plan: Plan, subject: LoadedSubject, lists: Sequence[Json], skipp
         if ref.kind == "format" and status == "unselected":
             reason = "another format read the model file"
         owner = {"kind": ref.kind, "name": ref.name, "distribution": ref.distribution, "version": ref.version}
-        said = plan.host.expected_failures(ref)
-        told = {"expected_failures": said} if said else {}
-        rows.append({**owner, "digest": ref.digest, "summary": "", "status": status, "reason": reason, "settings": {}, **told})
+        failures = plan.host.expected_failures(ref)
+        declared = {"expected_failures": failures} if failures else {}
+        rows.append(
+            {**owner, "digest": ref.digest, "summary": "", "status": status, "reason": reason, "settings": {}, **declared}
+        )
     return rows
 
 
 def timings(stages: Mapping[str, float], candidates: Mapping[str, float], units: UnitCache) -> Json:
-    """What depends on the machine and the moment; written beside the report and not sealed."""
+    """Values that depend on the machine and the time. They are written beside the report and not sealed."""
     return {
         "host": platform.node(),
         "network_of_units": runner.network_state(),
@@ -65,9 +67,10 @@ def publish(
 ) -> tuple[Path, ...]:
     """Seal the finished pages and put them into `folder`, whose lock the caller holds. Raises Refused.
 
-    `sealed` False is for a plugin's author: the pages without a seal.
+    Authors of plugins get the pages without a seal (`sealed` False).
 
-    The old seal goes before any page changes, the new one comes last; where the disk is full the old report stays as it is.
+    The old seal is removed before any page changes, and the new one is written last. Where the disk is full the old report does
+    not change.
     """
     output_folder(folder)
     remove_partial_files(folder)

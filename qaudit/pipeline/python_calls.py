@@ -1,4 +1,4 @@
-"""The two calls of a Python user, `register` and `audit`: objects and keywords become files and settings."""
+"""The functions `register` and `audit` of the Python interface: they turn objects and keywords into files and settings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Report:
 
     @property
     def json(self) -> Path:
-        """The report as data; html and pdf are drawn from it."""
+        """The report as data, from which html and pdf are made."""
         return self.folder / "report.json"
 
     @property
@@ -100,14 +100,14 @@ def audit(
 
 
 _OWN = ("X_train", "y_train", "train", "calibration", "target")
-"""Options that go with a fitted estimator alone."""
+"""Options that apply only to a fitted estimator."""
 
 
 @contextlib.contextmanager
 def _requested(
     model: str | Path | Estimator, X: Rows | None, y: Values | None, keywords: Mapping[str, Any], values: Mapping[str, Any]
 ) -> Iterator[Settings]:
-    """The settings of an audit; for a fitted estimator its files are there until the end of the block."""
+    """The settings of an audit. The files of a fitted estimator exist until the end of the block."""
     if isinstance(model, str | Path):
         if X is not None or y is not None:
             raise Refused("audit: a registered model or an audit file brings its own rows; X and y go with a fitted estimator")
@@ -160,7 +160,7 @@ def _values(call: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(call: str, each: Declared, value: Any) -> Any:
-    """A value of Python as audit.toml has it."""
+    """A Python value in the form of audit.toml."""
     if each.plugins:
         return _plugins(value)
     if each.mapping and not isinstance(value, Mapping):

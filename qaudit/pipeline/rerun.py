@@ -1,7 +1,7 @@
-"""`verify --rerun`: the same audit once more, and its evidence beside the sealed one.
+"""`verify --rerun`: repeats an audit and compares its evidence with the sealed one.
 
-The seal names no path, and none is followed: inputs are found by their digests, in the registry and in folders that the caller
-names. Trust and plugin files are the caller's to give again; a seal cannot give them.
+The seal names no path: inputs are located by their digests, in the registry and in folders that the caller names. The caller must
+state trust and plugin files again; a seal cannot state them.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def rerun(
         seal, _ = read_seal(folder / NAME)
         report = parse_report(sealed_report(folder, seal))
         with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
-            found = _inputs(seal, (*inputs, folder, Path.cwd()), Path(scratch), folder)
-            settings = _settings(seal, report, found, (*trust, *_own_trust(seal)), plugins, jobs)
+            files = _inputs(seal, (*inputs, folder, Path.cwd()), Path(scratch), folder)
+            settings = _settings(seal, report, files, (*trust, *_own_trust(seal)), plugins, jobs)
             again = _again(settings, Path(scratch), reporter or Reporter())
         return _graded(report, again)
     except (Refused, Unreadable) as error:
@@ -82,7 +82,7 @@ def rerun(
 def _inputs(seal: Seal, sources: Sequence[Path], scratch: Path, sent: Path) -> dict[str, Path]:
     """Links to files of the recorded digests under their recorded names, by role. Raises Refused where one is not found.
 
-    Links in `sent`, which may be a stranger's folder, are not followed, and what is too large to be data is not read.
+    Links in `sent`, a folder that may come from anyone, are not followed, and a file that is too large to be data is not read.
     """
     links: dict[str, Path] = {}
     for role, name in sorted(seal.repeat["files"].items()):
@@ -109,7 +109,7 @@ def _candidates(digest: str, name: str, sources: Sequence[Path]) -> Iterator[Pat
 
 
 def _own_trust(seal: Seal) -> tuple[str, ...]:
-    """What our own registry trusts of this model: the user said so here, not the seal."""
+    """The trust that the registry of this user states for the model. It does not come from the seal."""
     model = f"sha256:{seal.inputs['model']}"
     return tuple(
         text for each in models.models() if each.digests.get("model") == model for text in each.options.get("trust") or ()
@@ -119,12 +119,12 @@ def _own_trust(seal: Seal) -> tuple[str, ...]:
 def _settings(
     seal: Seal, report: Report, files: Mapping[str, Path], trust: Sequence[str], plugins: Sequence[str], jobs: int
 ) -> Settings:
-    """The sealed settings with the found files in their places; every key that could name a file or give trust is ours."""
-    told = seal.repeat
-    table: Json = {key: value for key, value in told["settings"].items() if key not in ("report", "run", "author")}
-    table["subject"] = {**told["subject"], "trust": list(dict.fromkeys(trust))}
-    table["data"] = {key: value for key, value in told["data"].items() if value is not None}
-    table["policy"] = _repeated("policy", told)
+    """The sealed settings with the located files. Keys that name files or state trust are not taken from the seal."""
+    recorded = seal.repeat
+    table: Json = {key: value for key, value in recorded["settings"].items() if key not in ("report", "run", "author")}
+    table["subject"] = {**recorded["subject"], "trust": list(dict.fromkeys(trust))}
+    table["data"] = {key: value for key, value in recorded["data"].items() if value is not None}
+    table["policy"] = _repeated("policy", recorded)
     for role, path in files.items():
         part, key = _PLACES[role]
         table[part][key] = str(path)
@@ -132,15 +132,15 @@ def _settings(
         if table.get(f"{kind}s") is None:
             rows = [row for row in report.plugins if row.kind == kind and row.status in _RAN]
             table[f"{kind}s"] = [{"name": f"{row.distribution}:{row.name}"} for row in rows]
-    table["run"] = {**_repeated("run", told), "jobs": jobs, "plugins": list(plugins)}
+    table["run"] = {**_repeated("run", recorded), "jobs": jobs, "plugins": list(plugins)}
     table["report"] = {"id": seal.audit, "date": report.audit.date, "frameworks": []}
     return validated(table, NAME)
 
 
-def _repeated(section: str, told: Json) -> Json:
-    """The recorded settings of a table that may be repeated: no path, nothing that is the caller's to say."""
+def _repeated(section: str, recorded: Json) -> Json:
+    """The recorded settings of a table without paths and without those that the caller must state."""
     keys = [each.key for each in OPTIONS if each.section == section and each.option.identity]
-    return {key: value for key, value in told["settings"][section].items() if key in keys}
+    return {key: value for key, value in recorded["settings"][section].items() if key in keys}
 
 
 def _again(settings: Settings, scratch: Path, show: Reporter) -> Report:
@@ -152,7 +152,7 @@ def _again(settings: Settings, scratch: Path, show: Reporter) -> Report:
 
 def _graded(sealed: Report, again: Report) -> tuple[Status, list[str]]:
     grades = grade_rows(sealed.evidence, again.evidence)
-    extra = len(again.evidence) - sum(found for _, found in grades)
+    extra = len(again.evidence) - sum(measured for _, measured in grades)
     counts = Counter(grade for grade, _ in grades)
     lines = [
         f"evidence: {counts['bit-exact']} values bit-exact, {counts['within tolerance']} within tolerance"
@@ -169,28 +169,28 @@ def _graded(sealed: Report, again: Report) -> tuple[Status, list[str]]:
         now = verdicts.get(each.limit.id, "not there")
         moved |= now != each.verdict
         lines.append(f"limit {shown(each.limit.id)}: {each.verdict}, repeated: {now}")
-    lines += _elsewhere(sealed, again)
+    lines += _environment_changes(sealed, again)
     return ("does not match" if counts["differs"] or extra > 0 or moved else "verified"), lines
 
 
 def grade_rows(sealed: Sequence[Evidence], again: Sequence[Evidence]) -> list[tuple[Grade, bool]]:
-    """For each sealed row of evidence its grade, and whether the repeated audit measured the same thing at all."""
+    """For each sealed row of evidence its grade, and whether the repeated audit has a row of the same measure and subject."""
     others: defaultdict[str, list[Evidence]] = defaultdict(list)
     for row in again:
-        others[_what(row)].append(row)
+        others[_identity(row)].append(row)
     grades: list[tuple[Grade, bool]] = []
     for row in sealed:
-        same = others[_what(row)]
+        same = others[_identity(row)]
         grades.append((_grade(row, same.pop(0)), True) if same else ("differs", False))
     return grades
 
 
-def _what(row: Evidence) -> str:
+def _identity(row: Evidence) -> str:
     return canonical_json([row.measure, row.about, row.by, row.unit, row.topic])
 
 
-def _grade(one: Evidence, other: Evidence) -> Grade:
-    pairs = list(zip(_numbers(one), _numbers(other), strict=True))
+def _grade(row: Evidence, other: Evidence) -> Grade:
+    pairs = list(zip(_numbers(row), _numbers(other), strict=True))
     if all(a == b for a, b in pairs):
         return "bit-exact"
     close = all(
@@ -204,8 +204,8 @@ def _numbers(row: Evidence) -> list[float | None]:
     return [row.value, row.n, low, high]
 
 
-def _elsewhere(sealed: Report, again: Report) -> list[str]:
-    """What is another here than there: versions, processor, plugin code."""
+def _environment_changes(sealed: Report, again: Report) -> list[str]:
+    """Differences between the environment of the sealed audit and this one: versions, processor, code of plugins."""
     was, now = sealed.environment, environment()
     there_and_here = {key: (getattr(was, key), now[key]) for key in ("python", "platform", "cpu", "blas")}
     lines = [f"{key}: {shown(there)} there, {here} here" for key, (there, here) in there_and_here.items() if there != here]

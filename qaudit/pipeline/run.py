@@ -44,7 +44,7 @@ PLAIN = runner.Debugging()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FinishedAudit:
-    """A finished audit: where it lies, its exit code, the report, the files, and what the user should know besides."""
+    """A finished audit: its folder, exit code, report and files, and notes for the user."""
 
     folder: Path
     exit_code: int
@@ -61,7 +61,7 @@ def run(
     results: Mode = "use",
     debugging: runner.Debugging = PLAIN,
 ) -> FinishedAudit:
-    """Audit what `settings` ask for and leave a sealed folder. Raises Refused before anything is written.
+    """Carry out the audit that `settings` describe, and write a sealed folder. Raises Refused before anything is written.
 
     `results` says whether finished units are taken from the result store; no byte of the report depends on it. The host's own
     arithmetic runs on one BLAS thread, so that the number of cores changes no bit. `debugging` is for authors of plugins: units
@@ -89,11 +89,11 @@ def run(
         write_bytes(pages / "report.json", content)
         with show.stage("render", " and ".join(settings.report.formats)):
             wanted, lang = settings.report.formats, settings.report.lang
-            made = render(
+            rendered = render(
                 content, pages, formats=wanted, lang=lang, custom_template=custom_template, run=hooks.run, progress=show
             )
         troubles = [f"{row.by}: {row.reason} ({row.stage})" for row in result.report.skipped if row.kind == "failed"]
-        troubles += [f"{row.by}: {row.reason} ({row.stage})" for row in made.skipped]
+        troubles += [f"{row.by}: {row.reason} ({row.stage})" for row in rendered.skipped]
         name = result.report.audit.id
         folder = output or Path(name)
         if output is None:
@@ -103,13 +103,13 @@ def run(
         times = timings(show.seconds, result.seconds, cache)
         written = publish(pages, folder, result.inputs, name, times, show.lines, repeat_record(plan), not debugging.here)
         cache.end()
-    notes = (*troubles, *made.notes, *cache.notes)
+    notes = (*troubles, *rendered.notes, *cache.notes)
     return FinishedAudit(folder, exit_code(result.assessments, failed=bool(troubles)), result.report.plain(), written, notes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AuditResult:
-    """The report and what does not stand in it: input digests by role, seconds by candidate."""
+    """The report, and values that are not part of it: input digests by role, seconds by candidate."""
 
     report: Report
     assessments: tuple[Assessment, ...]

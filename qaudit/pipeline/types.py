@@ -25,11 +25,11 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedSubject:
-    """The loaded subject: what the model is, what it takes, and what it says on each role's rows.
+    """The loaded subject: the model, its input columns, and its predictions for the rows of each role.
 
     `tables`, `encoded`, `native`, `target` are by role (holdout, training, calibration). `target` holds class indices (int64) or
     float64 for regression. `native` are the model's own predictions (n, k). `program` is None for a black box. `model` is a
-    private copy of the file, already hashed; `report` holds the ready-made parts `subject` and `data` of report.json.
+    private copy of the file, already hashed; `report` has the finished parts `subject` and `data` of report.json.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """All candidates in sorted order, the evidence made on the way (contributions), what declined or failed, plugin rows."""
+    """All candidates in sorted order, their evidence, what declined or failed, and the rows of the plugins."""
 
     all: tuple[Candidate, ...]
     evidence: tuple[Evidence, ...] = ()
@@ -90,7 +90,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """Evidence of the evaluation, and the predictions (n, k) kept for explanation and cases: reference, judged, `explain` ids."""
+    """Evidence of the evaluation, and the predictions (n, k) that are needed for explanations, by candidate id."""
 
     evidence: tuple[Evidence, ...]
     predictions: Mapping[str, Floats]

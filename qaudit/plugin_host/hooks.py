@@ -1,4 +1,4 @@
-"""The hooks of the host for one audit: its plugins are asked, and their units run."""
+"""The hooks of the host for one audit. They call the plugins that the audit uses and run their units."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _DEFAULT = Limits()
 class Hooks:
     """The hooks as typed calls that reach the plugins an audit uses, and no others.
 
-    Each `qaudit_offer_...` gives one answer a plugin, ordered by name and distribution. It raises nothing for what a plugin does.
+    Each `qaudit_offer_...` gives one answer a plugin, ordered by name and distribution. No failure of a plugin raises an
+    exception.
     """
 
     def __init__(self, host: PluginHost, used: Mapping[str, Collection[PluginRef]], jobs: int = 2) -> None:
@@ -82,7 +83,7 @@ def open_hooks(
 ) -> Hooks:
     """The hooks of one audit, which reach the plugins `used`. Raises ValueError for a host whose hooks are open already."""
     hooks = Hooks(host, used, jobs)
-    # pluggy calls first what was registered last: from the inside to the outside
+    # pluggy calls the implementation first that was registered last, so the outermost wrapper is registered last
     host.manager.register(RunUnits(hooks.run_many), "run units")
     host.manager.register(Blame(), "blame")
     host.manager.register(Sandbox(), "sandbox")

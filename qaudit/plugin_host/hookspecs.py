@@ -1,7 +1,7 @@
 """The hooks as the host calls them, each once for all plugins of a kind.
 
 A plugin implements the hooks of qaudit.hookspecs, and they are called in a child. In the host the plugin's proxy implements the
-hook of the same name. It is given, besides the plugin's own arguments, what the child needs for its work; a test holds that no
+hook of the same name. Besides the plugin's own arguments it receives what the child needs for its work; a test checks that no
 hook and no argument of qaudit.hookspecs is missing here. The wrappers around these hooks are in qaudit/plugin_host/wrappers.py.
 """
 
@@ -26,12 +26,12 @@ def qaudit_offer_quantizers(subject: Subject, task: QuantizeTask) -> Unit:  # ty
 
 @hookspec
 def qaudit_offer_explainers(subject: Subject) -> Unit:  # type: ignore[empty-body]
-    """The unit in which one explainer says its summary, settings and needs. Fires before anything is explained."""
+    """The unit in which one explainer states its summary, settings and needs. Fires before anything is explained."""
 
 
 @hookspec
 def qaudit_offer_formats(model: Path) -> Unit:  # type: ignore[empty-body]
-    """The unit in which one format looks whether it can read the model file. Fires when a model file is read."""
+    """The unit in which one format checks whether it can read the model file. Fires when a model file is read."""
 
 
 @hookspec
@@ -41,7 +41,7 @@ def qaudit_offer_frameworks() -> Unit:  # type: ignore[empty-body]
 
 @hookspec(firstresult=True)
 def qaudit_run_unit(call: Call) -> Outcome:  # type: ignore[empty-body]
-    """Run one unit, of an offer or of a plugin's later work; the first implementation that has an outcome gives it.
+    """Run one unit and return its outcome, which comes from the first implementation that has one.
 
     Called from several threads at a time.
     """

@@ -1,4 +1,4 @@
-"""A proxy stands in the host's plugin manager for a plugin, which the host never imports: it prepares the plugin's unit."""
+"""Proxies represent the plugins in the host's plugin manager. The host imports no plugin; the proxy prepares its unit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RECOGNISE = Limits(seconds=60.0)
 
 
 class Proxy:
-    """A plugin as the host's manager knows it."""
+    """Represents a plugin in the plugin manager."""
 
     def __init__(self, plugin: PluginRef) -> None:
         self.plugin = plugin

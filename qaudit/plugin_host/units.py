@@ -1,4 +1,4 @@
-"""What passes through the hooks of the host: the unit that a proxy prepares, and the answer that its plugin gave."""
+"""The values that pass through the hooks of the host: units that proxies prepare, and the answers of the plugins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What one plugin answered to a hook of the host. A failure is a value: `skipped` is then its row of the report."""
+    """The answer of one plugin to a hook of the host.
+
+    After a failure, which raises nothing, `skipped` is its row of the report.
+    """
 
     plugin: PluginRef
     call: Call
@@ -56,7 +59,7 @@ class QuantizeTask:
 
 
 def subject_request(subject: Subject) -> Json:
-    """The subject as a request says it; the child's plugin_loader.subject_of reads it back."""
+    """The subject in the form of a request, which `plugin_loader.subject_of` reads in the child."""
     return {
         "output": subject.output,
         "features": list(subject.features),

@@ -1,4 +1,7 @@
-"""What stands around the hooks of the host: units run together, blame, the result cache, progress; and the sandbox inside."""
+"""Wrappers around the hooks of the host: running units in parallel, attributing failures, the result cache, and progress.
+
+The sandbox, which runs a unit, is the innermost implementation.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,16 @@ RunMany = Callable[[Sequence[Call]], list[Outcome]]
 Around = Generator[None, Any, Any]
 _STAGES = {"quantize": "quantize", "explain": "explain", "recognise": "load", "frameworks": "frameworks"}
 _CHECKED_HERE = ("recognise", "frameworks")
-"""Tasks whose answer is right or wrong as a whole. A quantizer's candidates are checked one by one by their stage, an explainer's
-settings together with what the author chose."""
+"""Tasks whose answer is valid or invalid as a whole. The candidates of a quantizer are checked one by one in their stage, and the
+settings of an explainer together with those that the author chose."""
 
 
 class _AroundOffers(ABC):
-    """A wrapper of the four hooks by which plugins are asked."""
+    """The base of wrappers around the four hooks that collect offers."""
 
     @abstractmethod
     def changed(self, results: Any) -> Any:
-        """What the hook returns in place of `results`."""
+        """The value that the hook returns instead of `results`."""
 
     @hookimpl(wrapper=True)
     def qaudit_offer_quantizers(self) -> Around:
@@ -69,7 +72,7 @@ class RunUnits(_AroundOffers):
 
 
 class Blame(_AroundOffers):
-    """Gives every failed answer its row of the report, also where only the host sees that the contract is broken."""
+    """Adds a row of the report to every failed answer, also where only the host detects a breach of the contract."""
 
     def changed(self, results: list[Answer]) -> list[Answer]:
         """The answers, each with its failure as a row."""
@@ -88,9 +91,10 @@ class Blame(_AroundOffers):
 
 
 def blamed(stage: str, plugin: PluginRef, failure: Failure, what: str = "") -> Skipped:
-    """The report's row for a failed unit, with what it was doing: the plugin declined or failed, or the model crashed.
+    """The row of the report for a failed unit; `what` says what it was doing. The plugin declined or failed, or the model
+    crashed.
 
-    A format cannot decline to look at a file.
+    A format cannot decline: it recognises a file or not.
     """
     by, reason, doing = plugin.name, failure.reason, f" ({what})" if what else ""
     if stage == "explain" and failure.kind == "crashed" and failure.blame == "model":
@@ -133,7 +137,7 @@ class Cache:
 
 
 class Progress:
-    """Says one line for each unit that has ended."""
+    """Reports one line for each unit that has ended."""
 
     def __init__(self, progress: Callable[[str], None]) -> None:
         self._progress = progress

@@ -73,11 +73,11 @@ def rules() -> str:
 
 def variables(theme: Theme, root: str) -> str:
     """The colours of a theme as variables of the element `root`."""
-    said = []
+    declarations = []
     for word, verdict in VERDICTS.items():
         name, colours = _variable(word), _colours(verdict, theme)
-        said.append(f"{name}:{colours.word};{name}-edge:{colours.edge};{name}-bg:{colours.background}")
-    return f"{root}{{{';'.join(said)}}}\n"
+        declarations.append(f"{name}:{colours.word};{name}-edge:{colours.edge};{name}-bg:{colours.background}")
+    return f"{root}{{{';'.join(declarations)}}}\n"
 
 
 def chart_rules(theme: Theme, root: str) -> str:

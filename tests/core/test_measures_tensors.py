@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from qaudit.core.contract import contract_problems
-from qaudit.core.measures.tensors import law_text, tensor_facts
+from qaudit.core.measures.tensors import formula_text, tensor_facts
 from qaudit.core.program import Program, Quantized
 from qaudit.core.steps import Dense
 from qaudit.core.tensor import Grid, QType, QuantizedTensor
@@ -65,7 +65,7 @@ def test_a_codebook_saturates_outside_its_table():
     ],
 )
 def test_law_in_words(changed, text):
-    assert law_text(QuantizedTensor(np.array([1]), 1.0, QType(4), **changed)) == text
+    assert formula_text(QuantizedTensor(np.array([1]), 1.0, QType(4), **changed)) == text
 
 
 def quantized(codes=((2, -1),), scale=1.0, grids=None, name="layer0.weight"):

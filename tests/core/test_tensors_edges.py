@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qaudit.core.contract import MAX_GROWTH, contract_problems
-from qaudit.core.measures.tensors import law_text, saturated, tensor_facts
+from qaudit.core.measures.tensors import formula_text, saturated, tensor_facts
 from qaudit.core.program import Program, Quantized
 from qaudit.core.steps import Dense, Trees
 from qaudit.core.tensor import Grid, QType, QuantizedTensor
@@ -89,10 +89,10 @@ def test_an_empty_tensor_has_no_ratio() -> None:
 
 def test_the_law_names_what_is_there_for_any_element() -> None:
     tensor = QuantizedTensor(np.array([[1], [1]]), 1.0, QType(4), axis=0)
-    assert law_text(replace(tensor, zero_point=np.array([0, 3]))) == "values = (codes - zero_point) * scale"
-    assert law_text(replace(tensor, offset=np.array([0.0, 3.0]))) == "values = offset + codes * scale"
+    assert formula_text(replace(tensor, zero_point=np.array([0, 3]))) == "values = (codes - zero_point) * scale"
+    assert formula_text(replace(tensor, offset=np.array([0.0, 3.0]))) == "values = offset + codes * scale"
     both = replace(tensor, zero_point=1, dither_seed=0, mask=np.array([[True], [True]]))
-    assert law_text(both) == "values = where(mask, (codes - zero_point - dither) * scale, 0)"
+    assert formula_text(both) == "values = where(mask, (codes - zero_point - dither) * scale, 0)"
 
 
 def quantized(weight: list[float], tensor: QuantizedTensor, name: str = "layer0.weight") -> Quantized:

@@ -104,7 +104,7 @@ def test_rows_hold_formulas_laws_sizes_and_tensors(whole):
     row = rows["symmetric(axis='tensor',bits=8)"]
     assert row["formulas"] == {
         "weight": "maximum(peak / high, tiny); minimum(maximum(round(w / scale), low), high)",
-        "law of weight": "values = codes * scale",
+        "dequantization of weight": "values = codes * scale",
     }
     # 16 weights of 8 bits and two scales of 32; 5 biases of 64
     assert row["effective_bits"] == (16 * 8 + 2 * 32) / 16
@@ -118,11 +118,11 @@ def test_rows_hold_formulas_laws_sizes_and_tensors(whole):
     assert integers["effective_bits"] == (16 * 8 + 5 * 32) / 16
     assert integers["size_bytes"] == (16 * 8 + 5 * 32 + 5 * 32 + 2 * 40) // 8
     whole_layer = rows["fully_connected(bits=4,input_bits=8,mode='full')"]
-    assert whole_layer["formulas"]["law of input"] == "values = (codes - zero_point) * scale"
+    assert whole_layer["formulas"]["dequantization of input"] == "values = (codes - zero_point) * scale"
     assert "bias / (weight_scale * input_scale)" in whole_layer["formulas"]["bias"]
     assert [t["role"] for t in whole_layer["tensors"]] == ["weight", "weight", "bias", "bias"]
     subtractive = rows["dithered(axis='tensor',bits=4,dither='subtractive',k=None,range='maxabs',seed=0)"]
-    assert subtractive["formulas"]["law of weight"] == "values = offset + (codes - dither) * scale"
+    assert subtractive["formulas"]["dequantization of weight"] == "values = offset + (codes - dither) * scale"
 
 
 def test_evidence_is_what_the_codes_say(whole):

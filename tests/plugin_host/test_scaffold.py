@@ -12,7 +12,7 @@ from qaudit.cli.main import main
 from qaudit.errors import Refused
 from qaudit.hookspecs import GROUPS
 from qaudit.plugin_host.discovery import KINDS, from_file
-from qaudit.plugin_host.scaffold import WORD, write_plugin
+from qaudit.plugin_host.scaffold import NAME_MARK, write_plugin
 from qaudit.testing.checks.runner import check_plugin
 
 
@@ -33,7 +33,7 @@ def test_unedited_it_passes_every_check(kind: str, tmp_path: Path) -> None:
         f'test = check_{kind}("{module.name}")',
     ]
     assert all(
-        WORD not in path.read_text("utf-8") and "PLUGIN_" not in path.read_text("utf-8") for path in (module, project, test)
+        NAME_MARK not in path.read_text("utf-8") and "PLUGIN_" not in path.read_text("utf-8") for path in (module, project, test)
     )
 
 

@@ -58,7 +58,7 @@ def saturated(values: Floats, tensor: QuantizedTensor, after: Floats) -> int:
     return int(np.count_nonzero(beyond))
 
 
-def law_text(tensor: QuantizedTensor) -> str:
+def formula_text(tensor: QuantizedTensor) -> str:
     """The dequantization formula of this tensor as text, without the parts that it does not have."""
     if tensor.table is not None:
         return "values = scale * table[codes]"

@@ -84,7 +84,7 @@ class ExplainInputs:
         return toward(self.subject.decision, self.sampled(candidate), self.output[self.sample])
 
 
-def ground(
+def draw_inputs(
     subject: LoadedSubject, variants: Sequence[Candidate], judged: Candidate | None, sizes: Sizes, seed: int
 ) -> ExplainInputs:
     """Draw rows and background and predict with every variant. Draws depend on the seed and the number of rows alone."""

@@ -34,7 +34,7 @@ DEPTHS = (2, 3, 4, 5, 6)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """The rows one explainer is shown: numbers of holdout rows, the explained output of each, and the background."""
+    """The rows for one explainer: numbers of holdout rows, the explained output of each, and the background."""
 
     numbers: NDArray[np.int64]
     table: Table
@@ -45,7 +45,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """One explainer as it runs: its settings, the seeds of the floor, and the settings of the depth sweep."""
+    """How one explainer is run: its settings, the seeds for the floor, and the settings of the sweep over depths."""
 
     plugin: PluginRef
     summary: str
@@ -63,7 +63,7 @@ class Plan:
 
     @property
     def by_repeats(self) -> bool:
-        """Whether the floor is taken between repeats: another seed would retrain every model."""
+        """Whether the floor is measured between repeats, since every further seed would mean training all models again."""
         return "refits" in self.needs
 
 
@@ -132,8 +132,8 @@ def _variant(subject: LoadedSubject, candidate: Candidate | None) -> tuple[Json,
     return {"form": "program", "packed": packed}, dict(arrays)
 
 
-def with_refits(answer: ExplainerAnswer, asked: Call) -> ExplainerAnswer:
-    """The cost with the rows that refits were asked for."""
-    rows = len(asked.arrays["output"])
-    extra = rows * sum(repeats for _, repeats in asked.request["refits"])
+def with_refits(answer: ExplainerAnswer, unit_call: Call) -> ExplainerAnswer:
+    """The answer with a cost that includes the rows predicted by refits."""
+    rows = len(unit_call.arrays["output"])
+    extra = rows * sum(repeats for _, repeats in unit_call.request["refits"])
     return replace(answer, cost=tuple(cost + extra for cost in answer.cost))

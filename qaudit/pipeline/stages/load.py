@@ -1,4 +1,4 @@
-"""load: the registered model and its rows, and the proof that our reading of the model equals the model."""
+"""The stage `load`: reads the model and its rows, and proves that the program predicts as the model does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from qaudit.core.table import Kind
 from qaudit.core.tensor import Floats
 from qaudit.errors import Refused
 from qaudit.inputs.data import mean_of, summary
-from qaudit.pipeline.stages.load_model import Opened, failed, loaded_by, open_file, parameters
+from qaudit.pipeline.stages.load_model import ModelFile, failed, loaded_by, open_file, parameters
 from qaudit.pipeline.stages.load_proof import not_lowered, own_decisions, prove
 from qaudit.pipeline.stages.load_roles import Role, Wanted, calibration_of, overlaps, read_role
 from qaudit.pipeline.types import LoadedSubject, Progress
@@ -34,7 +34,8 @@ ASSUMED_PAIRS = ({"0", "1"}, {"False", "True"}, {"-1", "1"}, {"0.0", "1.0"}, {"-
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """What is audited. `trust` holds digests; `missing` are texts that mean missing; `workdir` takes the private copy (0700).
+    """The model and the rows to audit. `trust` has digests; `missing` are texts that mean a missing value; the private copy of
+    the model is written into `workdir` (0700).
 
     `positive` and `cutoff` are the author's, or None. Paths are read once.
     """
@@ -57,16 +58,16 @@ class LoadRequest:
     missing: tuple[str, ...] = ()
     workdir: Path | None = None
     names: Mapping[str, str] = field(default_factory=dict)
-    """What messages and the report call the files, by role, where the path is a registry blob."""
+    """The names of the files in messages and in the report, by role, where the path is a blob of the registry."""
 
     def shown(self, role: str, path: Path) -> str:
-        """The file's name for people."""
+        """The name of the file in messages and in the report."""
         return Path(self.names.get(role, path.name)).name or path.name
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionSource:
-    """The decision and where its parts come from."""
+    """The decision rule and where its parts come from."""
 
     decision: Decision
     positive: str | None
@@ -83,48 +84,52 @@ def load(request: LoadRequest, hooks: Hooks, progress: Progress = _silent) -> Lo
     """The whole subject, ready for the stages that follow. Raises Refused with one line for bad input."""
     shown = request.shown("model", request.model)
     progress(f"load: {shown}{f', a symlink to {request.model.resolve().name}' if request.model.is_symlink() else ''}")
-    opened = open_file(request.model, request.trust, hooks, request.workdir, shown)
-    roles, shared, notes = roles_of(request, opened)
+    model_file = open_file(request.model, request.trust, hooks, request.workdir, shown)
+    roles, shared, notes = roles_of(request, model_file)
     progress(f"load: {roles['holdout'].table.rows} holdout rows through the model")
-    encoded, native, given, ties = _answers(opened, roles, hooks)
-    chosen = choose(request, opened.output, opened.classes, native["holdout"], ties)
-    rule, otherwise = own_decisions(chosen.decision, native["holdout"], given.get("decided"), opened.classes)
-    lowering, proved = _lowering(opened, encoded, native, chosen.decision, given)
-    unseen = _unseen(opened, roles["holdout"])
-    notes += [f"Column {name!r}: {rows} holdout rows have a value that the encoder has not met." for name, rows in unseen.items()]
-    data = _data(request, opened, roles, shared, notes)
+    encoded, native, extra, ties = _answers(model_file, roles, hooks)
+    chosen = choose(request, model_file.output, model_file.classes, native["holdout"], ties)
+    rule, otherwise = own_decisions(chosen.decision, native["holdout"], extra.get("decided"), model_file.classes)
+    lowering, proved = _lowering(model_file, encoded, native, chosen.decision, extra)
+    unknown = _unknown_categories(model_file, roles["holdout"])
+    notes += [
+        f"Column {name!r}: {rows} holdout rows have a value that the encoder does not know." for name, rows in unknown.items()
+    ]
+    data = _data(request, model_file, roles, shared, notes)
     return LoadedSubject(
         name=request.name,
         version=request.version,
-        digest=opened.digest,
-        model=opened.path,
-        format=opened.format,
-        tier=opened.tier,
-        family=opened.family,
-        features=_features(opened, roles["holdout"]),
-        classes=opened.classes,
+        digest=model_file.digest,
+        model=model_file.path,
+        format=model_file.format,
+        tier=model_file.tier,
+        family=model_file.family,
+        features=_features(model_file, roles["holdout"]),
+        classes=model_file.classes,
         decision=chosen.decision,
-        program=opened.program if proved else None,
+        program=model_file.program if proved else None,
         why_not=lowering["why_not"],
-        refittable=opened.refittable,
+        refittable=model_file.refittable,
         tables={name: role.table for name, role in roles.items()},
         encoded=encoded if proved else {},
         native=native,
         target={name: role.target for name, role in roles.items() if role.target is not None},
         groups=roles["holdout"].groups,
         report={
-            "subject": _subject(request, opened, chosen, lowering, roles["holdout"])
+            "subject": _subject(request, model_file, chosen, lowering, roles["holdout"])
             | {"decision": rule, "decided_otherwise": otherwise},
             "data": data,
         },
-        evidence=_evidence(opened, roles, shared, data, unseen, lowering),
-        skipped=(*opened.skipped, *_missing_roles(roles)),
+        evidence=_evidence(model_file, roles, shared, data, unknown, lowering),
+        skipped=(*model_file.skipped, *_missing_roles(roles)),
     )
 
 
-def roles_of(request: LoadRequest, opened: Opened) -> tuple[dict[str, Role], list[Json], list[str]]:
+def roles_of(request: LoadRequest, model_file: ModelFile) -> tuple[dict[str, Role], list[Json], list[str]]:
     """The rows of every role, the rows that two of them share, and notes for the report. Raises Refused for bad data."""
-    wanted = Wanted(opened.features, opened.width, request.target, request.groups, request.types, opened.classes, request.missing)
+    wanted = Wanted(
+        model_file.features, model_file.width, request.target, request.groups, request.types, model_file.classes, request.missing
+    )
     holdout = read_role(request.holdout, request.shown("holdout", request.holdout), wanted, None, holdout=True)
     roles = {"holdout": holdout}
     for name, path in (("training", request.training), ("calibration", request.calibration)):
@@ -141,34 +146,34 @@ def _also(missing: tuple[str, ...]) -> str:
 
 
 def _answers(
-    opened: Opened, roles: Mapping[str, Role], hooks: Hooks
+    model_file: ModelFile, roles: Mapping[str, Role], hooks: Hooks
 ) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, NDArray[Any]], Ties]:
     """Encoded rows and native predictions by role; the model's own leaves, raw scores and decisions on the holdout; its ties."""
     tables: Json = {}
     arrays: dict[str, NDArray[Any]] = {}
     for name, role in roles.items():
-        packed, found = pack_table(role.table, name)
+        packed, columns = pack_table(role.table, name)
         tables[name] = packed
-        arrays |= found
-    call = Call("encode", {"model": str(opened.path), "tables": tables}, arrays, (opened.format,), Limits(seconds=600.0))
+        arrays |= columns
+    call = Call("encode", {"model": str(model_file.path), "tables": tables}, arrays, (model_file.format,), Limits(seconds=600.0))
     outcome = hooks.qaudit_run_unit(call=call)
     if outcome.failure is not None:
-        raise failed(outcome, opened.shown, opened.format, {name: role.file for name, role in roles.items()})
+        raise failed(outcome, model_file.shown, model_file.format, {name: role.file for name, role in roles.items()})
     counts = {name: role.table.rows for name, role in roles.items()}
     wrong = rows_breach("native", outcome.arrays, counts)
     undecided = None if wrong else decision_breach(outcome.answer, outcome.arrays, counts["holdout"])
     if worse := wrong or rows_breach("encoded", outcome.arrays, counts) or undecided:
         keep_unit(call, outcome, worse)
     if wrong := wrong or undecided:
-        raise Refused(f"{opened.shown}: {wrong}")
+        raise Refused(f"{model_file.shown}: {wrong}")
     answers = {name: np.array(array) for name, array in outcome.arrays.items()}
     encoded = {name: answers[f"encoded.{name}"] for name in roles if f"encoded.{name}" in answers}
-    given = {key: answers[f"{key}.holdout"] for key in ("leaves", "raw", "decided") if f"{key}.holdout" in answers}
-    return encoded, {name: answers[f"native.{name}"] for name in roles}, given, outcome.answer["ties"]
+    extra = {key: answers[f"{key}.holdout"] for key in ("leaves", "raw", "decided") if f"{key}.holdout" in answers}
+    return encoded, {name: answers[f"native.{name}"] for name in roles}, extra, outcome.answer["ties"]
 
 
 def labelled(positive: str | None, classes: Sequence[str]) -> str | None:
-    """The author's word for the positive class as the model spells it: 2 for a model fitted on 1.0 and 2.0."""
+    """The positive class in the spelling of the model: the author's "2" becomes "2.0" for a model fitted on 1.0 and 2.0."""
     return f"{positive}.0" if positive is not None and positive not in classes and f"{positive}.0" in classes else positive
 
 
@@ -200,39 +205,39 @@ def choose(request: LoadRequest, output: str, classes: tuple[str, ...], native: 
 
 
 def _lowering(
-    opened: Opened,
+    model_file: ModelFile,
     encoded: Mapping[str, Floats],
     native: Mapping[str, Floats],
     decision: Decision,
-    given: Mapping[str, NDArray[Any]],
+    extra: Mapping[str, NDArray[Any]],
 ) -> tuple[Json, bool]:
-    if opened.program is None or "holdout" not in encoded:
-        return not_lowered(opened.why_not or "the format gives no program"), False
+    if model_file.program is None or "holdout" not in encoded:
+        return not_lowered(model_file.why_not or "the format gives no program"), False
     counts = {role: len(rows) for role, rows in native.items()}
     if wrong := rows_breach("encoded", {f"encoded.{role}": rows for role, rows in encoded.items()}, counts):
         return not_lowered(wrong), False
     wide = encoded["holdout"].shape[1]
-    if wide != opened.program.width:
-        return not_lowered(f"the model encodes {wide} columns, its program takes {opened.program.width}"), False
-    proof = prove(opened.program, encoded["holdout"], native["holdout"], decision, given)
-    return proof.json(opened.why_not), proof.proved
+    if wide != model_file.program.width:
+        return not_lowered(f"the model encodes {wide} columns, its program takes {model_file.program.width}"), False
+    proof = prove(model_file.program, encoded["holdout"], native["holdout"], decision, extra)
+    return proof.json(model_file.why_not), proof.proved
 
 
-def _features(opened: Opened, holdout: Role) -> tuple[Feature, ...]:
-    """The model's features with the kind each was read by; for a model without names, the columns that were taken."""
-    if not opened.features:
+def _features(model_file: ModelFile, holdout: Role) -> tuple[Feature, ...]:
+    """The model's features with the kind by which each was read; for a model without names, the columns that were used."""
+    if not model_file.features:
         return tuple(Feature(name, holdout.table.kind(name)) for name in holdout.table.names)
-    return tuple(dataclasses.replace(feature, kind=holdout.table.kind(feature.name)) for feature in opened.features)
+    return tuple(dataclasses.replace(feature, kind=holdout.table.kind(feature.name)) for feature in model_file.features)
 
 
-def _unseen(opened: Opened, holdout: Role) -> dict[str, int]:
-    """Holdout rows with a text that the model's encoder has not met, by column; only columns that have some."""
-    found: dict[str, int] = {}
-    for name, known in sorted(opened.categories.items()):
+def _unknown_categories(model_file: ModelFile, holdout: Role) -> dict[str, int]:
+    """The number of holdout rows with a category that the encoder does not know, for each column that has some."""
+    counts: dict[str, int] = {}
+    for name, known in sorted(model_file.categories.items()):
         if name in holdout.table.columns and holdout.table.kind(name) == "text":
             rows = sum(value is not None and value not in set(known) for value in holdout.table.columns[name])
-            found |= {name: rows} if rows else {}
-    return found
+            counts |= {name: rows} if rows else {}
+    return counts
 
 
 def _missing_roles(roles: Mapping[str, Role]) -> tuple[Skipped, ...]:
@@ -242,38 +247,38 @@ def _missing_roles(roles: Mapping[str, Role]) -> tuple[Skipped, ...]:
     return (Skipped("load", "calibration", reason, "declined"),)
 
 
-def _subject(request: LoadRequest, opened: Opened, chosen: DecisionSource, lowering: Json, holdout: Role) -> Json:
+def _subject(request: LoadRequest, model_file: ModelFile, chosen: DecisionSource, lowering: Json, holdout: Role) -> Json:
     return {
         "name": request.name,
         "version": request.version,
-        "digest": opened.digest,
+        "digest": model_file.digest,
         "parent": request.parent,
-        "format": opened.format.name,
-        "tier": opened.tier,
-        "family": opened.family,
-        "loaded_by": loaded_by(opened),
-        "output": opened.output,
-        "classes": list(opened.classes),
+        "format": model_file.format.name,
+        "tier": model_file.tier,
+        "family": model_file.family,
+        "loaded_by": loaded_by(model_file),
+        "output": model_file.output,
+        "classes": list(model_file.classes),
         "positive": chosen.positive,
         "positive_source": chosen.positive_source,
         "cutoff": chosen.cutoff,
         "cutoff_source": chosen.cutoff_source,
         "target": request.target,
-        "size_bytes": opened.size,
+        "size_bytes": model_file.size,
         "features": [{"name": name, "kind": holdout.table.kind(name)} for name in holdout.table.names],
-        "parameters": parameters(opened.program if lowering["proved"] else None),
+        "parameters": parameters(model_file.program if lowering["proved"] else None),
         "lowering": lowering,
     }
 
 
-def _data(request: LoadRequest, opened: Opened, roles: Mapping[str, Role], shared: list[Json], notes: list[str]) -> Json:
+def _data(request: LoadRequest, model_file: ModelFile, roles: Mapping[str, Role], shared: list[Json], notes: list[str]) -> Json:
     holdout = roles["holdout"]
     columns = [summary(name, values, "feature") for name, values in holdout.table.columns.items()]
     columns += [summary(name, values, "group") for name, values in holdout.groups.items() if name not in holdout.table.columns]
-    told = {n: {"file": r.file, "digest": r.digest, "rows": r.table.rows, "how": r.how} for n, r in roles.items()}
-    target = _target(opened.classes, holdout)
+    files = {n: {"file": r.file, "digest": r.digest, "rows": r.table.rows, "how": r.how} for n, r in roles.items()}
+    target = _target(model_file.classes, holdout)
     return {
-        "roles": told,
+        "roles": files,
         "overlap": shared,
         "columns": columns,
         "groups": list(request.groups),
@@ -292,18 +297,18 @@ def _target(classes: tuple[str, ...], holdout: Role) -> list[Json]:
 
 
 def _evidence(
-    opened: Opened, roles: Mapping[str, Role], shared: list[Json], data: Json, unseen: Mapping[str, int], lowering: Json
+    model_file: ModelFile, roles: Mapping[str, Role], shared: list[Json], data: Json, unknown: Mapping[str, int], lowering: Json
 ) -> tuple[Evidence, ...]:
     def row(measure: str, value: float, topic: str, n: int | None = None, **about: str) -> Evidence:
         return measured(measure, float(value), about, "load", topic, n=n)
 
     holdout = roles["holdout"].table.rows
-    rows = [row("model_bytes", opened.size, "model.identity")]
+    rows = [row("model_bytes", model_file.size, "model.identity")]
     if lowering["max_error"] is not None:
         rows.append(row("lowering_max_error", lowering["max_error"], "model.identity", lowering["rows"]))
     rows += [row("rows", role.table.rows, "data.description", value_of=name) for name, role in sorted(roles.items())]
     rows += [row("missing", column["missing"], "data.description", holdout, feature=column["name"]) for column in data["columns"]]
-    rows += [row("unseen_categories", count, "data.description", holdout, feature=name) for name, count in unseen.items()]
+    rows += [row("unseen_categories", count, "data.description", holdout, feature=name) for name, count in unknown.items()]
     for part in data["target"]:
         if "label" in part:
             rows.append(row("target_share", part["share"], "data.description", holdout, output=part["label"]))

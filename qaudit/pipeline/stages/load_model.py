@@ -1,4 +1,4 @@
-"""The model's part of loading: a private copy, the format that knows it, trust, and what is inside."""
+"""Reads the model file: a private copy, the format that recognises it, trust, and its content."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ TIERS: tuple[Tier, ...] = ("data", "checked", "code")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Opened:
-    """A model file: the private copy, its digest, the format that read it and what it holds."""
+class ModelFile:
+    """A model file that was read: the private copy, its digest, the format that read it, and its content."""
 
     path: Path
     shown: str
@@ -50,7 +50,8 @@ class Opened:
 
 
 def private_copy(path: Path, shown: str, folder: Path | None = None) -> tuple[Path, str, int]:
-    """The file read once into a 0700 folder: the copy, its digest ("sha256:...") and its size. That copy is used from here on.
+    """The file read once into a 0700 folder: the copy, its digest ("sha256:...") and its size. From then on only the copy is
+    used.
 
     Without `folder` one is made and removed when the process ends. Raises Refused for anything but a non-empty regular file.
     """
@@ -60,18 +61,18 @@ def private_copy(path: Path, shown: str, folder: Path | None = None) -> tuple[Pa
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     copy = folder / shown
-    copy.unlink(missing_ok=True)  # a link that stands there goes; what it leads to is not touched
-    with open(copy, "xb", opener=_anew) as file:
+    copy.unlink(missing_ok=True)  # an existing link is removed, and its target is not touched
+    with open(copy, "xb", opener=_open_new) as file:
         file.write(data)
     return copy, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)
 
 
-def _anew(path: str, flags: int) -> int:
-    """A new file, mode 0600: never one that is there already, which through a link could be somebody else's."""
+def _open_new(path: str, flags: int) -> int:
+    """Open a new file with mode 0600, never an existing one, which could be a link to another file."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
-def _known_by(copy: Path, shown: str, hooks: Hooks) -> tuple[PluginRef, Tier, tuple[Skipped, ...]]:
+def _recognised_by(copy: Path, shown: str, hooks: Hooks) -> tuple[PluginRef, Tier, tuple[Skipped, ...]]:
     """The format plugin that recognises the file; of several the one that trusts the file least, then by name."""
     answers = hooks.qaudit_offer_formats(model=copy)
     skipped = tuple(answer.skipped for answer in answers if answer.skipped is not None)
@@ -88,15 +89,15 @@ def _trusted(digest: str, trust: Collection[str]) -> bool:
 
 
 def failed(outcome: Outcome, shown: str, reader: PluginRef, files: Mapping[str, str] | None = None) -> Refused:
-    """The one line for a model that could not be read or asked; a crash is the model's from the phase `load` on."""
+    """The refusal for a model that could not be read or called. From the phase `load` on a crash is attributed to the model."""
     failure = outcome.failure
     assert failure is not None
     if failure.kind == "refused":
-        what, colon, said = failure.reason.partition(": ")
-        return Refused(f"{({'model': shown} | dict(files or {})).get(what, what)}{colon}{said}")
+        what, colon, rest = failure.reason.partition(": ")
+        return Refused(f"{({'model': shown} | dict(files or {})).get(what, what)}{colon}{rest}")
     who = "the model" if failure.blame == "model" else f"its reader {reader.name}"
-    said = "" if failure.kind in ("crashed", "timed out", "out of memory", "no answer") else "failed: "
-    return Refused(f"{shown}: {who} {said}{failure.reason}")
+    rest = "" if failure.kind in ("crashed", "timed out", "out of memory", "no answer") else "failed: "
+    return Refused(f"{shown}: {who} {rest}{failure.reason}")
 
 
 def open_file(
@@ -105,11 +106,11 @@ def open_file(
     hooks: Hooks,
     folder: Path | None = None,
     shown: str | None = None,
-) -> Opened:
-    """Everything the road needs to know of a model file. Raises Refused; no code of the file runs without trust by digest."""
+) -> ModelFile:
+    """Read a model file. Raises Refused; no code of the file runs without trust by digest."""
     shown = shown or path.name
     copy, digest, size = private_copy(path, shown, folder)
-    ref, tier, skipped = _known_by(copy, shown, hooks)
+    ref, tier, skipped = _recognised_by(copy, shown, hooks)
     if tier == "code" and not _trusted(digest, trust):
         raise Refused(f"{shown}: reading this file ({ref.name}) can run code from it; if you trust it, pass --trust {digest}")
     call = Call("inspect_model", {"model": str(copy)}, {}, (ref,))
@@ -122,7 +123,7 @@ def open_file(
     except MALFORMED as error:
         keep_unit(call, outcome, broken(error))
         raise Refused(f"{shown}: its reader {ref.name} failed: {broken(error)}") from error
-    return Opened(
+    return ModelFile(
         path=copy,
         shown=shown,
         digest=digest,
@@ -142,11 +143,11 @@ def open_file(
     )
 
 
-def loaded_by(opened: Opened) -> str:
+def loaded_by(model_file: ModelFile) -> str:
     """How the file was read, in words for the report."""
-    if opened.tier == "code":
+    if model_file.tier == "code":
         return "loaded by executing code in the file, trusted by digest"
-    if opened.tier == "checked":
+    if model_file.tier == "checked":
         return "loaded from a file of checked types; no code in it is executed by design"
     return "loaded as data; the file holds no code"
 

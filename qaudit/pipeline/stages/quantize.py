@@ -1,4 +1,4 @@
-"""Candidates: every selected quantizer, every combination of its settings. The host checks each answer before it believes it."""
+"""The stage `quantize`: one candidate for every combination of settings of every selected quantizer; every answer is checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qaudit.core.catalogue.measures import Unit
 from qaudit.core.evidence import Evidence, Skipped, measured
 from qaudit.core.json_values import Json
 from qaudit.core.measures.changes import Number
-from qaudit.core.measures.tensors import TensorFacts, law_text, tensor_facts
+from qaudit.core.measures.tensors import TensorFacts, formula_text, tensor_facts
 from qaudit.core.plugin_settings import candidate_id, natural
 from qaudit.core.program import Program, Quantized
 from qaudit.core.records import Subject
@@ -36,17 +36,17 @@ BIAS_BITS = 32
 
 
 @dataclass(slots=True)
-class _Book:
-    """What is found on the way."""
+class _Results:
+    """The results of the stage so far."""
 
-    found: list[tuple[Any, Candidate]] = field(default_factory=list)
+    candidates: list[tuple[Any, Candidate]] = field(default_factory=list)
     evidence: dict[str, list[Evidence]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     plugins: list[Json] = field(default_factory=list)
     breaches: dict[str, list[str]] = field(default_factory=dict)
 
     def broken(self, by: str, reason: str) -> None:
-        """A breach of the contract that the unit itself did not find."""
+        """Record a breach of the contract that the unit itself did not detect."""
         self.skipped.append(Skipped("quantize", by, reason))
         self.breaches.setdefault(by, []).append(reason)
 
@@ -67,21 +67,21 @@ def quantize(
     every setting `bits` that the author did not give. What fails or declines is a row. Raises Refused for a wrong setting.
     """
     task = _task(subject, selections, bits, seed, limits or Limits())
-    book = _Book()
+    results = _Results()
     for answer in hooks.qaudit_offer_quantizers(subject=_subject(subject, task), task=task):
         name = answer.plugin.name
-        _tell(subject, answer, book)
-        if breaches := book.breaches.get(name):
+        _add_quantizer(subject, answer, results)
+        if breaches := results.breaches.get(name):
             keep_unit(answer.call, answer.outcome, "\n".join(breaches))
-        progress(f"quantize: {name}: {sum(one.by == name for _, one in book.found)} candidates")
-    if bits and not book.found and any(row.reason.startswith("bits ") for row in book.skipped):
-        reasons = "; ".join(f"{row.by}: {row.reason}" for row in book.skipped if row.reason.startswith("bits "))
+        progress(f"quantize: {name}: {sum(candidate.by == name for _, candidate in results.candidates)} candidates")
+    if bits and not results.candidates and any(row.reason.startswith("bits ") for row in results.skipped):
+        reasons = "; ".join(f"{row.by}: {row.reason}" for row in results.skipped if row.reason.startswith("bits "))
         raise Refused(f"bits: no selected quantizer takes {', '.join(map(str, bits))} ({reasons})")
-    book.found.sort(key=lambda pair: pair[0])
-    everything = tuple(candidate for _, candidate in book.found)
-    reference = _reference(subject.program) if subject.program is not None and everything else []
-    evidence = [*reference, *(row for one in everything for row in book.evidence[one.id])]
-    return Candidates(everything, tuple(evidence), tuple(book.skipped), tuple(book.plugins))
+    results.candidates.sort(key=lambda pair: pair[0])
+    candidates = tuple(candidate for _, candidate in results.candidates)
+    reference = _reference(subject.program) if subject.program is not None and candidates else []
+    evidence = [*reference, *(row for candidate in candidates for row in results.evidence[candidate.id])]
+    return Candidates(candidates, tuple(evidence), tuple(results.skipped), tuple(results.plugins))
 
 
 def _task(
@@ -100,8 +100,8 @@ def _subject(subject: LoadedSubject, task: QuantizeTask) -> Subject:
     return replace(subject.for_plugins(), calibration="calibration" in task.arrays)
 
 
-def _tell(subject: LoadedSubject, answer: Answer, book: _Book) -> None:
-    """Everything one quantizer's unit has to say. What it wrote is foreign: a wrong shape of it is a failure of the plugin."""
+def _add_quantizer(subject: LoadedSubject, answer: Answer, results: _Results) -> None:
+    """Add the results of one quantizer. Its unit is foreign, so an answer of a wrong form is a failure of the plugin."""
     ref, outcome, failure = answer.plugin, answer.outcome, answer.failure
     if failure is not None and failure.kind == "refused" and failure.phase == "settings":
         raise Refused(failure.reason)
@@ -116,72 +116,72 @@ def _tell(subject: LoadedSubject, answer: Answer, book: _Book) -> None:
         "reason": "",
         "settings": {},
     }
-    book.plugins.append(row)
-    start = len(book.skipped)
+    results.plugins.append(row)
+    start = len(results.skipped)
     if failure is not None and answer.skipped is not None:
-        book.skipped.append(answer.skipped)
+        results.skipped.append(answer.skipped)
         row["status"] = "broken" if failure.phase in ("import", "offer") else answer.skipped.kind
         row["reason"] = failure.reason
         return
     try:
-        made = _read(subject, ref, outcome, book)
+        count = _read(subject, ref, outcome, results)
         row |= {"summary": str(outcome.answer["summary"]), "settings": dict(outcome.answer["settings"])}
         row |= declared_entries(ref.name, measures_of(outcome.answer))
     except MALFORMED as error:
-        book.broken(ref.name, broken(error))
-        made = 0
-    reasons = book.skipped[start:]
-    if not made:
-        row["status"] = "failed" if any(one.kind == "failed" for one in reasons) else "declined"
-    row["reason"] = "; ".join(one.reason for one in reasons)
+        results.broken(ref.name, broken(error))
+        count = 0
+    reasons = results.skipped[start:]
+    if not count:
+        row["status"] = "failed" if any(row_of_reason.kind == "failed" for row_of_reason in reasons) else "declined"
+    row["reason"] = "; ".join(row_of_reason.reason for row_of_reason in reasons)
 
 
-def _read(subject: LoadedSubject, ref: PluginRef, outcome: Outcome, book: _Book) -> int:
+def _read(subject: LoadedSubject, ref: PluginRef, outcome: Outcome, results: _Results) -> int:
     """The candidates of an answer, checked; returns how many there are. Raises what malformed answers raise."""
-    answer, made = outcome.answer, 0
+    answer, count = outcome.answer, 0
     breaches: dict[str, list[Mapping[str, Any]]] = {}
     own, parameters = measures_of(answer), subject.program.parameters() if subject.program is not None else {}
-    recorded = [values_of(told.get("recorded", ()), own, parameters) for told in answer["candidates"]]
-    for told, values in zip(answer["candidates"], recorded, strict=True):
+    recorded = [values_of(entry.get("recorded", ()), own, parameters) for entry in answer["candidates"]]
+    for entry, values in zip(answer["candidates"], recorded, strict=True):
         assert subject.program is not None  # without one no unit is asked for candidates
-        quantized, wrong = quantized_of(told, answer, subject.program, outcome.arrays)
+        quantized, wrong = quantized_of(entry, answer, subject.program, outcome.arrays)
         if wrong:
-            breaches.setdefault(wrong, []).append(told["settings"])
+            breaches.setdefault(wrong, []).append(entry["settings"])
             continue
-        candidate, rows = _candidate(ref, told, quantized)
+        candidate, rows = _candidate(ref, entry, quantized)
         rows += recorded_evidence(ref.name, own, values, {"candidate": candidate.id}, "parameter")
         if subject.encoded.get("calibration") is not None:
-            rows += _contributions(candidate.id, ref.name, told["noted"], len(subject.encoded["calibration"]))
-        book.found.append(((ref.name, natural(told["settings"])), candidate))
-        book.evidence[candidate.id] = rows
-        made += 1
+            rows += _contributions(candidate.id, ref.name, entry["noted"], len(subject.encoded["calibration"]))
+        results.candidates.append(((ref.name, natural(entry["settings"])), candidate))
+        results.evidence[candidate.id] = rows
+        count += 1
     for reason, settings in breaches.items():
-        book.broken(ref.name, _of(ref.name, reason, settings))
+        results.broken(ref.name, _of(ref.name, reason, settings))
     for refused in answer["refused"]:
         kind: Literal["declined", "failed"] = "declined" if refused["kind"] == "declined" else "failed"
-        book.skipped.append(Skipped("quantize", ref.name, _of(ref.name, str(refused["reason"]), refused["settings"]), kind))
-    return made
+        results.skipped.append(Skipped("quantize", ref.name, _of(ref.name, str(refused["reason"]), refused["settings"]), kind))
+    return count
 
 
 def _of(name: str, reason: str, settings: Sequence[Mapping[str, Any]]) -> str:
-    """A reason with the candidates that it is about: one by its id, several by their number and the first."""
+    """A reason with the candidates that it concerns: a single one by its id, several by their number and the first id."""
     if not settings:
         return reason
     first = candidate_id(name, settings[0])
     return f"{reason} ({first})" if len(settings) == 1 else f"{reason} ({len(settings)} candidates, the first is {first})"
 
 
-def _candidate(ref: PluginRef, told: Mapping[str, Any], quantized: Quantized) -> tuple[Candidate, list[Evidence]]:
+def _candidate(ref: PluginRef, entry: Mapping[str, Any], quantized: Quantized) -> tuple[Candidate, list[Evidence]]:
     """A checked candidate: its row of the report and its evidence."""
-    name = candidate_id(ref.name, told["settings"])
+    name = candidate_id(ref.name, entry["settings"])
     known = quantized.program.parameters()
     facts = {p: tensor_facts(known[p].values, tensor) for p, tensor in quantized.tensors.items()}
     effective, size = sizes(quantized)
     row: Json = {
         "id": name,
         "by": ref.name,
-        "settings": dict(told["settings"]),
-        "formulas": {str(key): str(text) for key, text in told["formulas"].items()} | _laws(quantized),
+        "settings": dict(entry["settings"]),
+        "formulas": {str(key): str(text) for key, text in entry["formulas"].items()} | _dequantization_formulas(quantized),
         "effective_bits": effective,
         "size_bytes": size,
         "explained": False,
@@ -191,17 +191,19 @@ def _candidate(ref: PluginRef, told: Mapping[str, Any], quantized: Quantized) ->
         *_size_rows(name, ref.name, effective, size, _elements(quantized)),
         *(line for p in quantized.tensors for line in _tensor_evidence(name, ref.name, p, facts[p])),
     ]
-    return Candidate(name, ref.name, dict(told["settings"]), quantized, row), evidence
+    return Candidate(name, ref.name, dict(entry["settings"]), quantized, row), evidence
 
 
-def _laws(quantized: Quantized) -> dict[str, str]:
-    """How values follow from codes, by role; equal laws once."""
+def _dequantization_formulas(quantized: Quantized) -> dict[str, str]:
+    """The dequantization formulas by role; equal ones appear once."""
     known = quantized.program.parameters()
-    texts = {role: sorted({law_text(t) for p, t in quantized.tensors.items() if known[p].role == role}) for role in _roles(known)}
-    laws = {f"law of {role}": " or ".join(lines) for role, lines in texts.items() if lines}
+    texts = {
+        role: sorted({formula_text(t) for p, t in quantized.tensors.items() if known[p].role == role}) for role in _roles(known)
+    }
+    formulas = {f"dequantization of {role}": " or ".join(lines) for role, lines in texts.items() if lines}
     if quantized.grids:
-        laws["law of input"] = "values = (codes - zero_point) * scale"
-    return laws
+        formulas["dequantization of input"] = "values = (codes - zero_point) * scale"
+    return formulas
 
 
 def _roles(known: Mapping[str, Parameter]) -> list[str]:
@@ -263,7 +265,7 @@ def _size_rows(name: str, by: str, effective: float | None, size: int, elements:
 
 
 def _reference(program: Program) -> list[Evidence]:
-    """The float model beside its candidates."""
+    """The size of the reference, beside which the candidates are shown."""
     elements = sum(parameter.values.size for parameter in program.parameters().values() if parameter.role != "bias")
     return _size_rows("reference", "quantize", float(FLOAT_BITS), sizes(Quantized(program, {}))[1], elements)
 

@@ -1,4 +1,4 @@
-"""What explainers that need refits are given: predictions of the model trained again without each column, also quantized.
+"""Predictions of the model trained again without each column, and of its quantized form, for explainers that need refits.
 
 A candidate's refit is the refitted program under the candidate's quantizer and settings, with the same calibration rows; both
 variants answer through the engine, so that only the quantization differs.
@@ -58,20 +58,20 @@ class Variants:
         """Predictions of every refit on those rows."""
         made = self._refits(rows)
         if candidate is None:
-            return {name: [_plain(one, len(rows)) for one in found] for name, found in made.columns.items()}
+            return {name: [_plain(refit, len(rows)) for refit in refits] for name, refits in made.columns.items()}
         return self._quantized(candidate, made, len(rows))
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """Columns whose refits failed; what was merely not possible is the explainer's own row."""
+        """Columns whose refits failed. Where refits are not possible, the explainer itself declines."""
         return tuple(row for made in self._made.values() for row in made.skipped if row.kind == "failed")
 
     def _refits(self, rows: NDArray[np.int64]) -> Refits:
-        """Refits asked on the wanted rows and, behind them, on the calibration rows that a quantizer may see."""
+        """Refits with predictions on the wanted rows, followed by the calibration rows that a quantizer may use."""
         key = rows.tobytes()
         if key not in self._made:
-            asked, numbers = _with_calibration(self._subject, rows)
-            self._made[key] = refits(asked, numbers, self._seeds, lambda calls, jobs: self._run_many(calls), self._progress)
+            subject, numbers = _with_calibration(self._subject, rows)
+            self._made[key] = refits(subject, numbers, self._seeds, lambda calls, jobs: self._run_many(calls), self._progress)
         made = self._made[key]
         if not made.columns:
             raise Decline(made.skipped[0].reason if made.skipped else "the model cannot be trained again")
@@ -79,21 +79,21 @@ class Variants:
 
     def _quantized(self, candidate: Candidate, made: Refits, rows: int) -> Answers:
         ref = self._by_name[candidate.by]
-        unique: dict[int, Refit] = {id(one): one for found in made.columns.values() for one in found}
-        if any(one.program is None for one in unique.values()):
+        unique: dict[int, Refit] = {id(refit): refit for refits in made.columns.values() for refit in refits}
+        if any(refit.program is None for refit in unique.values()):
             raise Decline("the retrained model cannot be lowered, so that it cannot be quantized")
         self._progress(f"explain: {len(unique)} refits quantized as {candidate.id}")
-        calls = [self._call(ref, candidate, one, rows) for one in unique.values()]
+        calls = [self._call(ref, candidate, refit, rows) for refit in unique.values()]
         done = zip(unique.items(), calls, self._run_many(calls), strict=True)
-        answers = {key: _predicted(one, call, outcome, rows) for (key, one), call, outcome in done}
-        return {name: [answers[id(one)] for one in found] for name, found in made.columns.items()}
+        answers = {key: _predicted(refit, call, outcome, rows) for (key, refit), call, outcome in done}
+        return {name: [answers[id(refit)] for refit in refits] for name, refits in made.columns.items()}
 
-    def _call(self, ref: PluginRef, candidate: Candidate, one: Refit, rows: int) -> Call:
-        assert one.program is not None
-        assert one.encoded is not None
-        packed, arrays = pack_program(one.program)
-        if len(one.encoded) > rows:
-            arrays = {**arrays, "calibration": one.encoded[rows:]}
+    def _call(self, ref: PluginRef, candidate: Candidate, refit: Refit, rows: int) -> Call:
+        assert refit.program is not None
+        assert refit.encoded is not None
+        packed, arrays = pack_program(refit.program)
+        if len(refit.encoded) > rows:
+            arrays = {**arrays, "calibration": refit.encoded[rows:]}
         request = {
             "quantizer": ref.name,
             "settings": {key: [value] for key, value in candidate.settings.items()},
@@ -105,29 +105,29 @@ class Variants:
         return Call("quantize", request, arrays, (ref,))
 
 
-def _plain(one: Refit, rows: int) -> Floats:
-    if one.program is None or one.encoded is None:
-        return one.native[:rows]
-    return predict(one.program, one.encoded[:rows])
+def _plain(refit: Refit, rows: int) -> Floats:
+    if refit.program is None or refit.encoded is None:
+        return refit.native[:rows]
+    return predict(refit.program, refit.encoded[:rows])
 
 
-def _predicted(one: Refit, call: Call, outcome: Outcome, rows: int) -> Floats:
+def _predicted(refit: Refit, call: Call, outcome: Outcome, rows: int) -> Floats:
     """Predictions of a quantized refit. Raises Decline where its quantizer gave none."""
-    assert one.program is not None
-    assert one.encoded is not None
+    assert refit.program is not None
+    assert refit.encoded is not None
     if outcome.failure is not None:
         raise Decline(f"a refit could not be quantized: {outcome.failure.reason}")
     try:
-        found = outcome.answer["candidates"]
-        if len(found) != 1:
+        candidates = outcome.answer["candidates"]
+        if len(candidates) != 1:
             raise Decline("a refit could not be quantized: " + "; ".join(each["reason"] for each in outcome.answer["refused"]))
-        quantized, wrong = quantized_of(found[0], outcome.answer, one.program, outcome.arrays)
+        quantized, wrong = quantized_of(candidates[0], outcome.answer, refit.program, outcome.arrays)
     except MALFORMED as error:
         wrong = broken(error)
     if wrong:
         keep_unit(call, outcome, wrong)
         raise Decline(f"a refit could not be quantized: {wrong}")
-    return predict(quantized, one.encoded[:rows])
+    return predict(quantized, refit.encoded[:rows])
 
 
 def _with_calibration(subject: LoadedSubject, rows: NDArray[np.int64]) -> tuple[LoadedSubject, NDArray[np.int64]]:

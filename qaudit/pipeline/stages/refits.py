@@ -1,4 +1,4 @@
-"""The model trained again without each column: made once, with a budget of its own, for the explainers that need it."""
+"""Trains the model again without each column, once for all explainers that need it, with a separate limit of time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def refits(
     progress: Progress = _silent,
     jobs: int = 2,
 ) -> Refits:
-    """For each column the model trained again without it, one refit a seed, asked on those holdout rows.
+    """For each column the model trained again without it, one refit for each seed, with predictions on those holdout rows.
 
     A column whose refits fail is a Skipped row. Without training rows, or for a model that cannot be retrained, nothing is made.
     """
@@ -74,25 +74,25 @@ def refits(
             skipped.append(Skipped("explain", f"refit without {name}", reason, kind))
             continue
         try:
-            found = [Refit(*refit_of(told, outcome.arrays, len(rows))) for told in outcome.answer["refits"]]
-            alone = bool(outcome.answer["ignores_seed"])
+            fitted = [Refit(*refit_of(entry, outcome.arrays, len(rows))) for entry in outcome.answer["refits"]]
+            ignores_seed = bool(outcome.answer["ignores_seed"])
         except MALFORMED as error:
             keep_unit(call, outcome, broken(error))
             skipped.append(Skipped("explain", f"refit without {name}", broken(error)))
             continue
-        columns[name] = [found[0]] * len(seeds) if alone else found
-        ignores.append(alone)
+        columns[name] = [fitted[0]] * len(seeds) if ignores_seed else fitted
+        ignores.append(ignores_seed)
     return Refits(columns, bool(ignores) and all(ignores), tuple(skipped))
 
 
 def _call(subject: LoadedSubject, column: str, rows: NDArray[np.int64], seeds: Sequence[int]) -> Call:
     training, arrays = pack_table(subject.tables["training"], "training")
-    asked, more = pack_table(subject.tables["holdout"].take(rows), "rows")
+    packed, more = pack_table(subject.tables["holdout"].take(rows), "rows")
     request: Json = {
         "model": str(subject.model),
         "column": column,
         "seeds": [int(seed) for seed in seeds],
         "training": training,
-        "rows": asked,
+        "rows": packed,
     }
     return Call("refit", request, arrays | more | {"target": subject.target["training"]}, (subject.format,), BUDGET)

@@ -10,7 +10,7 @@ from qaudit.errors import Refused
 from qaudit.sandbox.plugin_source import main_file
 
 TEMPLATES = Path(__file__).parent
-WORD = "PLUGIN_NAME"
+NAME_MARK = "PLUGIN_NAME"
 
 
 def write_plugin(kind: str, name: str, into: Path) -> list[Path]:
@@ -31,7 +31,7 @@ def write_plugin(kind: str, name: str, into: Path) -> list[Path]:
         into.mkdir(parents=True, exist_ok=True)
         for path, template in files.items():
             text = (TEMPLATES / template).read_text("utf-8")
-            words = {WORD: name, "PLUGIN_KIND": kind, "PLUGIN_DASHED": name.replace("_", "-"), "PLUGIN_SUFFIX": suffix}
+            words = {NAME_MARK: name, "PLUGIN_KIND": kind, "PLUGIN_DASHED": name.replace("_", "-"), "PLUGIN_SUFFIX": suffix}
             for word, value in words.items():
                 text = text.replace(word, value)
             with path.open("x", encoding="utf-8") as file:
