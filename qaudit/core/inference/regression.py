@@ -1,0 +1,103 @@
+"""Intervals of R2, RMSE and their changes, and the share of rows that moved. Rows carry keys (`row_keys`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qaudit.core.evidence import Interval
+from qaudit.core.inference.bootstrap import LOG, LOG_ONE_MINUS, REPLICATES, Statistic, studentized_interval
+from qaudit.core.inference.estimate import Estimate, exact_mean
+from qaudit.core.inference.intervals import clopper_pearson
+from qaudit.core.inference.row_keys import Keys
+from qaudit.core.tensor import Floats
+
+MEAN = Statistic(lambda m: m[:, 0], np.ones_like)
+"""Columns: the value."""
+RMSE = Statistic(lambda m: np.sqrt(m[:, 0]), lambda m: 0.5 / np.sqrt(m), LOG)
+"""Columns: the squared error."""
+R2 = Statistic(
+    lambda m: 1.0 - m[:, 0] / _variance(m, 1),
+    lambda m: np.stack(
+        [-1.0 / _variance(m, 1), -2.0 * m[:, 0] * m[:, 1] / _variance(m, 1) ** 2, m[:, 0] / _variance(m, 1) ** 2], axis=1
+    ),
+    LOG_ONE_MINUS,
+)
+"""Columns: the squared error, the target and its square."""
+RMSE_CHANGE = Statistic(
+    lambda m: m[:, 1] / (np.sqrt(m[:, 0] + m[:, 1]) + np.sqrt(m[:, 0])),
+    lambda m: np.stack([0.5 / np.sqrt(m[:, 0] + m[:, 1]) - 0.5 / np.sqrt(m[:, 0]), 0.5 / np.sqrt(m[:, 0] + m[:, 1])], axis=1),
+)
+"""Columns: the squared error before, and its change, which keeps its digits where the change is small."""
+R2_CHANGE = Statistic(
+    lambda m: -m[:, 0] / _variance(m, 1),
+    R2.gradient,
+)
+"""Columns: the change of the squared error, the target and its square."""
+
+
+def r2(truth: Floats, predicted: Floats, keys: Keys, *, clusters: NDArray[Any] | None = None,
+       replicates: int = REPLICATES, seed: int = 0) -> Estimate:  # fmt: skip
+    """R2 with an interval; not assessed for fewer than 2 rows or a constant target."""
+    if reason := _no_r2(truth):
+        return Estimate(None, None, len(truth), reason)
+    columns = np.column_stack([np.square(truth - predicted), *_target(truth)])
+    return studentized_interval(keys, columns, R2, clusters=clusters, replicates=replicates, seed=seed)
+
+
+def r2_change(truth: Floats, before: Floats, after: Floats, keys: Keys, *, clusters: NDArray[Any] | None = None,
+              replicates: int = REPLICATES, seed: int = 0) -> Estimate:  # fmt: skip
+    """R2 after minus before on the same rows."""
+    if reason := _no_r2(truth):
+        return Estimate(None, None, len(truth), reason)
+    columns = np.column_stack([_growth(truth, before, after), *_target(truth)])
+    return studentized_interval(keys, columns, R2_CHANGE, clusters=clusters, replicates=replicates, seed=seed)
+
+
+def rmse(truth: Floats, predicted: Floats, keys: Keys, *, clusters: NDArray[Any] | None = None,
+         replicates: int = REPLICATES, seed: int = 0) -> Estimate:  # fmt: skip
+    """Root of the mean squared error, in the unit of the target."""
+    columns = np.square(truth - predicted)[:, None]
+    if len(truth) and not columns.any():
+        return Estimate(0.0, None, len(truth), "no interval: every row is predicted exactly")
+    return studentized_interval(keys, columns, RMSE, clusters=clusters, replicates=replicates, seed=seed)
+
+
+def rmse_change(truth: Floats, before: Floats, after: Floats, keys: Keys, *, clusters: NDArray[Any] | None = None,
+                replicates: int = REPLICATES, seed: int = 0) -> Estimate:  # fmt: skip
+    """RMSE after minus before on the same rows."""
+    columns = np.column_stack([np.square(truth - before), _growth(truth, before, after)])
+    return studentized_interval(keys, columns, RMSE_CHANGE, clusters=clusters, replicates=replicates, seed=seed)
+
+
+def moved_share(before: Floats, after: Floats, unit: float) -> Estimate:
+    """Share of rows (n,) whose prediction moved by more than `unit`, with its exact interval."""
+    n = len(before)
+    if n == 0:
+        return Estimate(None, None, 0, "no rows")
+    count = int(np.sum(np.abs(after - before) > unit))
+    interval: Interval = clopper_pearson(count, n)
+    return Estimate(count / n, interval, n)
+
+
+def _variance(means: Floats, first: int) -> Floats:
+    return np.asarray(means[:, first + 1] - np.square(means[:, first]))
+
+
+def _target(truth: Floats) -> tuple[Floats, Floats]:
+    # R2 does not depend on the origin of the target, its digits do
+    centred = truth - exact_mean(truth)
+    return centred, np.square(centred)
+
+
+def _growth(truth: Floats, before: Floats, after: Floats) -> Floats:
+    """Squared error after minus before, as a product, so that a small change keeps its digits."""
+    return np.asarray((after - before) * ((after - truth) + (before - truth)))
+
+
+def _no_r2(truth: Floats) -> str | None:
+    if len(truth) < 2:
+        return "fewer than 2 rows"
+    return "the target is the same in every row" if np.ptp(truth) == 0.0 else None
