@@ -8,13 +8,13 @@ of influences.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import expit, ndtri, stdtrit
 from scipy.stats import rankdata
 
 from qaudit.core.evidence import Interval
@@ -54,13 +54,21 @@ def area(positive: NDArray[np.bool_], score: Floats) -> Area | None:
 
 
 def roc_auc(positive: NDArray[np.bool_], score: Floats, *, clusters: NDArray[Any] | None = None) -> Estimate:
-    """Area under the curve with DeLong's interval, or an exact one where the scores separate the classes."""
+    """Area under the curve, with the wider ends of two intervals.
+
+    DeLong's on the logit scale, with degrees of freedom for the rows of the two classes, covers too little where few rows
+    overlap; the score interval of Newcombe (2006, his method 5) where the scores of the classes spread unequally. Where the
+    scores separate the classes an exact interval takes the place of DeLong's. With `clusters` (n,) there is DeLong's alone.
+    """
     whole = area(positive, score)
     if whole is None:
         return Estimate(None, None, len(positive), ONE_CLASS if len(positive) else "no rows")
     if whole.value in (0.0, 1.0):
-        return _separated(whole, len(positive), clusters)
-    return _estimate(whole, 0.0, 1.0, clusters)
+        return _separated(whole, positive, clusters)
+    estimate = _level(whole, clusters, _spread(whole.influence, positive) if clusters is None else None)
+    if estimate.interval is None or clusters is not None:
+        return estimate
+    return replace(estimate, interval=_wider(estimate.interval, score_interval(whole.value, positive), "delong (logit)"))
 
 
 def auc_change(positive: NDArray[np.bool_], before: Floats, after: Floats, *, clusters: NDArray[Any] | None = None) -> Estimate:
@@ -71,7 +79,7 @@ def auc_change(positive: NDArray[np.bool_], before: Floats, after: Floats, *, cl
     change = _combined([second, first], [1.0, -1.0])
     if not change.influence.any():
         return _unmoved(change, len(positive), clusters)
-    return _estimate(change, -1.0, 1.0, clusters)
+    return _change(change, clusters)
 
 
 def one_against_rest(truth: NDArray[Any], probability: Floats) -> Area | None:
@@ -99,7 +107,7 @@ def multiclass_auc(whole: Area | None, n: int, *, clusters: NDArray[Any] | None 
         return Estimate(None, None, n, "a class has no rows")
     if whole.value in (0.0, 1.0):
         return Estimate(whole.value, None, n, "no interval: the scores separate the classes")
-    return _estimate(whole, 0.0, 1.0, clusters)
+    return _level(whole, clusters, None)
 
 
 def multiclass_auc_change(before: Area | None, after: Area | None, n: int, *, clusters: NDArray[Any] | None = None) -> Estimate:
@@ -109,7 +117,7 @@ def multiclass_auc_change(before: Area | None, after: Area | None, n: int, *, cl
     change = _combined([after, before], [1.0, -1.0])
     if not change.influence.any():
         return Estimate(change.value, None, n, "no interval: no pair of rows changed its order")
-    return _estimate(change, -1.0, 1.0, clusters)
+    return _change(change, clusters)
 
 
 def _degrees(rows: int) -> float:
@@ -137,26 +145,105 @@ def _combined(areas: Sequence[Area], weights: Sequence[float]) -> Area:
     return Area(value, influence, min(each.fewest for each in areas))
 
 
-def _estimate(whole: Area, low: float, high: float, clusters: NDArray[Any] | None) -> Estimate:
+def score_interval(value: float, positive: NDArray[np.bool_], level: float = LEVEL) -> Interval:
+    """Areas from which `value` is no further than z standard errors of that area itself (Newcombe 2006, method 5).
+
+    The variance follows Hanley and McNeil's exponential model with the mean of the two numbers of rows; it does not collapse at 1.
+    """
+    p = int(np.sum(positive))
+    q = len(positive) - p
+    rows, z = (p + q) / 2 - 1, float(ndtri(0.5 + level / 2))
+
+    def inside(area: float) -> bool:
+        variance = area * (1 - area) * (1 + rows * (1 - area) / (2 - area) + rows * area / (1 + area)) / (p * q)
+        return abs(value - area) <= z * math.sqrt(variance)
+
+    return Interval(_boundary(inside, value, 0.0), _boundary(inside, value, 1.0), level, "newcombe 2006 (method 5)")
+
+
+def _boundary(inside: Callable[[float], bool], value: float, end: float) -> float:
+    """The last area from `value`, which is inside, towards `end`, by bisection."""
+    near, far = value, end
+    for _ in range(60):
+        middle = (near + far) / 2
+        near, far = (middle, far) if inside(middle) else (near, middle)
+    return far
+
+
+def _level(whole: Area, clusters: NDArray[Any] | None, degrees: float | None) -> Estimate:
+    """The interval of an area between 0 and 1, on the logit scale (Qin and Hotilovac 2008)."""
     n = len(whole.influence)
-    if np.isnan(whole.influence).any():
-        return Estimate(whole.value, None, n, "no interval: fewer than 2 rows of one class")
-    parts = cluster_totals(whole.influence, clusters)
-    scale = 1.0 if clusters is None else len(parts) / (len(parts) - 1) if len(parts) > 1 else math.nan
-    if math.isnan(scale):
-        return Estimate(whole.value, None, n, "no interval: one cluster")
-    half = float(ndtri(0.5 + LEVEL / 2)) * math.sqrt(scale * math.fsum((parts * parts).tolist()))
-    reason = f"rough interval: one class has {whole.fewest} rows" if whole.fewest < FEW else None
-    method = "delong" if clusters is None else f"delong over {len(parts)} clusters"
-    return Estimate(whole.value, Interval(max(low, whole.value - half), min(high, whole.value + half), LEVEL, method), n, reason)
+    error, units, nothing = _error(whole.influence, clusters)
+    if nothing:
+        return Estimate(whole.value, None, n, nothing)
+    half = _quantile(degrees) * error / (whole.value * (1 - whole.value))
+    middle = math.log(whole.value / (1 - whole.value))
+    method = "delong (logit)" if clusters is None else f"delong (logit) over {units} clusters"
+    return Estimate(whole.value, Interval(_logistic(middle - half), _logistic(middle + half), LEVEL, method), n, _few(whole))
 
 
-def _separated(whole: Area, n: int, clusters: NDArray[Any] | None) -> Estimate:
+def _change(change: Area, clusters: NDArray[Any] | None) -> Estimate:
+    n = len(change.influence)
+    error, units, nothing = _error(change.influence, clusters)
+    if nothing:
+        return Estimate(change.value, None, n, nothing)
+    half, method = _quantile(None) * error, "delong" if clusters is None else f"delong over {units} clusters"
+    return Estimate(
+        change.value, Interval(max(-1.0, change.value - half), min(1.0, change.value + half), LEVEL, method), n, _few(change)
+    )
+
+
+def _error(influence: Floats, clusters: NDArray[Any] | None) -> tuple[float, int, str]:
+    """Standard error, rows or clusters behind it, and why there is none."""
+    if np.isnan(influence).any():
+        return math.nan, 0, "no interval: fewer than 2 rows of one class"
+    parts = cluster_totals(influence, clusters)
+    units = len(parts)
+    if units < 2:
+        return math.nan, units, "no interval: one cluster"
+    scale = 1.0 if clusters is None else units / (units - 1)
+    return math.sqrt(scale * math.fsum((parts * parts).tolist())), units, ""
+
+
+def _spread(influence: Floats, positive: NDArray[np.bool_]) -> float:
+    """Degrees of freedom of the sum of the variances of the two classes (Welch 1947)."""
+    parts = [math.fsum(np.square(influence[rows]).tolist()) for rows in (positive, ~positive)]
+    total = sum(parts)
+    if not total > 0.0:
+        return math.inf
+    p = int(np.sum(positive))
+    # each at least one row more than this; of one row alone the influence is not a number, and there is no interval
+    rows = (max(p - 1, 1), max(len(positive) - p - 1, 1))
+    return 1.0 / sum((part / total) ** 2 / count for part, count in zip(parts, rows, strict=True))
+
+
+def _quantile(degrees: float | None) -> float:
+    level = 0.5 + LEVEL / 2
+    return float(ndtri(level)) if degrees is None or math.isinf(degrees) else float(stdtrit(degrees, level))
+
+
+def _logistic(x: float) -> float:
+    return float(expit(x))
+
+
+def _few(whole: Area) -> str | None:
+    return f"rough interval: one class has {whole.fewest} rows" if whole.fewest < FEW else None
+
+
+def _wider(a: Interval, b: Interval, name: str) -> Interval:
+    return Interval(min(a.low, b.low), max(a.high, b.high), a.level, f"{name} and {b.method}, the wider ends")
+
+
+def _separated(whole: Area, positive: NDArray[np.bool_], clusters: NDArray[Any] | None) -> Estimate:
     """Each of the `fewest` disjoint pairs, drawn anyhow, is ordered alike: a count of all or none."""
+    n = len(positive)
     if clusters is not None:
         return Estimate(whole.value, None, n, "no interval: the scores separate the classes, and rows belong to clusters")
     ends = clopper_pearson(round(whole.value) * whole.fewest, whole.fewest)
-    return Estimate(whole.value, Interval(ends.low, ends.high, LEVEL, SEPARATED), n, "the scores separate the classes")
+    exact = Interval(ends.low, ends.high, LEVEL, SEPARATED)
+    return Estimate(
+        whole.value, _wider(exact, score_interval(whole.value, positive), SEPARATED), n, "the scores separate the classes"
+    )
 
 
 def _unmoved(change: Area, n: int, clusters: NDArray[Any] | None) -> Estimate:

@@ -26,6 +26,8 @@ REPLICATES = 1999
 """So that (replicates + 1) x 95 % is a whole number."""
 _LOST = 0.01
 """Share of replicates without a value above which no interval is given."""
+_FLAT = 1e-6
+"""Standard errors below this part of the observed one are rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,8 @@ def _interval(point: float, values: Floats, errors: Floats, transform: Transform
         distances = np.abs(values[1:] - value) / errors[1:]
     if not error > 1e-14 * abs(value):
         return Estimate(point, None, n, "no interval: these rows do not vary")
-    # a replicate without a value or without spread counts as far off
-    distances[~np.isfinite(distances)] = np.inf
+    # a replicate without a value or without spread counts as far off; of the differences of sums some bits may be left of none
+    distances[~(np.isfinite(distances) & (errors[1:] > _FLAT * error))] = np.inf
     lost = float(np.mean(np.isinf(distances)))
     if lost > _LOST:
         return Estimate(point, None, n, f"no interval: the value is not defined in {lost:.1%} of the replicates")

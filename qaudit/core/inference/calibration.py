@@ -14,7 +14,7 @@ from qaudit.core.inference.bootstrap import REPLICATES
 from qaudit.core.inference.estimate import Estimate
 from qaudit.core.inference.intervals import LEVEL
 from qaudit.core.inference.row_keys import Keys
-from qaudit.core.inference.weighted_sums import weighted_sums
+from qaudit.core.inference.weighted_sums import calibrated_sums, weighted_sums
 from qaudit.core.tensor import Floats
 
 BINS = 15
@@ -42,12 +42,14 @@ def ece(
     """Expected calibration error of confidence (n,) and whether it came true (n,), for rows with these keys (n,).
 
     The error is the length, in absolute values, of the vector of gaps of the bins. By the triangle inequality it is off by at
-    most the length of the vector's own error, of which the interval takes the 95 % quantile over the bootstrap: conservative.
+    most the length of the vector's own error. The interval takes the 95 % quantile of that length over the bootstrap or over
+    events drawn with the stated probabilities, whichever is larger: rows without an event do not show how events spread.
     """
     if not len(hit):
         return BinnedError(Estimate(None, None, 0, "no rows"), None, bins)
     gaps, replicated = _gaps(_by_bin(hit, confidence, bins), keys, replicates, seed)
-    value, reach = float(np.abs(gaps).sum()), _reach(gaps, replicated, level)
+    drawn = calibrated_sums(keys, confidence, _index(confidence, bins), bins, replicates, seed) / len(keys)
+    value, reach = float(np.abs(gaps).sum()), max(_reach(gaps, replicated, level), _reach(np.zeros(bins), drawn, level))
     interval = Interval(max(0.0, value - reach), min(1.0, value + reach), level, _method(bins, replicates))
     return BinnedError(Estimate(value, interval, len(hit)), _debiased(hit, confidence, bins, gaps), bins)
 
@@ -93,7 +95,9 @@ def ks_calibration(hit: NDArray[np.bool_], confidence: Floats, *, level: float =
     if n == 0:
         return Estimate(None, None, 0, "no rows")
     value = _largest(hit, confidence)
-    reach = sup_brownian_quantile(level) * math.sqrt(math.fsum(np.square(confidence - hit).tolist())) / n
+    # rows without an event do not show how events spread: at least as much as the stated probabilities say
+    squares = max(math.fsum(np.square(confidence - hit).tolist()), _event_variance(confidence))
+    reach = sup_brownian_quantile(level) * math.sqrt(squares) / n
     return Estimate(value, Interval(max(0.0, value - reach), min(1.0, value + reach), level, "brownian band, no bins"), n)
 
 
@@ -102,7 +106,7 @@ def ks_calibration_p(hit: NDArray[np.bool_], confidence: Floats) -> float | None
 
     Only for probabilities that could be right: None where all of them are 0 or 1, or there are no rows.
     """
-    variance = math.fsum((confidence * (1.0 - confidence)).tolist())
+    variance = _event_variance(confidence)
     if not variance > 0.0:
         return None
     return 1.0 - sup_brownian_cdf(_largest(hit, confidence) * len(hit) / math.sqrt(variance))
@@ -132,6 +136,11 @@ def sup_brownian_quantile(level: float) -> float:
 def _index(confidence: Floats, bins: int) -> NDArray[np.int64]:
     # bins are (low, high]; what lies outside [0, 1] falls into the end bins
     return np.asarray(np.clip(np.ceil(confidence * bins) - 1, 0, bins - 1), dtype=np.int64)
+
+
+def _event_variance(confidence: Floats) -> float:
+    inside = np.clip(confidence, 0.0, 1.0)
+    return math.fsum((inside * (1.0 - inside)).tolist())
 
 
 def _by_bin(hit: NDArray[np.bool_], confidence: Floats, bins: int) -> Floats:

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from qaudit.core.evidence import Interval
+from qaudit.core.inference.bootstrap import REPLICATES, Statistic, studentized_interval
 from qaudit.core.inference.estimate import Estimate, cluster_totals, exact_mean
 from qaudit.core.inference.intervals import LEVEL
+from qaudit.core.inference.row_keys import Keys
 from qaudit.core.tensor import Floats
 
+MEAN = Statistic(lambda m: m[:, 0], np.ones_like)
 NO_SPREAD = "no interval: these rows do not vary"
 
 
@@ -44,6 +47,13 @@ def mean_interval(
     half = error * float(stdtrit(units - 1, 0.5 + level / 2))
     method = "t" if clusters is None else f"t over {units} clusters"
     return Estimate(mean, Interval(max(lowest, mean - half), min(highest, mean + half), level, method), n)
+
+
+def bootstrap_mean(
+    values: Floats, keys: Keys, *, clusters: NDArray[Any] | None = None, replicates: int = REPLICATES, seed: int = 0
+) -> Estimate:
+    """Mean of values (n,) of rows with these keys with a bootstrap-t interval: for skewed values such as losses of few rows."""
+    return studentized_interval(keys, values[:, None], MEAN, clusters=clusters, replicates=replicates, seed=seed)
 
 
 def difference_of_means(a: Floats, b: Floats, level: float = LEVEL) -> Estimate:

@@ -14,8 +14,6 @@ from qaudit.core.inference.intervals import clopper_pearson
 from qaudit.core.inference.row_keys import Keys
 from qaudit.core.tensor import Floats
 
-MEAN = Statistic(lambda m: m[:, 0], np.ones_like)
-"""Columns: the value."""
 RMSE = Statistic(lambda m: np.sqrt(m[:, 0]), lambda m: 0.5 / np.sqrt(m), LOG)
 """Columns: the squared error."""
 R2 = Statistic(

@@ -86,6 +86,28 @@ def weighted_sums(
     return _checked(sums[:, :width], sums[:, width:], powers, totals[: 1 + replicates])
 
 
+def calibrated_sums(
+    keys: Keys, probability: Floats, groups: NDArray[np.int64], count: int, replicates: int, seed: int = 0
+) -> Floats:
+    """(replicates, count): sums of probability - event by group for rows (n,) whose events are drawn with just these probabilities.
+
+    Probabilities are rounded to 16 bits in both terms, so that the mean is exactly 0. All sums are of whole numbers.
+    """
+    _checked(np.zeros((1, 0)), np.zeros((1, 0)), np.zeros(0, dtype=np.int64), np.array([float(len(keys))]))
+    levels = np.rint(np.clip(probability, 0.0, 1.0) * 2**16)
+    words = _words(-(-replicates // _LANES), seed)
+    sums = np.zeros((len(words) * _LANES, count))
+    for start in range(0, len(keys), _ROWS):
+        part = slice(start, start + _ROWS)
+        member = (groups[part, None] == np.arange(count)).astype(np.float64)
+        for first in range(0, len(words), _GROUPS):
+            draws = _draws(keys[part], words[first : first + _GROUPS])
+            events = (draws < levels[part]).astype(np.float64)
+            place = first * _LANES
+            sums[place : place + len(events)] += levels[part] @ member - 2.0**16 * (events @ member)
+    return sums[:replicates] / 2**16
+
+
 def _checked(high: Floats, low: Floats, powers: NDArray[np.int64], weight: Floats) -> WeightedSums:
     if weight[0] > MAX_ROWS or weight.max() > 2 * MAX_ROWS:
         raise ValueError(f"{weight[0]:.0f} rows: sums are exact up to {MAX_ROWS} rows with keys that differ")
@@ -99,9 +121,14 @@ def _words(groups: int, seed: int) -> Keys:
 
 
 def _weights(keys: Keys, words: Keys) -> Floats:
+    return np.asarray(TABLE[_draws(keys, words)])
+
+
+def _draws(keys: Keys, words: Keys) -> NDArray[np.uint16]:
+    """Four numbers below 65,536 for each word and row: (4 x words, n)."""
     hashes = mix(keys[None, :] ^ words[:, None]).astype("<u8")
     draws = hashes.view("<u2").reshape(len(words), len(keys), _LANES)
-    return np.asarray(TABLE[np.ascontiguousarray(draws.transpose(0, 2, 1))]).reshape(len(words) * _LANES, len(keys))
+    return np.ascontiguousarray(draws.transpose(0, 2, 1)).reshape(len(words) * _LANES, len(keys))
 
 
 def exact_halves(columns: Floats, powers: NDArray[np.int64]) -> Floats:

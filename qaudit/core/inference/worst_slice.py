@@ -167,7 +167,7 @@ def _joint(parts: list[_Coded]) -> tuple[NDArray[np.int64], tuple[int, ...]]:
 
 
 def _scores(index: NDArray[np.int64], shape: tuple[int, ...], outcome: Floats, smallest: int) -> Floats:
-    """Excess of each cell's mean over that of the other rows in standard errors (cells,); -inf for what is no slice or too small."""
+    """Excess of each cell's mean over that of the other rows in standard errors (cells,); -inf where small or no slice."""
     cells = int(np.prod(shape))
     counts = np.bincount(index, minlength=cells).astype(np.float64)
     sums = _exact_sums(index, cells, outcome)
@@ -190,7 +190,7 @@ def _exact_sums(index: NDArray[np.int64], cells: int, outcome: Floats) -> Floats
     powers = exponents(outcome[:, None])
     high, low = exact_halves(outcome[:, None], powers).T
     whole = np.bincount(index, high, cells) * 2.0**26 + np.bincount(index, low, cells)
-    return np.ldexp(whole, powers[0] - 52)
+    return np.asarray(np.ldexp(whole, powers[0] - 52))
 
 
 def _shown(value: str | float) -> str:
