@@ -148,7 +148,7 @@ def _combined(areas: Sequence[Area], weights: Sequence[float]) -> Area:
 def score_interval(value: float, positive: NDArray[np.bool_], level: float = LEVEL) -> Interval:
     """Areas from which `value` is no further than z standard errors of that area itself (Newcombe 2006, method 5).
 
-    The variance follows Hanley and McNeil's exponential model with the mean of the two numbers of rows; it does not collapse at 1.
+    The variance follows Hanley and McNeil's exponential model with the mean of the two numbers of rows and is not 0 at 1.
     """
     p = int(np.sum(positive))
     q = len(positive) - p

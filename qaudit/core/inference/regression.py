@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from qaudit.core.inference.intervals import clopper_pearson
 from qaudit.core.inference.row_keys import Keys
 from qaudit.core.tensor import Floats
 
+ROUGH = 200
+"""With fewer rows or clusters the intervals of the levels hold less than they say where errors have heavy tails, and say so."""
 RMSE = Statistic(lambda m: np.sqrt(m[:, 0]), lambda m: 0.5 / np.sqrt(m), LOG)
 """Columns: the squared error."""
 R2 = Statistic(
@@ -42,7 +45,7 @@ def r2(truth: Floats, predicted: Floats, keys: Keys, *, clusters: NDArray[Any] |
     if reason := _no_r2(truth):
         return Estimate(None, None, len(truth), reason)
     columns = np.column_stack([np.square(truth - predicted), *_target(truth)])
-    return studentized_interval(keys, columns, R2, clusters=clusters, replicates=replicates, seed=seed)
+    return _rough(studentized_interval(keys, columns, R2, clusters=clusters, replicates=replicates, seed=seed), clusters)
 
 
 def r2_change(truth: Floats, before: Floats, after: Floats, keys: Keys, *, clusters: NDArray[Any] | None = None,
@@ -60,7 +63,7 @@ def rmse(truth: Floats, predicted: Floats, keys: Keys, *, clusters: NDArray[Any]
     columns = np.square(truth - predicted)[:, None]
     if len(truth) and not columns.any():
         return Estimate(0.0, None, len(truth), "no interval: every row is predicted exactly")
-    return studentized_interval(keys, columns, RMSE, clusters=clusters, replicates=replicates, seed=seed)
+    return _rough(studentized_interval(keys, columns, RMSE, clusters=clusters, replicates=replicates, seed=seed), clusters)
 
 
 def rmse_change(truth: Floats, before: Floats, after: Floats, keys: Keys, *, clusters: NDArray[Any] | None = None,
@@ -78,6 +81,13 @@ def moved_share(before: Floats, after: Floats, unit: float) -> Estimate:
     count = int(np.sum(np.abs(after - before) > unit))
     interval: Interval = clopper_pearson(count, n)
     return Estimate(count / n, interval, n)
+
+
+def _rough(estimate: Estimate, clusters: NDArray[Any] | None) -> Estimate:
+    units = estimate.n if clusters is None else len(np.unique(clusters))
+    if estimate.interval is None or units >= ROUGH:
+        return estimate
+    return replace(estimate, reason=f"rough interval: {units} {'rows' if clusters is None else 'clusters'}")
 
 
 def _variance(means: Floats, first: int) -> Floats:

@@ -89,7 +89,7 @@ def weighted_sums(
 def calibrated_sums(
     keys: Keys, probability: Floats, groups: NDArray[np.int64], count: int, replicates: int, seed: int = 0
 ) -> Floats:
-    """(replicates, count): sums of probability - event by group for rows (n,) whose events are drawn with just these probabilities.
+    """(replicates, count): sums of probability - event by group, for rows (n,) whose events are drawn with these probabilities.
 
     Probabilities are rounded to 16 bits in both terms, so that the mean is exactly 0. All sums are of whole numbers.
     """

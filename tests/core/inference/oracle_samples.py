@@ -2,8 +2,8 @@
 
     python tests/core/inference/oracle_samples.py      needs statsmodels and fairlearn, which the tests do not
 
-The figures were computed with statsmodels 0.15.0, fairlearn 0.15.0, scipy 1.17.1 and numpy 2.4.6. Samples are made by whole-number
-arithmetic, so that they are the same on every machine.
+The figures were computed with statsmodels 0.15.0, fairlearn 0.15.0, scipy 1.17.1 and numpy 2.4.6. Samples are made by
+whole-number arithmetic, so that they are the same on every machine.
 """
 
 from __future__ import annotations

@@ -13,8 +13,17 @@ from scipy.optimize import brentq
 from sklearn.metrics import roc_auc_score
 
 from qaudit.core.inference import auc
-from qaudit.core.inference.auc import Area, area, auc_change, hand_till, multiclass_auc, multiclass_auc_change, one_against_rest
-from qaudit.core.inference.auc import roc_auc, score_interval
+from qaudit.core.inference.auc import (
+    Area,
+    area,
+    auc_change,
+    hand_till,
+    multiclass_auc,
+    multiclass_auc_change,
+    one_against_rest,
+    roc_auc,
+    score_interval,
+)
 from qaudit.core.inference.intervals import clopper_pearson, zero_bound
 from qaudit.core.measures import classification
 from qaudit.core.tensor import Floats

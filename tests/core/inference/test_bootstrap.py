@@ -103,9 +103,7 @@ def run(name: str, order: np.ndarray | None = None, groups: np.ndarray | None = 
     rows = np.arange(N) if order is None else order
     predictions = (BEFORE[rows], AFTER[rows]) if name.endswith("change") else (BEFORE[rows],)
     clusters = None if groups is None else cluster_keys(groups[rows])
-    result: Estimate = getattr(regression, name)(
-        TRUTH[rows], *predictions, KEYS[rows], clusters=clusters, replicates=replicates
-    )
+    result: Estimate = getattr(regression, name)(TRUTH[rows], *predictions, KEYS[rows], clusters=clusters, replicates=replicates)
     return result
 
 
@@ -178,6 +176,17 @@ def test_where_there_is_no_interval_the_reason_is_said() -> None:
     assert few.interval is None
     assert few.reason is not None
     assert few.reason.startswith("no interval: the value is not defined in")
+
+
+@pytest.mark.parametrize("name", ["r2", "rmse"])
+def test_intervals_of_levels_on_few_rows_are_called_rough(name: str) -> None:
+    assert run(name).reason == "rough interval: 60 rows"
+    assert run(name, groups=GROUPS).reason == f"rough interval: {len(set(GROUPS.tolist()))} clusters"
+    assert run(f"{name}_change").reason is None
+    y = RNG.normal(size=regression.ROUGH)
+    keys = row_keys({"y": y})
+    assert getattr(regression, name)(y, y + 0.3 * y[::-1], keys, replicates=99).reason is None
+    assert getattr(regression, name)(y[1:], (y + 0.3 * y[::-1])[1:], keys[1:], replicates=99).reason == "rough interval: 199 rows"
 
 
 def test_a_single_row_that_differs_makes_no_interval() -> None:

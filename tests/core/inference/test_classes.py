@@ -23,16 +23,16 @@ def test_levels_equal_scikit_learn(label: int) -> None:
     scores = recall_score(TRUTH, BEFORE, average=None), precision_score(TRUTH, BEFORE, average=None)
     assert recall(TRUTH, BEFORE, label).value == pytest.approx(scores[0][label], abs=1e-10)
     assert precision(TRUTH, BEFORE, label).value == pytest.approx(scores[1][label], abs=1e-10)
-    hits = int(np.sum((TRUTH == label) & (BEFORE == label)))
-    assert recall(TRUTH, BEFORE, label).interval == clopper_pearson(hits, int(np.sum(TRUTH == label)))
-    assert precision(TRUTH, BEFORE, label).interval == clopper_pearson(hits, int(np.sum(BEFORE == label)))
+    hits = int(np.sum((label == TRUTH) & (label == BEFORE)))
+    assert recall(TRUTH, BEFORE, label).interval == clopper_pearson(hits, int(np.sum(label == TRUTH)))
+    assert precision(TRUTH, BEFORE, label).interval == clopper_pearson(hits, int(np.sum(label == BEFORE)))
 
 
 @pytest.mark.parametrize("label", [0, 1, 2])
 def test_the_change_of_recall_is_a_paired_change_of_the_rows_of_the_class(label: int) -> None:
-    rows = TRUTH == label
-    table = [int(np.sum((BEFORE[rows] == label) == was)) and int(np.sum(((BEFORE == label) == was) & ((AFTER == label) == now) & rows))
-             for was, now in ((True, True), (True, False), (False, True), (False, False))]  # fmt: skip
+    rows = label == TRUTH
+    was, now = (BEFORE == label)[rows], (AFTER == label)[rows]
+    table = [int(np.sum(a & b)) for a, b in ((was, now), (was, ~now), (~was, now), (~was, ~now))]
     result = recall_change(TRUTH, BEFORE, AFTER, label)
     assert result.interval == newcombe_paired(*table)
     assert result.value == pytest.approx((table[2] - table[1]) / rows.sum(), abs=1e-15)
@@ -41,7 +41,7 @@ def test_the_change_of_recall_is_a_paired_change_of_the_rows_of_the_class(label:
 @pytest.mark.parametrize("label", [0, 1, 2])
 def test_the_change_of_precision_has_the_correlation_of_the_shared_rows(label: int) -> None:
     """The correlation from the influence of each row on both shares, in place of counts."""
-    was, now, right = BEFORE == label, AFTER == label, TRUTH == label
+    was, now, right = label == BEFORE, label == AFTER, label == TRUTH
     p, q = np.mean(right[was]), np.mean(right[now])
     first, second = was * (right - p), now * (right - q)
     product = np.sum(first * second)

@@ -149,9 +149,9 @@ def test_what_has_no_rule_is_refused() -> None:
         row_keys({"a": np.zeros(2), "b": np.zeros(3)})
     with pytest.raises(TypeError, match="datetime64"):
         row_keys({"a": np.array(["2020-01-01"], dtype="datetime64[D]")})
+    values = np.empty(1, dtype=object)
+    values[0] = (1, 2)
     with pytest.raises(TypeError, match="a cell of type tuple"):
-        values = np.empty(1, dtype=object)
-        values[0] = (1, 2)
         row_keys({"a": values})
 
 

@@ -98,7 +98,9 @@ def test_ends_of_whole_counts_are_those_of_the_paired_interval(both: int, broken
         assert ends == pytest.approx((interval.low, interval.high), abs=1e-7)
 
 
-@pytest.mark.parametrize(("fixed", "broken", "before", "limit"), [(0.01, 0.02, 0.8, -0.03), (0, 0, 0.9, -0.01), (0.0, 0.06, 0.7, -0.02)])
+@pytest.mark.parametrize(
+    ("fixed", "broken", "before", "limit"), [(0.01, 0.02, 0.8, -0.03), (0, 0, 0.9, -0.01), (0.0, 0.06, 0.7, -0.02)]
+)
 def test_paired_changes_equal_a_walk(fixed: float, broken: float, before: float, limit: float) -> None:
     needed = rows_for_paired_change(fixed, broken, before, limit)
     assert needed is not None

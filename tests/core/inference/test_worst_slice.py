@@ -1,9 +1,9 @@
-"""The search for the worst slice against a walk over all of them; that it finds what is planted and that chance is not confirmed."""
+"""The search for the worst slice against a walk over all; that it finds what is planted and that chance is not confirmed."""
 
 from __future__ import annotations
 
 import math
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def conditions(name: str, values: NDArray[Any]) -> list[Condition]:
     else:
         cuts = [sorted(kept)[math.ceil(len(kept) * part / 4) - 1] for part in (1, 2, 3)]
         edges = [-math.inf, *cuts, math.inf]
-        listed = [Condition(name, low=low, high=high) for low, high in zip(edges, edges[1:], strict=False)]
+        listed = [Condition(name, low=low, high=high) for low, high in pairwise(edges)]
     return [*listed, *([Condition(name)] if len(kept) < len(values) else [])]
 
 
@@ -93,7 +93,7 @@ def test_a_planted_slice_is_found_and_confirmed() -> None:
 def test_what_chance_shows_is_not_confirmed() -> None:
     """Slices searched without any effect: confirmed on other rows, few differences lie above 0 (2.5 % are expected)."""
     above, searched = 0, 0
-    for seed in range(200):
+    for seed in range(80):
         columns, others = sample(seed), sample(seed + 1000)
         rng = np.random.default_rng(seed)
         outcome, other = ((rng.random(400) < 0.2).astype(float) for _ in range(2))
@@ -107,8 +107,8 @@ def test_what_chance_shows_is_not_confirmed() -> None:
         above += on_other.low > 0
         searched += same.low > 0
     # on the searched rows themselves the best slice looks real in a third of the samples
-    assert searched > 50
-    assert above <= 13
+    assert searched > 15
+    assert above <= 7
 
 
 def test_a_real_outcome_has_means() -> None:
