@@ -99,7 +99,7 @@ def _integer_words(values: NDArray[Any]) -> Keys:
     wide = values.astype(np.uint64 if values.dtype.kind == "u" else np.int64)
     floats = wide.astype(np.float64)
     # 2**63 and 2**64 themselves cannot be turned back
-    inside = np.abs(floats) < (2.0**64 if values.dtype.kind == "u" else 2.0**63)
+    inside = floats < (2.0**64 if values.dtype.kind == "u" else 2.0**63)
     exact = inside & (np.where(inside, floats, 0.0).astype(wide.dtype) == wide)
     above = np.uint64(_BEYOND) + (wide < 0).astype(np.uint64)
     return np.where(exact, _float_words(floats), mix(wide.view(np.uint64) ^ above))

@@ -31,7 +31,7 @@ def test_levels_equal_scikit_learn(label: int) -> None:
 @pytest.mark.parametrize("label", [0, 1, 2])
 def test_the_change_of_recall_is_a_paired_change_of_the_rows_of_the_class(label: int) -> None:
     rows = label == TRUTH
-    was, now = (BEFORE == label)[rows], (AFTER == label)[rows]
+    was, now = (label == BEFORE)[rows], (label == AFTER)[rows]
     table = [int(np.sum(a & b)) for a, b in ((was, now), (was, ~now), (~was, now), (~was, ~now))]
     result = recall_change(TRUTH, BEFORE, AFTER, label)
     assert result.interval == newcombe_paired(*table)

@@ -102,6 +102,7 @@ def test_numbers_are_keyed_by_value_and_not_by_type() -> None:
     assert key(0.0) == key(-0.0) == key(0)
     assert key(2**60) == key(2.0**60)
     assert key(2**63, np.uint64) == key(2.0**63)
+    assert key(-(2**63)) == key(-(2.0**63))
     other_nan = np.array([0xFFF8000000000001], dtype=np.uint64).view(np.float64)[0]
     assert key(math.nan) == key(other_nan) == key(None, object) == key(math.nan, object)
 
