@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from qaudit.core.evidence import Interval
 from qaudit.core.inference.bootstrap import LOG, LOG_ONE_MINUS, REPLICATES, Statistic, studentized_interval
 from qaudit.core.inference.estimate import Estimate, exact_mean
-from qaudit.core.inference.intervals import clopper_pearson
+from qaudit.core.inference.intervals import LEVEL, clopper_pearson
 from qaudit.core.inference.row_keys import Keys
 from qaudit.core.tensor import Floats
 
 ROUGH = 200
 """With fewer rows or clusters the intervals of the levels hold less than they say where errors have heavy tails, and say so."""
+HEAVY_TAILS = 0.975
+"""Quantile for the 95 % interval of RMSE: with that of 95 % it holds in 92 % of samples where errors are t with 5 degrees."""
 RMSE = Statistic(lambda m: np.sqrt(m[:, 0]), lambda m: 0.5 / np.sqrt(m), LOG)
 """Columns: the squared error."""
 R2 = Statistic(
@@ -63,7 +65,8 @@ def rmse(truth: Floats, predicted: Floats, keys: Keys, *, clusters: NDArray[Any]
     columns = np.square(truth - predicted)[:, None]
     if len(truth) and not columns.any():
         return Estimate(0.0, None, len(truth), "no interval: every row is predicted exactly")
-    return _rough(studentized_interval(keys, columns, RMSE, clusters=clusters, replicates=replicates, seed=seed), clusters)
+    wide = studentized_interval(keys, columns, RMSE, clusters=clusters, replicates=replicates, seed=seed, level=HEAVY_TAILS)
+    return _rough(_labelled(wide), clusters)
 
 
 def rmse_change(truth: Floats, before: Floats, after: Floats, keys: Keys, *, clusters: NDArray[Any] | None = None,
@@ -81,6 +84,13 @@ def moved_share(before: Floats, after: Floats, unit: float) -> Estimate:
     count = int(np.sum(np.abs(after - before) > unit))
     interval: Interval = clopper_pearson(count, n)
     return Estimate(count / n, interval, n)
+
+
+def _labelled(estimate: Estimate) -> Estimate:
+    if estimate.interval is None:
+        return estimate
+    method = f"{estimate.interval.method}, {HEAVY_TAILS:.1%} quantile against heavy tails"
+    return replace(estimate, interval=replace(estimate.interval, level=LEVEL, method=method))
 
 
 def _rough(estimate: Estimate, clusters: NDArray[Any] | None) -> Estimate:

@@ -92,7 +92,7 @@ def slow_interval(name: str, replicates: int, groups: np.ndarray | None) -> tupl
     value, error = one(np.ones(len(names)))
     drawn = [one(weights) for weights in poisson_weights(names, replicates)]
     distances = sorted(abs(each - value) / spread for each, spread in drawn)
-    half = distances[math.ceil((replicates + 1) * 0.95) - 1] * error
+    half = distances[math.ceil((replicates + 1) * (0.975 if name == "rmse" else 0.95)) - 1] * error
     ends = sorted(
         {"r2": lambda x: 1 - math.exp(x), "rmse": math.exp}.get(name, lambda x: x)(end) for end in (value - half, value + half)
     )
@@ -156,7 +156,10 @@ def test_gradients_are_those_of_the_values(statistic: Statistic) -> None:
 
 
 def test_the_method_and_the_replicates_are_said() -> None:
-    r2_interval, change = run("r2").interval, run("r2_change").interval
+    r2_interval, change, error = run("r2").interval, run("r2_change").interval, run("rmse").interval
+    assert error is not None
+    assert error.method == "bootstrap-t of log (199 Poisson replicates), 97.5% quantile against heavy tails"
+    assert error.level == 0.95
     assert r2_interval is not None
     assert change is not None
     assert r2_interval.method == "bootstrap-t of log(1 - x) (199 Poisson replicates)"
