@@ -48,6 +48,7 @@ def printed() -> dict[str, list[str]]:
     return {script: text.splitlines() for script, text in zip(SCRIPTS, run.stdout.split("END OF A SCRIPT\n"), strict=False)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_runs_from_anywhere_and_prints_its_numbers(script: str) -> None:
     assert len(printed()[script]) == len(numbers(script)) > 0

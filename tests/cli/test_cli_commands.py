@@ -86,6 +86,7 @@ def test_register_list_inspect_run_verify(files: Path) -> None:
     assert call("verify", files).exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_template_of_others_lays_out_what_follows_page_one(files: Path) -> None:
     memo = files / "memo"
     memo.mkdir()
@@ -214,6 +215,7 @@ def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (done.exit_code, done.stderr) == (2, "qaudit: /tmp/x: No space left on device\n")
 
 
+@pytest.mark.slow
 def test_the_host_imports_no_model_library_and_no_plugin(files: Path) -> None:
     code = (
         "import sys\nfrom qaudit.cli.main import main\n"

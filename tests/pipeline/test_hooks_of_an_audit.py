@@ -28,6 +28,8 @@ from qaudit.plugin_host.hooks import Hooks, open_hooks
 from qaudit.plugin_host.manager import plugin_manager
 from qaudit.sandbox.job import Call, Outcome, PluginRef
 
+pytestmark = pytest.mark.slow
+
 OPTIONS: dict[str, Any] = {
     "subject": {"target": "answer", "positive": "yes"},
     "quantizers": ["symmetric", "affine"],

@@ -95,21 +95,28 @@ class Measure:
 
 EXACT, PAIRED, DELONG, REPEATS = "Clopper-Pearson", "Newcombe, paired", "DeLong", "Student's t over repeats"
 QUANTILES, RERUNS = "quantiles over rows", "range of reruns"
+RESAMPLED, OVER_ROWS, BANDS = "bootstrap-t over rows", "Student's t over rows, paired", "bootstrap of the bins"
 
 _ALL = (
     # how well predictions fit
     Measure("accuracy", "Accuracy", "share", "precision", "high", grouped="judged", interval=EXACT, places={"performance": 10}),
     Measure("roc_auc", "AUC (ROC)", "", "precision", "high", interval=DELONG, places={"performance": 20}),
-    Measure("log_loss", "Log loss", "nats", "precision", "low", places={"performance": 30}),
-    Measure("brier", "Brier score", "", "precision", "low", places={"performance": 40}),
-    Measure("ece", "Calibration error (ECE)", "probability", "precision", "low", places={"performance": 50}),
+    Measure("log_loss", "Log loss", "nats", "precision", "low", interval=RESAMPLED, places={"performance": 30}),
+    Measure("brier", "Brier score", "", "precision", "low", interval=RESAMPLED, places={"performance": 40}),
+    Measure("ece", "Calibration error (ECE)", "probability", "precision", "low", interval=BANDS, places={"performance": 50}),
     Measure(
         "positive_rate", "Share of positive decisions", "share", "precision", grouped="judged", interval=EXACT,
         places={"performance": 60},
     ),
-    Measure("r2", "R²", "", "precision", "high", places={"performance": 70}),
-    Measure("mae", "Mean absolute error", "target", "precision", "low", grouped="judged", places={"performance": 80}),
-    Measure("rmse", "Root mean squared error", "target", "precision", "low", grouped="judged", places={"performance": 90}),
+    Measure("r2", "R²", "", "precision", "high", interval=RESAMPLED, places={"performance": 70}),
+    Measure(
+        "mae", "Mean absolute error", "target", "precision", "low",
+        grouped="judged", interval=RESAMPLED, places={"performance": 80},
+    ),
+    Measure(
+        "rmse", "Root mean squared error", "target", "precision", "low",
+        grouped="judged", interval=RESAMPLED, places={"performance": 90},
+    ),
     # the change of each: candidate minus reference
     Measure(
         "accuracy_change", "Change of accuracy", "share", "precision", "high", change_of="accuracy", grouped="judged",
@@ -118,20 +125,33 @@ _ALL = (
     Measure(
         "auc_change", "Change of AUC", "", "precision", "high", change_of="roc_auc", interval=DELONG, places={"key": 10},
     ),
-    Measure("log_loss_change", "Change of log loss", "nats", "precision", "low", change_of="log_loss", places=ELSEWHERE),
-    Measure("brier_change", "Change of the Brier score", "", "precision", "low", change_of="brier", places=ELSEWHERE),
-    Measure("ece_change", "Change of calibration error", "probability", "precision", "low", change_of="ece", places=ELSEWHERE),
+    Measure(
+        "log_loss_change", "Change of log loss", "nats", "precision", "low",
+        change_of="log_loss", interval=OVER_ROWS, places=ELSEWHERE,
+    ),
+    Measure(
+        "brier_change", "Change of the Brier score", "", "precision", "low",
+        change_of="brier", interval=OVER_ROWS, places=ELSEWHERE,
+    ),
+    Measure(
+        "ece_change", "Change of calibration error", "probability", "precision", "low",
+        change_of="ece", interval=BANDS, places=ELSEWHERE,
+    ),
     Measure(
         "positive_rate_change", "Change of the share of positive decisions", "share", "precision", change_of="positive_rate",
         grouped="judged", interval=PAIRED, places=ELSEWHERE,
     ),
-    Measure("r2_change", "Change of R²", "", "precision", "high", change_of="r2", places={"key": 30, "sweep metric": 20}),
     Measure(
-        "mae_change", "Change of the mean absolute error", "target", "precision", "low", change_of="mae",
-        places={"key": 80, "groups": 20, "sweep metric": 30},
+        "r2_change", "Change of R²", "", "precision", "high",
+        change_of="r2", interval=RESAMPLED, places={"key": 30, "sweep metric": 20},
     ),
     Measure(
-        "rmse_change", "Change of the root mean squared error", "target", "precision", "low", change_of="rmse", places=ELSEWHERE
+        "mae_change", "Change of the mean absolute error", "target", "precision", "low", change_of="mae",
+        interval=OVER_ROWS, places={"key": 80, "groups": 20, "sweep metric": 30},
+    ),
+    Measure(
+        "rmse_change", "Change of the root mean squared error", "target", "precision", "low", change_of="rmse",
+        interval=RESAMPLED, places=ELSEWHERE
     ),
     # decisions and scores that quantization changed
     Measure(

@@ -130,6 +130,11 @@ def label(value: Any) -> str:
     return str(value)
 
 
+def positive_class(decision: Decision, model: Side) -> int:
+    """The class for which a larger score speaks."""
+    return _positive(decision, model.predictions.shape[1] == 1)
+
+
 def _positive(decision: Decision, margins: bool) -> int:
     # a larger binary margin favours the model's second class
     return 1 if margins else decision.positive

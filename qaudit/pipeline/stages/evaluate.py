@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from qaudit.core.catalogue.measures import MEASURES
 from qaudit.core.evidence import Evidence, Skipped
+from qaudit.core.inference.row_keys import row_keys
 from qaudit.core.measures.changes import Number, change_edges, histogram
 from qaudit.core.measures.rows import LOSS, PERFORMANCE, Side, changes, differences, divergence, fit, label, marked, row, side
+from qaudit.core.measures.uncertainty import levels, paired_changes, with_intervals
 from qaudit.core.program import Program, Quantized
 from qaudit.core.tensor import Floats
 from qaudit.engine.sweep import predict, sweep
@@ -65,6 +67,8 @@ class _Work:
     ) -> None:
         self.subject, self.groups, self.detailed, self.judged = subject, groups, detailed, judged
         self.truth = subject.target["holdout"]
+        # resampling draws by the content of a row, so that the order of rows changes no bit of an interval
+        self.keys = row_keys({**subject.tables["holdout"].columns, f"target of {len(self.truth)} rows": self.truth})
         self.evidence: list[Evidence] = []
         self.skipped = skipped
         self.predictions: dict[str, Floats] = {}
@@ -109,7 +113,7 @@ class _Work:
         decision = self.subject.decision
         self.predictions[REFERENCE] = predictions
         self.reference = side(predictions, decision)
-        self.reference_fit = fit(self.truth, self.reference, decision)
+        self.reference_fit = self._fit(self.reference, slice(None))
         self._add(self.reference_fit, {"candidate": REFERENCE}, PERFORMANCE)
         self._fit_groups(self.reference, {"candidate": REFERENCE})
 
@@ -121,10 +125,12 @@ class _Work:
         assert self.reference is not None
         decision, before = self.subject.decision, self.reference
         after = side(predictions, decision)
-        measured, about = fit(self.truth, after, decision), {"candidate": candidate.id, "against": REFERENCE}
+        detailed, about = candidate.id in self.detailed, {"candidate": candidate.id, "against": REFERENCE}
+        measured = self._fit(after, slice(None)) if detailed else fit(self.truth, after, decision)
         self._add(measured, {"candidate": candidate.id}, PERFORMANCE)
-        self._add(changes(self.truth, before, after, decision), about, LOSS)
-        self._add(differences(self.reference_fit, measured), about, LOSS)
+        moved = changes(self.truth, before, after, decision) | differences(self.reference_fit, measured)
+        paired = paired_changes(self.truth, before, after, decision, self.keys if detailed else None)
+        self._add(with_intervals(moved, paired), about, LOSS)
         for part, number in divergence(before, after).items():
             self._add({"kl": number}, about | ({"value_of": part} if part else {}), LOSS)
         self._change_groups(before, after, candidate.id)
@@ -150,9 +156,17 @@ class _Work:
         assert self.reference is not None
         self.evidence.extend(row(measure, number, about, topic, self.reference) for measure, number in measured.items())
 
+    def _fit(self, model: Side, rows: slice | NDArray[np.int64]) -> dict[str, Number]:
+        """How well a model fits some rows, with intervals."""
+        truth, decision = self.truth[rows], self.subject.decision
+        part = model if isinstance(rows, slice) else model.take(rows)
+        return with_intervals(fit(truth, part, decision), levels(truth, part, decision, self.keys[rows]))
+
     def _fit_groups(self, model: Side, about: Mapping[str, str]) -> None:
         for name, rows in self.groups.items():
-            measured = fit(self.truth[rows], model.take(rows), self.subject.decision)
+            # of the shares that are measured by group none is resampled; errors of numbers are
+            part = model.take(rows)
+            measured = self._fit(model, rows) if part.decided is None else fit(self.truth[rows], part, self.subject.decision)
             self._add(_in_groups(measured, ("judged", "every")), {**about, "group": name}, PERFORMANCE)
 
     def _change_groups(self, before: Side, after: Side, candidate: str) -> None:
