@@ -9,6 +9,7 @@ import pytest
 
 from qaudit.core.decision import Decision
 from qaudit.core.inference.row_keys import row_keys
+from qaudit.core.measures import uncertainty
 from qaudit.core.measures.changes import Number
 from qaudit.core.measures.rows import Side, changes, differences, fit, side
 from qaudit.core.measures.uncertainty import levels, paired_changes, with_intervals
@@ -114,3 +115,33 @@ def test_few_rows_end_in_numbers_or_reasons(name: str, rows: int) -> None:
         assert each.value is None or np.isfinite(each.value)
         assert each.interval is None or np.isfinite([each.interval.low, each.interval.high]).all()
         assert each.interval is not None or each.value is None or each.reason is not None or rows > 0
+
+
+@pytest.mark.parametrize("name", ["binary", "multiclass", "regression"])
+def test_many_rows_are_drawn_in_groups(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same points; intervals of about the same width, and of bins none, with the reason."""
+    decision, truth, before, after, keys = sides(name)
+    alone = levels(truth, before, decision, keys) | paired_changes(truth, before, after, decision, keys)
+    monkeypatch.setattr(uncertainty, "LARGE", N - 1)
+    monkeypatch.setattr(uncertainty, "GROUPS", 128)
+    grouped = levels(truth, before, decision, keys) | paired_changes(truth, before, after, decision, keys)
+    assert set(grouped) == set(alone)
+    for key, each in grouped.items():
+        assert each.value == pytest.approx(alone[key].value, abs=1e-14), key
+        if key.startswith("ece"):
+            assert (each.interval, each.reason) == (None, uncertainty.NOT_RESAMPLED)
+            continue
+        one, other = each.interval, alone[key].interval
+        assert one is not None
+        assert other is not None
+        assert (one.high - one.low) / (other.high - other.low) == pytest.approx(1.0, abs=0.35), key
+
+
+def test_up_to_the_limit_rows_are_drawn_one_by_one() -> None:
+    keys = row_keys({"a": np.arange(uncertainty.LARGE + 1.0)})
+    assert uncertainty.drawn_in(keys[:-1]) is None
+    groups = uncertainty.drawn_in(keys)
+    assert groups is not None
+    sizes = np.unique(groups, return_counts=True)[1]
+    assert len(sizes) > 0.9 * uncertainty.GROUPS
+    assert sizes.max() < 30
