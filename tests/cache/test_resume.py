@@ -142,7 +142,7 @@ def test_killed_at_any_step_the_same_command_goes_on(
         done = run(files, out)
         same(out, unbroken)
         assert units(out)[1] > 0, f"killed at step {point} of {len(met)}"
-        assert [note for note in done.notes if "that was broken off" in note]
+        assert [note for note in done.notes if "continues the interrupted run of" in note]
         assert sorted(path.name for path in out.iterdir()) == sorted((*SAME, "timings.json", "log.txt"))
     assert units(out)[0] == 2, "killed while placing, every unit was finished"
 
@@ -207,7 +207,7 @@ def test_kill_9_from_outside_and_a_second_run_meanwhile(files: Path, unbroken: d
     running.wait()
     again = qaudit(*words, home=tmp_path / "home", cwd=files)
     assert again.code == 0, again.err
-    assert "goes on from the run of" in again.err
+    assert "continues the interrupted run of" in again.err
     same(tmp_path / "out", unbroken)
     assert units(tmp_path / "out")[1] >= 1
 
@@ -228,7 +228,7 @@ def test_a_damaged_store_is_made_anew(files: Path, unbroken: dict[str, bytes], t
     done = run(files, tmp_path / "out")
     same(tmp_path / "out", unbroken)
     assert units(tmp_path / "out")[1] == 0
-    assert [note for note in done.notes if "damaged results were made anew" in note]
+    assert [note for note in done.notes if "damaged results were computed again" in note]
     run(files, tmp_path / "out")
     assert units(tmp_path / "out")[0] == 2
 

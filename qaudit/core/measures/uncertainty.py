@@ -24,6 +24,8 @@ from qaudit.core.tensor import Floats
 LARGE = 50_000
 """Beyond so many rows they are drawn in groups, and bins are not resampled: the time stays bounded."""
 GROUPS = 16_384
+LARGEST = 1e150
+"""Beyond it squares overflow."""
 NOT_RESAMPLED = f"no interval: the bins of more than {LARGE:,} rows are not resampled"
 
 
@@ -37,6 +39,8 @@ def levels(truth: NDArray[Any], model: Side, decision: Decision, keys: Keys) -> 
     """How well predictions fit, with intervals: what `rows.fit` measures except the shares, which have exact ones."""
     if model.decided is None:
         predicted = model.predictions[:, 0]
+        if _overflow(truth, predicted):
+            return {}
         errors, groups = np.abs(truth - predicted), drawn_in(keys)
         return {
             "r2": regression.r2(truth, predicted, keys, clusters=groups),
@@ -101,11 +105,18 @@ def _ece_change(
 
 
 def _changes_of_numbers(truth: Floats, before: Floats, after: Floats, keys: Keys | None) -> dict[str, Estimate]:
+    if _overflow(truth, before, after):
+        return {}
     estimates = {"mae_change": means.mean_interval(np.abs(truth - after) - np.abs(truth - before))}
     if keys is not None:
         estimates["r2_change"] = regression.r2_change(truth, before, after, keys, clusters=drawn_in(keys))
         estimates["rmse_change"] = regression.rmse_change(truth, before, after, keys, clusters=drawn_in(keys))
     return estimates
+
+
+def _overflow(*values: Floats) -> bool:
+    """Whether squares of the values or of their differences may be too large for a float; the points then say so."""
+    return any(np.abs(each).max(initial=0.0) > LARGEST for each in values)
 
 
 def _positive(decision: Decision) -> int | None:
