@@ -86,6 +86,7 @@ def test_a_line_for_an_error_without_frames() -> None:
     assert "ValueError; QAUDIT_TRACE" in unexpected(ValueError())
 
 
+@pytest.mark.slow
 def test_a_script_ends_with_the_line(tmp_path: Path) -> None:
     script = "import qaudit; qaudit.audit('nowhere.toml')"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)

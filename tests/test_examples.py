@@ -54,6 +54,7 @@ def test_runs_from_anywhere_and_prints_its_numbers(script: str) -> None:
     assert len(printed()[script]) == len(numbers(script)) > 0
 
 
+@pytest.mark.slow
 def test_weight_quantization_is_unbiased_with_the_draw() -> None:
     found = numbers("weight_quantization")
     standard_error = 0.5 / np.sqrt(2000)
@@ -93,6 +94,7 @@ def test_the_tree_describes_the_model() -> None:
     assert found["gain of outlook, bits"] == pytest.approx(0.2467, abs=5e-5)
 
 
+@pytest.mark.slow
 def test_a_linear_model_comes_back() -> None:
     found = numbers("local_surrogate")
     assert found["linear: largest coefficient error"] < 1e-3

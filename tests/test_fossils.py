@@ -38,6 +38,7 @@ def test_no_fossil_was_edited() -> None:
     assert found == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", [pytest.param("format_1", marks=pytest.mark.slow), "format_1/sealed"])
 def test_a_report_of_format_1_is_rendered(folder: str, tmp_path: Path) -> None:
     source = FOSSILS / folder / "report.json"

@@ -49,6 +49,7 @@ def registered(files: Path, *more: object) -> Result:
     return call("register", "small", files / "model.skops", *options)
 
 
+@pytest.mark.slow
 def test_register_list_inspect_run_verify(files: Path) -> None:
     assert registered(files).stdout == "small@1\n"
     assert registered(files).stdout == "small@1\n", "the same again is the same version"

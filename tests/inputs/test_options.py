@@ -371,6 +371,7 @@ assert "| `rounds` | how often the draws are repeated | 1 | `rounds` | `--rounds
 """
 
 
+@pytest.mark.slow
 def test_an_option_is_added_in_one_file(tmp_path: Path) -> None:
     """Two lines in the declaration: audit.toml, command line, Python, schema and docs have the option."""
     for folder in ("qaudit", "tools"):

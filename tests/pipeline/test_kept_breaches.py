@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hosting import hooks_for
+from marks import first_fast
 
 from qaudit.core.program import Program
 from qaudit.core.records import Decline
@@ -88,32 +89,34 @@ def test_a_good_format_leaves_nothing(request_of: LoadRequest, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("changed", "unit", "wrong"),
-    [
-        ({"BIAS": "3"}, "inspect_model-lin-1", "broken contract: step 0: bias: shape (3,), expected (1,)"),
-        ({"TIES": "second"}, "encode-lin-1", "ties 'second': expected one of first, last"),
-        (
-            {"DECIDE": "lambda frame: np.zeros((50, 2))"},
-            "encode-lin-1",
-            "decisions of shape (50, 2) and type int64, expected (50,) and integers",
-        ),
-        (
-            {"DECIDE": "lambda frame: np.zeros(49)"},
-            "encode-lin-1",
-            "decisions of shape (49,) and type int64, expected (50,) and integers",
-        ),
-        (
-            {"DECIDE": "lambda frame: np.where(np.arange(50) == 6, 2, 0)"},
-            "encode-lin-1",
-            "the decision in row 7 is 2, expected the index of one of 2 classes",
-        ),
-        (
-            {"DECIDE": "lambda frame: np.where(np.arange(50) < 1, -1, 0)"},
-            "encode-lin-1",
-            "the decision in row 1 is -1, expected the index of one of 2 classes",
-        ),
-        ({"NATIVE": "p"}, "encode-lin-1", "predictions of shape (50,) for 50 holdout rows"),
-        ({"NATIVE": "np.ones((3, 2))"}, "encode-lin-1", "predictions of shape (3, 2) for 50 holdout rows"),
-    ],
+    first_fast(
+        [
+            ({"BIAS": "3"}, "inspect_model-lin-1", "broken contract: step 0: bias: shape (3,), expected (1,)"),
+            ({"TIES": "second"}, "encode-lin-1", "ties 'second': expected one of first, last"),
+            (
+                {"DECIDE": "lambda frame: np.zeros((50, 2))"},
+                "encode-lin-1",
+                "decisions of shape (50, 2) and type int64, expected (50,) and integers",
+            ),
+            (
+                {"DECIDE": "lambda frame: np.zeros(49)"},
+                "encode-lin-1",
+                "decisions of shape (49,) and type int64, expected (50,) and integers",
+            ),
+            (
+                {"DECIDE": "lambda frame: np.where(np.arange(50) == 6, 2, 0)"},
+                "encode-lin-1",
+                "the decision in row 7 is 2, expected the index of one of 2 classes",
+            ),
+            (
+                {"DECIDE": "lambda frame: np.where(np.arange(50) < 1, -1, 0)"},
+                "encode-lin-1",
+                "the decision in row 1 is -1, expected the index of one of 2 classes",
+            ),
+            ({"NATIVE": "p"}, "encode-lin-1", "predictions of shape (50,) for 50 holdout rows"),
+            ({"NATIVE": "np.ones((3, 2))"}, "encode-lin-1", "predictions of shape (3, 2) for 50 holdout rows"),
+        ]
+    ),
 )
 def test_a_model_that_cannot_be_audited_is_refused(
     changed: dict[str, str], unit: str, wrong: str, request_of: LoadRequest, tmp_path: Path
@@ -127,10 +130,12 @@ def test_a_model_that_cannot_be_audited_is_refused(
 
 @pytest.mark.parametrize(
     ("encoded", "wrong"),
-    [
-        ("frame['a'].to_numpy(float)", "encoded rows of shape (50,) for 50 holdout rows"),
-        ("frame.to_numpy(float)[:5]", "encoded rows of shape (5, 2) for 50 holdout rows"),
-    ],
+    first_fast(
+        [
+            ("frame['a'].to_numpy(float)", "encoded rows of shape (50,) for 50 holdout rows"),
+            ("frame.to_numpy(float)[:5]", "encoded rows of shape (5, 2) for 50 holdout rows"),
+        ]
+    ),
 )
 def test_an_encoder_that_gives_no_table_leaves_a_black_box(
     encoded: str, wrong: str, request_of: LoadRequest, tmp_path: Path
@@ -141,6 +146,7 @@ def test_an_encoder_that_gives_no_table_leaves_a_black_box(
     assert rerun(tmp_path / "kept", "encode-lin-1") == [f"failed: {wrong}", f"in the audit: {wrong}"]
 
 
+@pytest.mark.slow
 def test_a_refit_of_another_size_is_a_row(request_of: LoadRequest, tmp_path: Path) -> None:
     again = "__import__('dataclasses').replace(model(None), predict=lambda frame: np.ones(4))"
     with runner.debugging(Debugging(keep=tmp_path / "kept")):

@@ -174,6 +174,7 @@ def test_rows_at_the_cutoff_are_listed_as_ambiguous():
     assert prove(program, encoded, native, Decision("binary", 1, 0.5), {}).ambiguous == (0,)
 
 
+@pytest.mark.slow
 def test_refits_leave_each_column_out(credit):
     subject = load_here(credit(RandomForestClassifier(4, random_state=0)))
     made = refits(subject, np.arange(20), [1, 2, 3], run_here)
@@ -187,6 +188,7 @@ def test_refits_leave_each_column_out(credit):
     np.testing.assert_array_equal(sweep.predict(one[0].program, one[0].encoded), one[0].native)
 
 
+@pytest.mark.slow
 def test_a_learner_that_ignores_the_seed_is_fitted_once(credit):
     subject = load_here(credit(LogisticRegression(max_iter=500)))
     made = refits(subject, np.arange(5), [1, 2, 3], run_here)

@@ -11,6 +11,7 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+from marks import first_fast
 from sklearn.linear_model import LogisticRegression
 
 import qaudit
@@ -176,11 +177,16 @@ def test_a_limit_on_a_plugin_that_is_not_selected_is_refused_before_work_begins(
 
 @pytest.mark.parametrize(
     ("parts", "reason"),
-    [
-        ({"record": 'calibration.record_measure("tops", 0.5)'}, "measure 'tops' is not declared; did you mean 'top_codes'"),
-        ({"record": 'calibration.record_measure("top_codes", np.nan)'}, "measure top_codes: value nan, expected a finite number"),
-        ({"declared": DECLARED.replace("precision", "result")}, "section 'result' takes no measures of plugins"),
-    ],
+    first_fast(
+        [
+            ({"record": 'calibration.record_measure("tops", 0.5)'}, "measure 'tops' is not declared; did you mean 'top_codes'"),
+            (
+                {"record": 'calibration.record_measure("top_codes", np.nan)'},
+                "measure top_codes: value nan, expected a finite number",
+            ),
+            ({"declared": DECLARED.replace("precision", "result")}, "section 'result' takes no measures of plugins"),
+        ]
+    ),
 )
 def test_what_is_not_allowed_is_a_failure_of_the_plugin(tmp_path: Path, parts: dict[str, str], reason: str) -> None:
     report = audit(tmp_path, **parts)
@@ -192,6 +198,7 @@ def test_what_is_not_allowed_is_a_failure_of_the_plugin(tmp_path: Path, parts: d
     assert report.exit_code == 2
 
 
+@pytest.mark.slow
 def test_two_plugins_of_one_name_do_not_share_a_measure(tmp_path: Path) -> None:
     declared = 'Measure("spread", "Spread", "", "precision")'
     report = audit(tmp_path, explainer="ends", declared=declared, record='calibration.record_measure("spread", 1.0)')

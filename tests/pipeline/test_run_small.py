@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from marks import first_fast
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
@@ -125,12 +126,14 @@ def test_none_judged_is_not_assessed(fitted: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("body", "reason"),
-    [
-        ("raise ValueError('broken')", "ValueError: broken"),
-        ("os._exit(0)", "ended without an answer while quantizing"),
-        ("os.kill(os.getpid(), 11)", "crashed (SIGSEGV) while quantizing"),
-        ("return values", "broken contract"),
-    ],
+    first_fast(
+        [
+            ("raise ValueError('broken')", "ValueError: broken"),
+            ("os._exit(0)", "ended without an answer while quantizing"),
+            ("os.kill(os.getpid(), 11)", "crashed (SIGSEGV) while quantizing"),
+            ("return values", "broken contract"),
+        ]
+    ),
 )
 def test_bad_plugin_is_a_row_and_changes_no_other_number(fitted: Any, plain: Any, tmp_path: Path, body: str, reason: str) -> None:
     plugin = tmp_path / "bad.py"
@@ -209,6 +212,7 @@ def test_refused_in_one_line_and_nothing_written(fitted: Any, tmp_path: Path, op
     assert set(os.listdir(tmp_path)) <= {"registry"}
 
 
+@pytest.mark.slow
 def test_pages_that_cannot_be_made_leave_a_sealed_report(fitted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qaudit.pipeline.stages.render.LIMITS", Limits(seconds=0.05))
     report = small(fitted, tmp_path, formats=["html", "pdf"])
@@ -218,6 +222,7 @@ def test_pages_that_cannot_be_made_leave_a_sealed_report(fitted: Any, tmp_path: 
     assert verify(tmp_path / "out")[0] == "verified"
 
 
+@pytest.mark.slow
 def test_a_later_run_replaces_the_pages_and_leaves_no_stale_one(fitted: Any, tmp_path: Path) -> None:
     small(fitted, tmp_path)
     (tmp_path / "out" / "report.pdf").write_bytes(b"stale")
@@ -226,6 +231,7 @@ def test_a_later_run_replaces_the_pages_and_leaves_no_stale_one(fitted: Any, tmp
     assert verify(tmp_path / "out")[0] == "verified"
 
 
+@pytest.mark.slow
 def test_settings_are_an_input_of_the_audits_id(fitted: Any, tmp_path: Path) -> None:
     first, again, other = (
         small(fitted, tmp_path, str(number), quantizers={"symmetric": {"bits": bits, "axis": "tensor"}}, explainers=[]).content[

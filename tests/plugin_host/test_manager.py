@@ -288,6 +288,7 @@ print(sorted(name for name in sys.modules if name in foreign or name.startswith(
 """
 
 
+@pytest.mark.slow
 def test_no_plugin_is_imported_by_the_host(tmp_path: Path) -> None:
     (tmp_path / "acme.py").write_text(ACME)
     (tmp_path / "model").write_text("acme")

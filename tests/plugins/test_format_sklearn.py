@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from format_kit import ROWS, mixed, pipeline, written
+from marks import first_fast
 from qaudit_formats import sklearn_pickle, sklearn_skops
 from scipy.special import expit
 from sklearn.calibration import CalibratedClassifierCV
@@ -272,7 +273,7 @@ def test_a_refit_of_categories_written_by_the_author_and_of_plain_arrays(tmp_pat
     np.testing.assert_array_equal(again.predict(values[["x0"]]), expected)
 
 
-@pytest.mark.parametrize("name", ["calibrated", "voting", "stacking", "boosting"])
+@pytest.mark.parametrize("name", first_fast(["calibrated", "voting", "stacking", "boosting"]))
 def test_an_estimator_around_others_is_trained_again_without_a_column(name, tmp_path):
     frame, score = mixed()
     given = frame.astype({"c": "category"}) if name == "boosting" else frame

@@ -125,6 +125,7 @@ def test_an_estimator_gives_the_same_bytes_twice_and_comes_back(final, tmp_path)
     assert save_estimator(again)[0] == data
 
 
+@pytest.mark.slow
 def test_the_bytes_do_not_depend_on_the_process():
     X = np.random.default_rng(0).normal(size=(50, 3))
     model = RandomForestClassifier(3, random_state=0).fit(X, X[:, 0] > 0)

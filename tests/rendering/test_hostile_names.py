@@ -94,6 +94,7 @@ def suffixed(nasty: str) -> Callable[[str], str]:
 PLAIN = Tree(body(page(typed(renamed(suffixed("f"))))))
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(), max_size=30))
 @example('"><img src=x onerror=alert(1)>')
 @example("</title><script>alert(1)</script>")

@@ -73,6 +73,7 @@ def laid_out() -> PdfFile:
     return make_pdf(html, canonical_json(report).encode("utf-8"), report["audit"]["date"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["ua1", "3a"])
 def test_standards_with_a_template_of_others(laid_out: PdfFile, profile: str, tmp_path: Path) -> None:
     path = tmp_path / "report.pdf"

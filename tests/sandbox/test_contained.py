@@ -112,6 +112,7 @@ def test_an_answer_beyond_its_limit_is_refused(tmp_path: Path) -> None:
     assert failure.reason == "OSError: [Errno 27] File too large (while offering records)"
 
 
+@pytest.mark.slow
 def test_children_die_with_a_killed_server_and_the_next_unit_runs(tmp_path: Path) -> None:
     body = "import subprocess, time; subprocess.Popen(['sleep', '611'], start_new_session=True); time.sleep(600); found = 0"
     outcomes: list[Outcome] = []

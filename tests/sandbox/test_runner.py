@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from marks import first_fast
 
 from qaudit.sandbox import runner
 from qaudit.sandbox.ipc import BrokenAnswer
@@ -98,7 +99,7 @@ def test_packaged_plugin_goes_through_the_door() -> None:
     assert failure.reason == "absmax: the record is named 'symmetric', expected 'absmax' as its entry point"
 
 
-@pytest.mark.parametrize("how", ["script without a guard", "standard input"])
+@pytest.mark.parametrize("how", first_fast(["script without a guard", "standard input"]))
 def test_from_any_caller(how: str, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)

@@ -113,6 +113,7 @@ def test_a_plugin_of_another_contract_is_named_and_refused(tmp_path: Path) -> No
     assert not check_plugin(from_file(computed)[0], only=("A1",)).passed
 
 
+@pytest.mark.slow
 def test_pytest_gets_one_test_a_check(tmp_path: Path) -> None:
     written(tmp_path, CLIPS)
     (tmp_path / "test_it.py").write_text(

@@ -71,6 +71,7 @@ def test_good_plugins_pass(ref: PluginRef) -> None:
     assert [result.id for result in found.results if result.status == "expected"] == []
 
 
+@pytest.mark.slow
 def test_a_hanging_quantizer_fails_one_check_and_ends_the_rest(tmp_path: Path) -> None:
     hangs = planted(QUANTIZER, [("    top =", "    if not values.any(): time.sleep(600)\n    top =")])
     found = verdict(hangs, tmp_path, Limits(seconds=3), only=("B5", "B6", "C1"))
