@@ -106,9 +106,14 @@ def _finding(finding: Finding) -> Json:
 def _main(report: Report) -> list[Json]:
     """The findings for page one: those that need attention first, one for each section, at most five."""
     by_section: dict[str, Finding] = {}
-    for finding in sorted(report.findings, key=lambda each: each.severity != "attention"):
+    for finding in sorted(report.findings, key=_by_severity):
         by_section.setdefault(finding.section, finding)
     return [_finding(by_section[anchor]) for anchor in SECTIONS if anchor in by_section][:5]
+
+
+def _by_severity(finding: Finding) -> bool:
+    """A key that sorts findings that need attention before the others."""
+    return finding.severity != "attention"
 
 
 def _section(facts: EvidenceTable, section: Section, rules: list[Json], filled: bool) -> Json:
@@ -116,7 +121,9 @@ def _section(facts: EvidenceTable, section: Section, rules: list[Json], filled: 
     own = [rule for rule in rules if rule["section"] == anchor]
     pool = rules if anchor in ("result", "rules") else own
     verdict = worst(rule["verdict"] for rule in pool)
-    statements = [sentence(each.statement) for each in facts.report.findings if each.section == anchor][:MOST_LISTED]
+    own_findings = [each for each in facts.report.findings if each.section == anchor]
+    statements = [sentence(each.statement) for each in sorted(own_findings, key=_by_severity)][:MOST_LISTED]
+    attention = any(each.severity == "attention" for each in own_findings)
     counted = [
         f"{sum(r['verdict'] == word for r in own)} {each.title.lower()}"
         for word, each in VERDICTS.items()
@@ -133,6 +140,8 @@ def _section(facts: EvidenceTable, section: Section, rules: list[Json], filled: 
         "verdict": verdict,
         "word": VERDICTS[verdict].title if verdict else "",
         "findings": statements,
+        # limits that are met say nothing of what a finding asks a person to look at
+        "band": "attention" if attention and verdict in (None, "no_limit", "within") else verdict or "no_limit",
         "rules_text": text,
         "missing": "" if filled or more_rows else _why(facts, section),
         "further": more_rows,

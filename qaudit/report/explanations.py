@@ -121,7 +121,8 @@ class Node(Part):
     share: float | None
     """Share of the label among the rows on which the tree was fitted; null for a regression."""
     agreement: Share | None
-    """Share of the holdout rows in this node for which the explained model decides the same; null for a regression."""
+    """Share of the holdout rows in this node, without those in the background, for which the explained model decides the same;
+    null for a regression."""
 
     @property
     def children(self) -> tuple[int, ...]:

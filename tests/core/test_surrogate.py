@@ -77,3 +77,20 @@ def test_a_tree_that_is_no_tree_is_named():
     )
     with pytest.raises(ValueError, match="node 1 has no valid child 0"):
         surrogate.depths(looped)
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.0, 2.0]), st.sampled_from(["a", "c"]), st.integers(0, 1)), min_size=1, max_size=40))
+def test_counts_by_class_and_by_leaf_are_those_of_a_loop(rows):
+    columns = {"n": np.array([n for n, _, _ in rows]), "t": np.array([t for _, t, _ in rows], dtype=object)}
+    model = np.array([decided for _, _, decided in rows])
+    leaf = surrogate.apply_tree(TREE, columns, NAMES)
+    answers = [{2: 1, 3: 0, 4: 1}[slow_leaf(TREE, row)] for row in rows]
+    hits, n = surrogate.counts_by_class(surrogate.tree_answers(TREE, leaf, False), model, 2)
+    order, leaf_hits, leaf_n = surrogate.counts_by_leaf(TREE, leaf, model)
+    assert order == [3, 4, 2]  # from left to right, as the rules are listed
+    for wanted in (0, 1):
+        there = [(answer, decided) for answer, (_, _, decided) in zip(answers, rows, strict=True) if decided == wanted]
+        assert (hits[wanted], n[wanted]) == (sum(answer == wanted for answer, _ in there), len(there))
+    for place, node in enumerate(order):
+        there = [(answer, row[2]) for answer, row in zip(answers, rows, strict=True) if slow_leaf(TREE, row) == node]
+        assert (leaf_hits[place], leaf_n[place]) == (sum(answer == decided for answer, decided in there), len(there))

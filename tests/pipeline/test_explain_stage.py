@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from hosting import hooks_for
 from qaudit_explainers import drop_column, local_surrogate, permutation, surrogate_tree
+from scipy.stats import binomtest
+from sklearn.metrics import recall_score
 
 from qaudit.core.decision import Decision
 from qaudit.core.evidence import canonical_json
+from qaudit.core.measures import agreement
+from qaudit.core.measures.surrogate import apply_tree, leaves_in_order
 from qaudit.core.program import Program, Quantized
 from qaudit.core.records import Decline, Explainer, Feature, Format, Loaded, Subject
 from qaudit.core.steps import Dense
@@ -21,7 +25,7 @@ from qaudit.core.tensor import QType, QuantizedTensor
 from qaudit.engine.sweep import predict
 from qaudit.errors import Refused
 from qaudit.pipeline.stages.explain import explain
-from qaudit.pipeline.stages.explain_inputs import Sizes
+from qaudit.pipeline.stages.explain_inputs import Sizes, draw_inputs
 from qaudit.pipeline.types import Candidate, LoadedSubject
 from qaudit.sandbox.job import Failure, Job, Outcome, PluginRef
 from qaudit.sandbox.tasks import explain as task
@@ -236,6 +240,55 @@ def test_the_tree_entry_is_complete_and_its_agreement_is_counted_on_the_holdout(
         f"max_depth={depth}" for depth in (2, 3, 4, 5, 6)
     }
     assert found(result, "leaves")[0].value == entry["leaves"]
+
+
+@pytest.mark.parametrize("output", ["binary", "multiclass"])
+def test_the_agreement_of_the_tree_is_measured_by_predicted_class_and_by_leaf(output):
+    audited = subject(output, training=False)
+    result = run(audited, None, output=audited.decision.output, plugins=(ref("explainer", "surrogate_tree"),))
+    tree = result.raw[("surrogate_tree", "reference")][0]
+    unseen = draw_inputs(audited, [], None, SIZES, 3).unseen
+    assert len(unseen) == 160
+    decided = audited.decision(audited.native["holdout"])[unseen]
+    leaf = apply_tree(tree, audited.tables["holdout"].take(unseen).columns, NAMES)
+    answers = np.argmax(tree.value, axis=1)[leaf]
+    classes = found(result, "class_fidelity")
+    assert [row.about["output"] for row in classes] == list(audited.classes)
+    recalls = recall_score(decided, answers, labels=range(len(audited.classes)), average=None, zero_division=np.nan)
+    for index, row in enumerate(classes):
+        assert row.n == np.sum(decided == index)
+        assert row.value is None if np.isnan(recalls[index]) else row.value == pytest.approx(recalls[index])
+    leaves = found(result, "leaf_fidelity")
+    assert [row.about["value_of"] for row in leaves] == [f"leaf {place + 1}" for place in range(len(leaves))]
+    entry = result.explanations[0]
+    for row, rule in zip(leaves, entry["rules"], strict=True):
+        assert rule.endswith(f": {row.about['output']}")
+    assert sum(row.n for row in leaves) == sum(row.n for row in classes) == 160
+    for row in [*classes, *leaves]:
+        if row.n:
+            exact = binomtest(round(row.value * row.n), row.n).proportion_ci(0.95, "exact")
+            assert (row.interval.low, row.interval.high) == pytest.approx((exact.low, exact.high), abs=1e-10)
+        else:
+            assert (row.value, row.interval, bool(row.reason)) == (None, None, True)
+    # the leaves of the entry that the page draws have the same shares
+    drawn = [entry["nodes"][node]["agreement"] for node in leaves_in_order(tree)]
+    assert drawn == [row.value for row in leaves]
+
+
+def test_local_fit_is_measured_by_predicted_class():
+    audited = subject()
+    result = run(audited, None, plugins=(ref("explainer", "local_surrogate"),))
+    models = result.raw[("local_surrogate", "reference")][0]
+    inputs = draw_inputs(audited, [], None, SIZES, 3)
+    decided = audited.decision(audited.native["holdout"])[inputs.sample]
+    r2 = agreement.weighted_r2(models)
+    rows = found(result, "class_local_r2")
+    assert [row.about["output"] for row in rows] == ["no", "yes"]
+    for index, row in enumerate(rows):
+        assert row.value == pytest.approx(np.median(r2[decided == index]))
+        assert row.n == np.sum(decided == index)
+    assert not found(run(subject("regression"), None, output="regression"), "class_local_r2")
+    assert not found(run(subject("regression"), None, output="regression"), "class_fidelity")
 
 
 def test_without_training_rows_the_tree_is_judged_on_rows_outside_its_background():

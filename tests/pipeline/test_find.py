@@ -128,6 +128,40 @@ def test_reasons_drift_and_surrogate_stand_beside_floor_and_base() -> None:
     assert alike.statement.endswith("both variants are explained alike.")
 
 
+def test_a_tree_that_misses_a_rare_decision_asks_for_attention() -> None:
+    of = subject()
+    two = candidate(of, 2)
+    about = {"candidate": two.id, "explainer": "tree"}
+
+    def part(measure: str, value: float | None, n: int, **where: str) -> Evidence:
+        return row(measure, value, {**about, **where}, n=n, interval=Interval(0.5, 0.9, 0.95, "clopper-pearson"))
+
+    whole = [
+        row("fidelity", 0.926, about, n=780, interval=Interval(0.9, 0.94, 0.95, "clopper-pearson")),
+        row("base_rate_fidelity", 0.84, about),
+        part("class_fidelity", 0.98, 657, output="no"),
+        part("leaf_fidelity", 0.97, 600, output="no", value_of="leaf 1"),
+        part("leaf_fidelity", None, 0, output="no", value_of="leaf 2"),
+    ]
+    poor = [
+        part("class_fidelity", 0.66, 123, output="yes"),
+        part("leaf_fidelity", 0.79, 100, output="yes", value_of="leaf 3"),
+        part("leaf_fidelity", 0.80, 80, output="yes", value_of="leaf 4"),
+    ]
+    finding = told(of, (two,), two, *whole, *poor)["QA-011"]
+    assert finding.severity == "attention"
+    assert 'Where the model decides "yes", the tree agrees on 66.00% of 123 rows' in finding.statement
+    assert "On 1 of its 3 leaves, which 100 rows reach, it agrees on fewer than 80.00%." in finding.statement
+    assert len(finding.evidence) == 4
+    fine = told(of, (two,), two, *whole)["QA-011"]
+    assert fine.severity == "note"
+    assert 'Where the model decides "no", the tree agrees on 98.00% of 657 rows' in fine.statement
+    assert "leaves" not in fine.statement
+    # another explainer's parts are not mixed in
+    others = [dataclasses.replace(each, about={**each.about, "explainer": "other"}) for each in poor]
+    assert told(of, (two,), two, *whole, *others)["QA-011"] == fine
+
+
 def test_what_was_skipped_seen_and_overlaps() -> None:
     of = subject()
     skipped = (

@@ -276,6 +276,36 @@ def test_what_an_explanation_costs_stands_beside_its_fit() -> None:
     assert "Effective bits a parameter" in text
 
 
+def test_a_section_with_a_finding_that_asks_for_attention_does_not_look_fine() -> None:
+    report = golden()
+    where = {"candidate": report["judged"], "explainer": "surrogate_tree"}
+    shares = [("no", 0.981, 657), ("yes", 0.664, 123), ("maybe", None, 0)]
+    span = {"low": 0.1, "high": 0.99, "level": 0.95, "method": "clopper-pearson"}
+    for kind, (name, share, n) in itertools.product(("class", "leaf"), shares):
+        about = {**where, "output": name} | ({"value_of": "leaf 3"} if kind == "leaf" else {})
+        row = {**report["evidence"][0], "measure": f"{kind}_fidelity", "value": share, "unit": "share", "about": about, "n": n}
+        report["evidence"].append({**row, "interval": span if n else None, "reason": None if n else "nothing"})
+    report["assessments"] = [each for each in report["assessments"] if each["section"] != "surrogate"]
+    finding = {"code": "QA-011", "statement": "Misses yes.", "evidence": [], "section": "surrogate", "severity": "attention"}
+
+    def band(report: dict[str, Any]) -> str:
+        text = page(typed(report))
+        found = re.search(r'class="band (\w+)"', text[text.index('<section id="surrogate"') :])
+        assert found is not None
+        return found[1]
+
+    assert band(report) == "no_limit"
+    report["findings"].append(finding)
+    assert band(report) == "attention"
+    text = words_of(report)
+    assert "Attention: Misses yes." in text  # before the findings that ask for nothing
+    assert re.search(r"Model decides Rows Agrees with model 95% interval no 657 98\.1\d*% 10\.0\d*% to 99\.0\d*% yes 123", text)
+    assert re.search(r"yes 123 66\.4\d*% [\d.]+% to [\d.]+% below 80% maybe nothing 0", text)
+    assert re.search(r"Leaf Rows Agrees with model 95% interval Leaf 3: no 657", text)
+    report["findings"][-1]["severity"] = "note"
+    assert band(report) == "no_limit"
+
+
 def test_regions_have_names_of_their_own(full: str) -> None:
     labels = re.findall(r'role="region" aria-label="([^"]*)"', full)
     assert len(labels) > 10

@@ -189,6 +189,11 @@ _ALL = (
     Measure(
         "fidelity", "Surrogate agreement", "agreement", "surrogate", "high", interval=EXACT, places={"key": 100, "surrogate": 10}
     ),
+    Measure(
+        "class_fidelity", "Surrogate agreement by predicted class", "share", "surrogate", "high", interval=EXACT,
+        places=ELSEWHERE,
+    ),
+    Measure("leaf_fidelity", "Surrogate agreement by leaf", "share", "surrogate", "high", interval=EXACT, places=ELSEWHERE),
     Measure("base_rate_fidelity", "Base rate of the decision", "agreement", "surrogate", places={"surrogate": 20}),
     Measure("leaves", "Leaves of the surrogate tree", "count", "surrogate", "low", places={"surrogate": 30}),
     Measure("depth", "Depth of the surrogate tree", "count", "surrogate", "low", places={"surrogate": 40}),
@@ -203,6 +208,7 @@ _ALL = (
     Measure("sweep_added_parameters", "Parameters added by depth", "count", "surrogate", "low", places=ELSEWHERE),
     # local explanations and their reasons
     Measure("local_r2", "Fit of local models (R²)", "R2", "local", "high", interval=QUANTILES, places=ELSEWHERE),
+    Measure("class_local_r2", "Fit of local models by predicted class (R²)", "R2", "local", "high", interval=QUANTILES),
     Measure("reason_change_rate", "Top reason changed", "share", "local", "low", interval=EXACT, places={"key": 110}),
     Measure("reason_change_floor", "Top reason changed, floor", "share", "local", interval=RERUNS, places=ELSEWHERE),
     # drift between reference and judged candidate, beside the drift between reruns

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from qaudit.core.explanation import TreeModel
 from qaudit.core.measures.agreement import missing
 
+WEAK = 0.8
+"""Below this share of agreement a leaf or a class is marked: the tree is not to be used as its explanation."""
+
 
 def goes_left(tree: TreeModel, node: int, values: NDArray[Any]) -> NDArray[np.bool_]:
     """Which of the values (m,) of the node's column go left."""
@@ -65,6 +68,26 @@ def agreement(predicted: NDArray[Any], model: NDArray[Any], regression: bool) ->
     return None if total == 0.0 else 1.0 - float(np.sum((model - predicted) ** 2)) / total
 
 
+def counts_by_class(
+    predicted: NDArray[Any], model: NDArray[np.int64], classes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of the rows that the model decides for each class: on how many the tree agrees (k,), and how many there are (k,)."""
+    hits = np.bincount(model[predicted == model], minlength=classes)
+    return hits, np.bincount(model, minlength=classes)
+
+
+def counts_by_leaf(
+    tree: TreeModel, leaf: NDArray[np.int64], model: NDArray[np.int64]
+) -> tuple[list[int], NDArray[np.int64], NDArray[np.int64]]:
+    """The leaves as `rules` lists them, and of the rows that reach each: on how many the tree agrees with the model, and how many
+    there are. `leaf` (n,) holds the leaf of each row and `model` (n,) the decisions.
+    """
+    order = leaves_in_order(tree)
+    hit = tree_answers(tree, leaf, False) == model
+    size = len(tree.left)
+    return order, np.bincount(leaf[hit], minlength=size)[order], np.bincount(leaf, minlength=size)[order]
+
+
 def depths(tree: TreeModel) -> NDArray[np.int64]:
     """Depth of each node; the root has 0. Raises ValueError unless children follow their parents and each has one."""
     depth = np.full(len(tree.left), -1, dtype=np.int64)
@@ -104,6 +127,20 @@ def condition(tree: TreeModel, node: int, name: str, left: bool, has_missing: bo
     else:
         text = f"{name} {'in' if left else 'not in'} {{{', '.join(known)}}}"
     return f"{text} or missing" if has_missing and bool(tree.missing_left[node]) is left else text
+
+
+def leaves_in_order(tree: TreeModel) -> list[int]:
+    """The numbers of the leaves from left to right: the order of the rules and of the drawn tree, whose first is leaf 1."""
+    order: list[int] = []
+    to_visit = [0]
+    while to_visit:
+        node = to_visit.pop()
+        if tree.left[node] < 0:
+            order.append(node)
+        else:
+            # the right child is pushed first, so that the left one is visited first
+            to_visit += [int(tree.right[node]), int(tree.left[node])]
+    return order
 
 
 def rules(tree: TreeModel, names: Sequence[str], labels: Sequence[str], with_missing: Collection[str] = ()) -> list[str]:

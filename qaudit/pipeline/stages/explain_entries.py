@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,11 +14,11 @@ from qaudit.core.catalogue.explanations import ATTRIBUTIONS, IMPORTANCE, LOCAL_M
 from qaudit.core.catalogue.measures import Unit
 from qaudit.core.evidence import Evidence, Interval, measured
 from qaudit.core.explanation import Attributions, ExplanationName, Importance, LocalModels, TreeModel
-from qaudit.core.inference.intervals import clopper_pearson
 from qaudit.core.json_values import Json
 from qaudit.core.measures import agreement, surrogate
 from qaudit.core.tensor import Floats
 from qaudit.pipeline.stages.explain_cases import Cases
+from qaudit.pipeline.stages.explain_fidelity import class_name, fidelity, parts_of_fidelity
 from qaudit.pipeline.stages.explain_inputs import REFERENCE, ExplainInputs
 
 GLOBAL, LOCAL, TREE = IMPORTANCE.topic, LOCAL_MODELS.topic, catalogue.TREE.topic
@@ -67,32 +68,15 @@ def rank_evidence(reference: Importance, other: Importance, about: Mapping[str, 
     ]
 
 
-def fidelity(tree: TreeModel, inputs: ExplainInputs, candidate: str) -> tuple[float | None, Interval | None, int, float]:
-    """Agreement of the tree with a variant on holdout rows outside the background, its interval, their number, and the base rate.
-
-    The base rate is the agreement of a tree without splits. For a regression the agreement is R2, and the base rate is 0.
-    """
-    table, predictions = inputs.table.take(inputs.unseen), inputs.predictions[candidate][inputs.unseen]
-    decided = inputs.subject.decision(predictions)
-    regression = decided is None
-    if not len(predictions):
-        return None, None, 0, 0.0
-    predicted = surrogate.tree_answers(tree, surrogate.apply_tree(tree, table.columns, table.names), regression)
-    model = predictions[:, 0] if decided is None else decided
-    value = surrogate.agreement(predicted, model, regression)
-    if decided is None:
-        return value, None, len(model), 0.0
-    return value, clopper_pearson(int(np.sum(predicted == model)), len(model)), len(model), surrogate.base_rate(decided)
-
-
 def tree_evidence(tree: TreeModel, inputs: ExplainInputs, about: Mapping[str, str], by: str) -> list[Evidence]:
-    """`fidelity`, `base_rate_fidelity`, `leaves`, `depth`, `added_parameters` and `added_nodes`."""
+    """`fidelity`, also by class and by leaf, `base_rate_fidelity`, `leaves`, `depth`, `added_parameters` and `added_nodes`."""
     value, span, n, base = fidelity(tree, inputs, about["candidate"])
     unit = _agreement(inputs)
     reason = None if value is not None else ("all predictions are equal" if n else "no holdout row is outside the background")
     rows = [measured("fidelity", value, about, by, TREE, unit=unit, interval=span, n=n, reason=reason)]
     if n:
         rows.append(measured("base_rate_fidelity", base, about, by, TREE, unit=unit, n=n))
+    rows += parts_of_fidelity(tree, inputs, about, by)
     size = surrogate.size(tree)
     rows += [measured(name, float(size[name]), about, by, TREE) for name in COUNTS]
     rows.append(measured("added_nodes", float(len(tree.left)), about, by, TREE))
@@ -129,14 +113,16 @@ def _agreement(inputs: ExplainInputs) -> Unit:
 
 
 def tree_entry(tree: TreeModel, inputs: ExplainInputs, candidate: str) -> Json:
-    """names, classes, nodes (holdout rows that reach each, share of them where label and variant agree), size, rules."""
+    """names, classes, size, rules, and nodes: the holdout rows that reach each, and the share of agreement on those among them on
+    which the tree was not fitted."""
     names, classes = inputs.table.names, inputs.subject.classes
     decided = inputs.subject.decision(inputs.predictions[candidate])
     reached = surrogate.paths(tree, inputs.table.columns, names)
+    unseen = np.isin(np.arange(inputs.table.rows), inputs.unseen)
     nodes: list[Json] = []
     for node, here in enumerate(reached):
         inner = bool(tree.left[node] >= 0)
-        label, share, agrees = _label(tree, node, classes, decided, here)
+        label, share, agrees = _label(tree, node, classes, decided, here[unseen[here]])
         known = tree.categories[node]
         nodes.append(
             {
@@ -175,6 +161,19 @@ def local_evidence(models: LocalModels, about: Mapping[str, str], by: str, count
     low, middle, high = _r2_quantiles(models, counted)
     span = Interval(low, high, 0.9, "quantiles over rows")
     return [measured("local_r2", middle, about, by, LOCAL, interval=span, n=int(np.count_nonzero(counted)))]
+
+
+def local_class_evidence(models: LocalModels, inputs: ExplainInputs, about: Mapping[str, str], by: str) -> list[Evidence]:
+    """`class_local_r2`: the same among the drawn rows of each class that the variant decides."""
+    decided = inputs.subject.decision(inputs.sampled(about["candidate"]))
+    if decided is None:
+        return []
+    rows = []
+    for index in np.unique(decided[inputs.counted]).tolist():
+        there = inputs.counted & (decided == index)
+        where = {**about, "output": class_name(inputs, index)}
+        rows += [dataclasses.replace(row, measure="class_local_r2") for row in local_evidence(models, where, by, there)]
+    return rows
 
 
 def _r2_quantiles(models: LocalModels, counted: NDArray[np.bool_]) -> tuple[float, float, float]:

@@ -19,7 +19,8 @@ def evidence(explanation: Explanation, inputs: ExplainInputs, about: Mapping[str
         case Importance():
             return explain_entries.importance_evidence(explanation, inputs.table.names, about, by)
         case LocalModels():
-            return explain_entries.local_evidence(explanation, about, by, inputs.counted)
+            rows = explain_entries.local_evidence(explanation, about, by, inputs.counted)
+            return rows + explain_entries.local_class_evidence(explanation, inputs, about, by)
         case Attributions():
             return []
         case TreeModel():

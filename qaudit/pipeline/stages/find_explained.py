@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qaudit.core.catalogue.explanations import PRIMARY_DISTANCES
-from qaudit.core.evidence import Finding
+from qaudit.core.evidence import Evidence, Finding
+from qaudit.core.measures.surrogate import WEAK
 from qaudit.core.numbers import one
 from qaudit.pipeline.stages.find_context import FindingContext
-from qaudit.pipeline.stages.find_text import distance, in_words, interval
+from qaudit.pipeline.stages.find_text import distance, in_words, interval, named
 
 
 def reasons(facts: FindingContext) -> Iterator[Finding]:
@@ -59,4 +60,33 @@ def surrogate(facts: FindingContext) -> Iterator[Finding]:
             f"{', ' + interval(row) if row.interval else ''}); a tree without splits reaches {facts.text(base)}."
         )
         tail = " It tells hardly more than the base rate." if poor else ""
-        yield Finding("QA-011", text + tail, (index, base), "surrogate", "attention" if poor else "note")
+        weak, parts, more = _weak_parts(facts, row)
+        yield Finding("QA-011", text + tail + more, (index, base, *parts), "surrogate", "attention" if poor or weak else "note")
+
+
+def _weak_parts(facts: FindingContext, tree: Evidence) -> tuple[bool, tuple[int, ...], str]:
+    """The class on which a tree agrees least, and its leaves below WEAK.
+
+    Whether that class is below WEAK too, the rows of evidence, and the sentences about them.
+    """
+    classes = _parts(facts, "class_fidelity", tree, "output")
+    leaves = _parts(facts, "leaf_fidelity", tree, "output", "value_of")
+    sentences, rows, weak = "", list[int](), False
+    if classes:
+        worst = min(classes, key=facts.value)
+        row = facts.evidence[worst]
+        sentences += f' Where the model decides "{named(row.about["output"], 40)}", the tree agrees on {facts.text(worst)}'
+        sentences += f" of {row.n} rows ({interval(row)})."
+        rows, weak = [worst], facts.value(worst) < WEAK
+    if below := [index for index in leaves if facts.value(index) < WEAK]:
+        reached = sum(facts.evidence[index].n or 0 for index in below)
+        sentences += f" On {len(below)} of its {len(leaves)} leaves, which {reached} rows reach, it agrees on fewer than "
+        sentences += f"{one(WEAK, 'share')}."
+    return weak, (*rows, *below), sentences
+
+
+def _parts(facts: FindingContext, measure: str, tree: Evidence, *keys: str) -> list[int]:
+    """The rows about parts of that tree that have a value."""
+    rows = facts.rows(measure, tree.about["candidate"], "explainer", *keys)
+    own = [index for index in rows if facts.evidence[index].about["explainer"] == tree.about["explainer"]]
+    return [index for index in own if facts.evidence[index].value is not None]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from qaudit.core.measures.surrogate import WEAK
 from qaudit.core.numbers import compact, fixed, whole
 from qaudit.rendering.charts.svg import SIZE, Drawing
 from qaudit.rendering.text import cut, visible, width
@@ -15,7 +16,6 @@ from qaudit.report.explanations import Node
 WIDE = 1000.0
 TABLE = 300.0
 MOST = 26
-WEAK = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Leaf:
     """A leaf as a row of the table.
 
     `node` is its index, `share` the share of its label among the fitted rows, `agreement` the share of rows on
-    which it agrees with the model.
+    which it agrees with the model, of those on which the tree was not fitted.
     """
 
     node: int

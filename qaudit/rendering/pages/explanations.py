@@ -8,19 +8,20 @@ from typing import assert_never
 from qaudit.core.catalogue import measures
 from qaudit.core.explanation import EXPLANATION_NAMES
 from qaudit.core.json_values import Json
+from qaudit.core.measures.surrogate import WEAK
 from qaudit.core.numbers import NONE, capped, column, fixed, one, whole
 from qaudit.rendering.charts.rows import Pair, dumbbell
 from qaudit.rendering.charts.scatter import Point, scatter
 from qaudit.rendering.charts.tree import MOST, Leaf, leaves, tree
 from qaudit.rendering.pages.cases import attributions, local_models
 from qaudit.rendering.pages.compared import Compared, entries, pairs
-from qaudit.rendering.table import EvidenceTable, shown, shown_span, title, value
+from qaudit.rendering.table import EvidenceTable, same_decimals, shown, shown_span, spans, title, value
 from qaudit.rendering.text import in_words, settings_text, visible
 from qaudit.report.explanations import FeatureImportance, Importance, Tree
 from qaudit.report.model import Row
 
 Features = dict[str, FeatureImportance]
-TOP, MOST_CHARTS, MOST_RULES = 15, 12, 40
+TOP, MOST_CHARTS, MOST_RULES, MOST_PARTS = 15, 12, 40, 200
 OF = {"prediction_change": "mean change of the prediction", "loss_change": "increase of the loss"}
 HOW = {
     "drop_column": "when the model is trained again without the feature",
@@ -116,12 +117,14 @@ def _finding(old: Features, new: Features, names: Sequence[str], moved: Sequence
 def surrogate(facts: EvidenceTable) -> Json:
     """The trees of the candidate and of the reference, their fidelity beside the base rate, and size against fidelity."""
     every_tree = sorted(entries(facts, Tree), key=lambda entry: (entry.candidate != facts.judged, entry.candidate))
-    trees = [_tree(facts, entry) for entry in every_tree if entry.candidate in (facts.judged, "reference")]
+    trees = [entry for entry in every_tree if entry.candidate in (facts.judged, "reference")]
     return {
-        "trees": trees[:1],
+        "trees": [_tree(facts, entry) for entry in trees[:1]],
         "trade": trade(facts),
         "numbers": numbers(facts),
         "costs": costs(facts),
+        "classes": _parts(facts, "class_fidelity", trees[0] if trees else None),
+        "leaves": _parts(facts, "leaf_fidelity", trees[0] if trees else None),
         "both": bool(facts.judged),
     }
 
@@ -145,6 +148,26 @@ def _tree(facts: EvidenceTable, entry: Tree) -> Json:
         "fidelity_span": shown_span(_about(facts, "fidelity", entry)),
         "base": shown(_about(facts, "base_rate_fidelity", entry)),
     }
+
+
+def _parts(facts: EvidenceTable, measure: str, entry: Tree | None) -> list[Json]:
+    """Agreement of the drawn tree by predicted class or by leaf; a part below WEAK is marked."""
+    if entry is None:
+        return []
+    rows = facts.rows(measure, candidate=entry.candidate, explainer=entry.explainer)[:MOST_PARTS]
+    cells, ranges = same_decimals(rows), spans(rows)
+    return [
+        {
+            "name": visible(row.about.get("value_of", "").capitalize()),
+            "says": visible(row.about.get("output", ""), 60),
+            "rows": NONE if row.n is None else whole(row.n),
+            "share": cells[place],
+            "span": ranges[place],
+            "weak": row.value is not None and row.value < WEAK,
+            "reason": visible(row.reason or "", 80),
+        }
+        for place, row in enumerate(rows)
+    ]
 
 
 def _say(rows: Sequence[Leaf]) -> str:

@@ -40,10 +40,10 @@ PAGES = {
     ),
     "importance": ("importance", "rank_biased_overlap", "spearman", "top_k_overlap"),
     "surrogate": (
-        "added_nodes", "added_parameters", "base_rate_fidelity", "depth", "explain_cost", "fidelity", "leaves",
-        "sweep_added_parameters", "sweep_depth", "sweep_fidelity", "sweep_leaves",
+        "added_nodes", "added_parameters", "base_rate_fidelity", "class_fidelity", "depth", "explain_cost", "fidelity",
+        "leaf_fidelity", "leaves", "sweep_added_parameters", "sweep_depth", "sweep_fidelity", "sweep_leaves",
     ),
-    "local": ("local_r2", "reason_change_floor", "reason_change_rate"),
+    "local": ("class_local_r2", "local_r2", "reason_change_floor", "reason_change_rate"),
     "drift": ("drift", "drift_floor", "drift_ratio", "kendall_tau"),
     "evidence": ("environment_packages", "inputs_hashed", "parameters_changed"),
 }  # fmt: skip
