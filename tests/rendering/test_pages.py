@@ -282,7 +282,7 @@ def test_a_section_with_a_finding_that_asks_for_attention_does_not_look_fine() -
     shares = [("no", 0.981, 657), ("yes", 0.664, 123), ("maybe", None, 0)]
     span = {"low": 0.1, "high": 0.99, "level": 0.95, "method": "clopper-pearson"}
     for kind, (name, share, n) in itertools.product(("class", "leaf"), shares):
-        about = {**where, "output": name} | ({"value_of": "leaf 3"} if kind == "leaf" else {})
+        about = {**where, "output": name} | ({"value_of": f"leaf {13 - len(name)}"} if kind == "leaf" else {})
         row = {**report["evidence"][0], "measure": f"{kind}_fidelity", "value": share, "unit": "share", "about": about, "n": n}
         report["evidence"].append({**row, "interval": span if n else None, "reason": None if n else "nothing"})
     report["assessments"] = [each for each in report["assessments"] if each["section"] != "surrogate"]
@@ -301,7 +301,9 @@ def test_a_section_with_a_finding_that_asks_for_attention_does_not_look_fine() -
     assert "Attention: Misses yes." in text  # before the findings that ask for nothing
     assert re.search(r"Model decides Rows Agrees with model 95% interval no 657 98\.1\d*% 10\.0\d*% to 99\.0\d*% yes 123", text)
     assert re.search(r"yes 123 66\.4\d*% [\d.]+% to [\d.]+% below 80% maybe nothing 0", text)
-    assert re.search(r"Leaf Rows Agrees with model 95% interval Leaf 3: no 657", text)
+    assert re.search(
+        r"Leaf Rows Agrees with model 95% interval Leaf 8: maybe nothing 0 .{0,20} Leaf 10: yes 123 .* Leaf 11: no 657", text
+    )
     report["findings"][-1]["severity"] = "note"
     assert band(report) == "no_limit"
 

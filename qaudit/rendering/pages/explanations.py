@@ -155,6 +155,8 @@ def _parts(facts: EvidenceTable, measure: str, entry: Tree | None) -> list[Json]
     if entry is None:
         return []
     rows = facts.rows(measure, candidate=entry.candidate, explainer=entry.explainer)[:MOST_PARTS]
+    # the table of evidence sorts by class first; "leaf 10" is longer than "leaf 9"
+    rows.sort(key=lambda row: (len(row.about.get("value_of", "")), row.about.get("value_of", "")))
     cells, ranges = same_decimals(rows), spans(rows)
     return [
         {
