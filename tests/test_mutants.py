@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -192,3 +193,19 @@ def test_mutants_in_units_die_and_a_run_goes_on_until_all_survivors_have_reasons
     (tree / "tests" / "core" / "test_toy.py").write_text(TESTS.replace("positive(5)", "positive(1)"))
     code, out = run(tree)
     assert (code, f"no survivor any more: {SURVIVORS[1]}" in out) == (0, True)
+
+
+def test_tests_of_folders_inside_folders_are_found() -> None:
+    # tests/ has a module of the same name
+    spec = importlib.util.spec_from_file_location("mutants_of_tools", ROOT / "tools/mutants.py")
+    assert spec is not None and spec.loader is not None
+    runner = sys.modules["mutants_of_tools"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(runner)
+    near = runner.Project(ROOT).test_files(near=True)
+    assert {"tests/core/test_tensor.py", "tests/core/inference/test_auc.py"} <= {*near}
+    assert all(file.startswith("tests/") and (ROOT / file).exists() for file in near)
+
+
+def test_numbers_that_only_order_the_catalogue_are_left_alone() -> None:
+    assert not mutants("M = Measure(places={'key': 10})\n", "core/x.py")
+    assert mutants("M = Measure(digits=10)\n", "core/x.py")

@@ -1,7 +1,8 @@
 """Mutants of a Python file: each is the file with one small change, made on the syntax tree.
 
 Left alone are annotations, docstrings and all other strings (messages with them), decorators, imports, `__all__`, what stands
-under `if TYPE_CHECKING`, and `assert_never`, of which mypy proves that it is never reached.
+under `if TYPE_CHECKING`, `assert_never`, of which mypy proves that it is never reached, and the numbers under the keyword `places`,
+which only put the measures of the catalogue in order.
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ def _in_function(nodes: tuple[ast.AST, ...]) -> bool:
 
 
 def _left_alone(node: ast.AST) -> bool:
-    if isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr):
+    if isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr) or (isinstance(node, ast.keyword) and node.arg == "places"):
         return True
     if isinstance(node, ast.If | ast.Expr) and _first_line(node).startswith(("if TYPE_CHECKING", "assert_never(")):
         return True

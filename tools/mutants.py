@@ -60,7 +60,7 @@ class Project:
 
     def test_files(self, near: bool) -> list[str]:
         """Files of tests relative to the root: the near ones, or all others in folders of tests/; not those of texts or tools."""
-        files = sorted(str(file.relative_to(self.root)) for file in (self.root / "tests").glob("*/test_*.py"))
+        files = sorted(str(file.relative_to(self.root)) for file in (self.root / "tests").glob("*/**/test_*.py"))
         return [file for file in files if file.startswith(self.near) == near and not file.startswith("tests/tools/")]
 
     def digest(self, files: Iterable[str]) -> str:
