@@ -198,7 +198,8 @@ def test_mutants_in_units_die_and_a_run_goes_on_until_all_survivors_have_reasons
 def test_tests_of_folders_inside_folders_are_found() -> None:
     # tests/ has a module of the same name
     spec = importlib.util.spec_from_file_location("mutants_of_tools", ROOT / "tools/mutants.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     runner = sys.modules["mutants_of_tools"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(runner)
     near = runner.Project(ROOT).test_files(near=True)

@@ -1,8 +1,8 @@
 """Mutants of a Python file: each is the file with one small change, made on the syntax tree.
 
 Left alone are annotations, docstrings and all other strings (messages with them), decorators, imports, `__all__`, what stands
-under `if TYPE_CHECKING`, `assert_never`, of which mypy proves that it is never reached, and the numbers under the keyword `places`,
-which only put the measures of the catalogue in order.
+under `if TYPE_CHECKING`, `assert_never`, of which mypy proves that it is never reached, and numbers of `places=`, which only put
+the measures of the catalogue in order.
 """
 
 from __future__ import annotations
