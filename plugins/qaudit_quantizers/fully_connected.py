@@ -12,6 +12,8 @@ Stated bound, for inputs inside the calibrated range (`stated_bound`):
 
 The products' sum cannot overflow an int32 accumulator where n_in Q (2**bx - 1) < 2**31; a layer where it may is declined, and
 so is one where it may with the bias added. A row of zeros takes its scale from its bias. Rounds to nearest, ties to even.
+Simulated in part: the sums are exact integers; they are rescaled, and activations other than relu are computed, in float64, where
+a device has a fixed-point multiplier and tables. Values outside the calibrated range are clipped, and counted on the holdout.
 mode="weight_only" leaves inputs and bias in float64. For dense layers; needs calibration rows for the input range.
 Jacob et al. 2018 (CVPR), Nagel et al. 2021 (arXiv:2106.08295).
 """

@@ -155,18 +155,41 @@ def sweep(reference: Program, candidates: Mapping[str, Quantized], encoded: Any,
             consume(at, {name: _evaluate(model, shared) for name, model in models.items()})
 
 
+def watch_inputs(model: Quantized, encoded: Any, consume: Callable[[int, Grid, Floats], None], block: int = BLOCK) -> None:
+    """Evaluate a candidate once more on encoded rows (n, width), for what its dense layers with a grid are given.
+
+    `consume(step, grid, inputs)` is called for every block of rows and every such step in order, with the inputs (m, in)
+    before rounding. Raises ValueError as `predict` does.
+    """
+    prepared = _prepared_once(model)
+    rows = _rows(prepared, encoded)
+    with _blas().limit(limits=1):
+        for at in _blocks(len(rows), block):
+            shared = _BlockCache(rows[at])
+            x = shared.encoded
+            for index, step in enumerate(prepared.steps):
+                if not isinstance(step, Forest) and step.grid is not None:
+                    consume(index, step.grid, x)
+                x = _apply(step, index, x, shared)
+
+
 def _evaluate(model: PreparedProgram, shared: _BlockCache) -> Floats:
     """One block through all steps and the link."""
     x = shared.encoded
     for index, step in enumerate(model.steps):
-        match step:
-            case Forest():
-                x = gather(step.step, shared.leaves(step.walk) if index == 0 else by_tree(leaves_of(step.walk, x)))
-            case FloatLayer() | IntegerLayer():
-                x = step(x, shared.codes(step.grid) if index == 0 and step.grid is not None else None)
-            case _:
-                assert_never(step)
+        x = _apply(step, index, x, shared)
     return predictions(model.link, model.link_scale, x)
+
+
+def _apply(step: PreparedStep, index: int, x: Floats, shared: _BlockCache) -> Floats:
+    """One block through one step; the first may use what is shared."""
+    match step:
+        case Forest():
+            return gather(step.step, shared.leaves(step.walk) if index == 0 else by_tree(leaves_of(step.walk, x)))
+        case FloatLayer() | IntegerLayer():
+            return step(x, shared.codes(step.grid) if index == 0 and step.grid is not None else None)
+        case _:
+            assert_never(step)
 
 
 def _rows(model: PreparedProgram, encoded: Any) -> Floats:

@@ -178,6 +178,11 @@ _ALL = (
     Measure("score_change_histogram", "Rows by score change", "rows", "precision", places=ELSEWHERE),
     Measure("sqnr_db", "Signal to quantization noise", "dB", "precision", "high", places=ELSEWHERE),
     Measure("contribution", "Mean change of the prediction", "prediction", "precision", places=ELSEWHERE),
+    Measure(
+        "clipped_rows", "Rows with a value clipped by the calibrated range", "share", "precision", "low",
+        interval=EXACT, places=ELSEWHERE,
+    ),
+    Measure("clipped_values", "Values clipped by the calibrated range", "share", "precision", "low", places=ELSEWHERE),
     Measure("effective_bits", "Effective bits", "bits", "precision", "low", places={"key": 130}),
     Measure("size_bytes", "Size of the parameters", "bytes", "precision", "low", places=ELSEWHERE),
     # importance and its ranking

@@ -18,8 +18,10 @@ from qaudit.core.measures.rows import LOSS, PERFORMANCE, Side, changes, differen
 from qaudit.core.measures.uncertainty import levels, paired_changes, with_intervals
 from qaudit.core.program import Program, Quantized
 from qaudit.core.tensor import Floats
+from qaudit.engine.clipping import clipping
 from qaudit.engine.sweep import predict, sweep
 from qaudit.errors import Refused
+from qaudit.pipeline.stages.evaluate_clipping import clipping_evidence
 from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject, Measured, Progress
 
 REFERENCE = "reference"
@@ -139,6 +141,7 @@ class _Work:
             self._fit_groups(after, {"candidate": candidate.id})
         if candidate.id == self.judged:
             self._histogram(after.score - before.score, about)
+            self._clipping(candidate)
 
     def time(self, candidates: Sequence[Candidate]) -> None:
         """Seconds of one call on the first rows, for timings.json only."""
@@ -181,6 +184,13 @@ class _Work:
             low, high = float(edges[index]), float(edges[index + 1])
             where = {**about, "bin": str(index), "range": f"{low!r} to {high!r}"}
             self._add({"score_change_histogram": Number(float(count), None, len(moved))}, where, LOSS)
+
+    def _clipping(self, candidate: Candidate) -> None:
+        """How many of its inputs a candidate clips, counted in one more pass over the rows."""
+        if candidate.quantized.grids:
+            seen = clipping(candidate.quantized, self.subject.encoded["holdout"])
+            names = candidate.quantized.program.inputs
+            self.evidence += clipping_evidence(candidate.id, names, seen.n, seen.values, seen.rows, seen.anywhere)
 
 
 def _in_groups(measured: Mapping[str, Number], wanted: Sequence[str]) -> dict[str, Number]:

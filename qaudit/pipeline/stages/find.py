@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from qaudit.core.evidence import Evidence, Finding, Skipped
 from qaudit.core.json_values import Json
 from qaudit.inputs.policy import Policy
-from qaudit.pipeline.stages import find_audit, find_explained, find_loss
+from qaudit.pipeline.stages import find_audit, find_explained, find_integers, find_loss
 from qaudit.pipeline.stages.find_context import FindingContext
 from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject
 
@@ -31,6 +31,8 @@ FINDERS: tuple[Callable[[FindingContext], Iterator[Finding]], ...] = (
     find_audit.not_judged,
     find_audit.late_policy,
     find_audit.old_lists,
+    find_integers.clipped,
+    find_integers.simulated,
 )
 
 

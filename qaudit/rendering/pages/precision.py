@@ -10,6 +10,7 @@ from qaudit.core.json_values import Json
 from qaudit.core.numbers import NONE, capped, column, decimals, fixed, is_percent, one, span, whole
 from qaudit.rendering.charts.rows import Dot, dots, histogram
 from qaudit.rendering.pages.candidates import sweep
+from qaudit.rendering.pages.clipping import clipping
 from qaudit.rendering.table import (
     EvidenceTable,
     bin_edges,
@@ -36,6 +37,7 @@ def precision(facts: EvidenceTable) -> Json:
         "groups": groups(facts),
         "histogram": score_changes(facts),
         "sweep": sweep(facts),
+        "clipping": clipping(facts),
         "tensors": tensors(facts),
         "formulas": formulas(facts),
         "contributions": contributions(facts),

@@ -32,7 +32,8 @@ KEYS = (
 SURROGATE = ("fidelity", "base_rate_fidelity", "leaves", "depth", "added_nodes", "added_parameters")
 PAGES = {
     "precision": (
-        "accuracy", "accuracy_change", "auc_change", "brier", "brier_change", "contribution", "ece", "ece_change",
+        "accuracy", "accuracy_change", "auc_change", "brier", "brier_change", "clipped_rows", "clipped_values",
+        "contribution", "ece", "ece_change",
         "effective_bits", "flip_rate", "flips", "flips_broken", "flips_fixed", "flips_other", "kl", "log_loss",
         "log_loss_change", "mae", "mae_change", "max_abs_error", "mcnemar_p", "mean_abs_error", "positive_rate",
         "positive_rate_change", "r2", "r2_change", "rmse", "rmse_change", "roc_auc", "score_change",
