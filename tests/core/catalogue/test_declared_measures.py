@@ -77,6 +77,10 @@ def test_values_are_taken_once_for_each_part() -> None:
     recorder.add("top_codes", np.float32(0.5))
     assert recorder.values == {("top_codes", "w"): 1.0, ("top_codes", None): 0.5}
     assert {type(value) for value in recorder.values.values()} == {float}
+    assert recorder.packed() == [
+        {"measure": "top_codes", "part": "w", "value": 1.0},
+        {"measure": "top_codes", "part": None, "value": 0.5},
+    ]
     with pytest.raises(ValueError, match="recorded twice for w"):
         recorder.add("top_codes", 0.0, "w")
     with pytest.raises(ValueError, match="recorded twice for the model as a whole"):
