@@ -25,6 +25,9 @@ from qaudit.core.tensor import Floats
 FEW = 10
 """With fewer rows of one class DeLong's interval is a rough one, and says so."""
 ONE_CLASS = "one class only among these rows"
+UNMOVED = "no pair of rows changed its order"
+ALIKE = "every row moved past as many others as any other row of its class"
+"""As where scores that separated the classes are all the same now: DeLong's variance is 0, and says nothing."""
 SEPARATED = "exact, over disjoint pairs of rows"
 """Method where the scores separate the classes, or two scores order all pairs alike: there DeLong's variance is 0."""
 
@@ -116,7 +119,7 @@ def multiclass_auc_change(before: Area | None, after: Area | None, n: int, *, cl
         return Estimate(None, None, n, "a class has no rows")
     change = _combined([after, before], [1.0, -1.0])
     if not change.influence.any():
-        return Estimate(change.value, None, n, "no interval: no pair of rows changed its order")
+        return Estimate(change.value, None, n, f"no interval: {ALIKE if change.value else UNMOVED}")
     return _change(change, clusters)
 
 
@@ -212,8 +215,8 @@ def _spread(influence: Floats, positive: NDArray[np.bool_]) -> float:
     if not total > 0.0:
         return math.inf
     p = int(np.sum(positive))
-    # each at least one row more than this; of one row alone the influence is not a number, and there is no interval
-    rows = (max(p - 1, 1), max(len(positive) - p - 1, 1))
+    # none of them is 0: the influence of one row alone is not a number, and neither is the total then
+    rows = (p - 1, len(positive) - p - 1)
     return 1.0 / sum((part / total) ** 2 / count for part, count in zip(parts, rows, strict=True))
 
 
@@ -248,7 +251,9 @@ def _separated(whole: Area, positive: NDArray[np.bool_], clusters: NDArray[Any] 
 
 def _unmoved(change: Area, n: int, clusters: NDArray[Any] | None) -> Estimate:
     """No pair changed its order, so none of the disjoint pairs did; the change is at most the share of pairs that would."""
+    if change.value:
+        return Estimate(change.value, None, n, f"no interval: {ALIKE}")
     if clusters is not None:
-        return Estimate(change.value, None, n, "no interval: no pair of rows changed its order, and rows belong to clusters")
+        return Estimate(change.value, None, n, f"no interval: {UNMOVED}, and rows belong to clusters")
     half = zero_bound(change.fewest)
-    return Estimate(change.value, Interval(-half, half, LEVEL, SEPARATED), n, "no pair of rows changed its order")
+    return Estimate(change.value, Interval(-half, half, LEVEL, SEPARATED), n, UNMOVED)
