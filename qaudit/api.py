@@ -35,7 +35,7 @@ from qaudit.inputs.signature import shows
 if TYPE_CHECKING:
     from qaudit.core.explanation import Explanation
     from qaudit.core.steps import Step
-    from qaudit.pipeline.python_calls import Report
+    from qaudit.pipeline.python_report import Report
 
     def _named(part: Explanation | Step) -> Attributions | Importance | LocalModels | TreeModel | Dense | Trees:
         """Here mypy names a kind of explanation, or a step, that is missing above."""

@@ -133,3 +133,12 @@ def test_a_positive_class_of_zero_and_a_cutoff_of_zero_are_kept(fitted, tmp_path
     options = models.resolve("m@1").options
     assert options["positive"] == "0"
     assert options["cutoff"] == 0.0
+
+
+def test_training_rows_that_are_the_holdout_are_refused_in_the_words_of_the_call(fitted):
+    model, rows, target = fitted
+    for options in ({"train": (rows, target)}, {"X_train": rows, "y_train": target}):
+        for call in (qaudit.audit, lambda *given, **options: qaudit.register("m", *given, **options)):
+            with pytest.raises(qaudit.Refused, match="the training rows are the holdout rows X, y") as caught:
+                call(model, rows, target, positive="1", **options)
+            assert ".parquet" not in str(caught.value)

@@ -1,6 +1,7 @@
 """Converts the values of options from their written form into that of the settings. A ValueError says what is expected."""
 
 import datetime
+import os
 import re
 from typing import Any
 
@@ -24,6 +25,11 @@ def folder_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", value):
         raise ValueError("letters, digits, dots, dashes and underscores are wanted, at most 80")
     return value
+
+
+def report_file(value: str) -> str:
+    """The path of a report.json; the folder of a report stands for the one in it."""
+    return os.path.join(value, "report.json") if os.path.isdir(value) else value
 
 
 def day(value: Any) -> str:

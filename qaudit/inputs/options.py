@@ -14,7 +14,7 @@ from typing import Any, Literal, TypedDict
 
 from qaudit.inputs import option_values
 from qaudit.inputs.option import PY_AUDIT, PY_REGISTER, REGISTER, RUN, TOML, Part, absent, declared, option
-from qaudit.inputs.python_types import Pandas, Rows, Values
+from qaudit.inputs.python_types import EarlierReport, Pandas, Rows, Values
 
 Format = Literal["html", "pdf"]
 Results = Literal["use", "fresh", "none"]
@@ -170,11 +170,13 @@ class ReportPart(Part):
     )
     previous: str | None = option(
         None,
-        "report.json of an earlier audit to compare with",
+        "report.json of an earlier audit to compare with, or its folder",
         _NOT_OF_A_MODEL,
         usual="none",
+        in_python="or what qaudit.audit returned",
         path="a report.json",
         identity=False,
+        after=option_values.report_file,
     )
     template: str | None = option(
         None,
@@ -333,7 +335,7 @@ class AuditOptions(RowOptions, total=False):
     id: str | None
     date: str | datetime.date | None
     frameworks: str | Sequence[str] | None
-    previous: str | Path | None
+    previous: str | Path | EarlierReport | None
     template: str | Path | None
     lang: Literal["en"] | None
     formats: Format | Sequence[Format] | None

@@ -1,6 +1,7 @@
 """The types of the arguments of `qaudit.register` and `qaudit.audit`, as protocols, so that no library is imported for them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -13,6 +14,14 @@ class Estimator(Protocol):
 
     def predict(self, X: Any, /) -> Any:
         """Labels, or numbers for a regression."""
+
+
+class EarlierReport(Protocol):
+    """What `qaudit.audit` returns."""
+
+    @property
+    def json(self) -> Path:
+        """The report as data."""
 
 
 class Pandas(Protocol):

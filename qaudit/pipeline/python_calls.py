@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack, get_args
 
 import numpy as np
-import pandas as pd
 
 from qaudit.cache.unit_cache import Mode
-from qaudit.core.evidence import ABOUT
-from qaudit.core.json_values import Json
 from qaudit.errors import Refused, did_you_mean
 from qaudit.inputs.audit_toml import author_texts, settings_of, table_of, validated
 from qaudit.inputs.option import PY_AUDIT, PY_REGISTER, TOML, Declared, Surface
@@ -22,56 +18,7 @@ from qaudit.inputs.python_types import Estimator, Rows, Values
 from qaudit.pipeline import commands, run
 from qaudit.pipeline.progress import Reporter
 from qaudit.pipeline.python_files import as_files, columns, listed, plain
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Report:
-    """A finished audit. `exit_code` 0: no limit exceeded; 1: a limit exceeded; 2: a plugin failed or there is no PDF."""
-
-    folder: Path
-    exit_code: int
-    content: Json
-    notes: tuple[str, ...]
-
-    @property
-    def json(self) -> Path:
-        """The report as data, from which html and pdf are made."""
-        return self.folder / "report.json"
-
-    @property
-    def html(self) -> Path | None:
-        """The report as one page; None where it was not asked for."""
-        return self._there("report.html")
-
-    @property
-    def pdf(self) -> Path | None:
-        """The report on paper; None where it was not asked for or could not be made."""
-        return self._there("report.pdf")
-
-    @property
-    def verdicts(self) -> dict[str, str]:
-        """Verdict by the id of the limit."""
-        return {str(each["limit"]["id"]): str(each["verdict"]) for each in self.content["assessments"]}
-
-    @property
-    def findings(self) -> list[str]:
-        """The findings as sentences."""
-        return [str(each["statement"]) for each in self.content["findings"]]
-
-    @property
-    def evidence(self) -> pd.DataFrame:
-        """Everything that was measured, a row a number; the parts of `about` and of the interval as columns."""
-        rows = []
-        for each in self.content["evidence"]:
-            plain = {key: value for key, value in each.items() if key not in ("about", "interval")}
-            interval = each["interval"] or {}
-            about = dict.fromkeys(ABOUT) | each["about"]
-            rows.append({**plain, **about, "low": interval.get("low"), "high": interval.get("high")})
-        return pd.DataFrame(rows)
-
-    def _there(self, name: str) -> Path | None:
-        path = self.folder / name
-        return path if path.is_file() else None
+from qaudit.pipeline.python_report import Report
 
 
 def register(name: str, estimator: Estimator, X: Rows, y: Values, **options: Unpack[RegisterOptions]) -> str:
@@ -165,6 +112,8 @@ def _value(call: str, each: Declared, value: Any) -> Any:
         return _plugins(value)
     if each.mapping and not isinstance(value, Mapping):
         raise Refused(f"{call}: {each.name}: {type(value).__name__} found, a mapping is wanted")
+    if each.name == "previous" and isinstance(value, Report):
+        value = value.json
     if each.option.path:
         many = each.several and isinstance(value, Iterable) and not isinstance(value, str)
         paths = list(value) if many else [value]

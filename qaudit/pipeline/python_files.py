@@ -38,6 +38,8 @@ def as_files(estimator: Estimator, X: Rows, y: Values, options: Mapping[str, Any
             raise Refused("X_train and y_train: give both")
         if X_train is not None:
             files["train"] = _rows(folder / "train.parquet", save_rows(X_train, y_train, target))
+            if files["train"].read_bytes() == files["holdout"].read_bytes():
+                raise Refused("the training rows are the holdout rows X, y; a holdout has rows that the model has never seen")
         if options.get("calibration") is not None:
             rows = _frame(options["calibration"])
             files["calibration"] = _rows(

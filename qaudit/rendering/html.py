@@ -19,11 +19,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from qaudit.core.catalogue.sections import SECTIONS
+from qaudit.core.json_values import Json
 from qaudit.core.numbers import NONE
 from qaudit.core.numbers import whole as whole_number
 from qaudit.errors import Refused
 from qaudit.rendering.assets import font_rules, templates
-from qaudit.rendering.custom_template.layout import DEFAULT, contents, lay_out, linked, marked
+from qaudit.rendering.custom_template.layout import DEFAULT, FIRST, Layout, contents, lay_out, linked, marked
+from qaudit.rendering.custom_template.markup import Piece
 from qaudit.rendering.pages.record import TO_DO
 from qaudit.rendering.text import harmless, visible
 from qaudit.rendering.verdict_marks import Theme, chart_rules, icons, ring, rules, variables
@@ -66,15 +68,25 @@ def page(report: Report, *, pdf: bool = False, lang: str = "en", custom_template
     """
     if lang not in LANGUAGES:
         raise Refused(f"lang: {lang!r} is not known; known: {', '.join(LANGUAGES)}")
-    folder = templates()
     view = build(report, lang)
     layout = lay_out(custom_template, report.plain(), view, pdf) if custom_template else DEFAULT
     sheets = _styles(pdf)
     if custom_template:
-        sheets.append(("", (folder / "custom_template.css").read_text(encoding="utf-8") + layout.sheet))
-    script = (folder / "script.js").read_text(encoding="utf-8")
-    text = (
-        _environment(folder)
+        sheets.append(("", (templates() / "custom_template.css").read_text(encoding="utf-8") + layout.sheet))
+    text = _filled(view, layout, sheets, pdf=pdf, lang=lang, script="" if pdf else _script())
+    return linked(text) if custom_template else text
+
+
+def page_one(report: Report, lang: str = "en") -> str:
+    """Page one alone as HTML without a script, without contents, without links to other pages, and in the reader's own fonts."""
+    layout = Layout((Piece(section=FIRST),))
+    return linked(_filled(build(report, lang), layout, _styles(False, fonts=""), pdf=False, lang=lang, script=""))
+
+
+def _filled(view: Json, layout: Layout, sheets: list[tuple[str, str]], *, pdf: bool, lang: str, script: str) -> str:
+    """The templates filled with a view. Without a script there are no contents either, whose buttons need it."""
+    rendered: str = (
+        _environment(templates())
         .get_template("report.html.j2")
         .render(
             view={**view, "sections": contents(layout, view), "custom_template": layout.note},
@@ -84,12 +96,16 @@ def page(report: Report, *, pdf: bool = False, lang: str = "en", custom_template
             lang=lang,
             styles=[{"media": media, "text": Markup(text)} for media, text in sheets],
             script=Markup(script),
-            csp=_policy([text for _, text in sheets], [] if pdf else [script]),
+            csp=_policy([text for _, text in sheets], [script] if script else []),
             numbering=Numbering(),
             to_do=TO_DO,
         )
     )
-    return linked(text) if custom_template else text
+    return rendered
+
+
+def _script() -> str:
+    return (templates() / "script.js").read_text(encoding="utf-8")
 
 
 @cache
@@ -121,10 +137,17 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
 
 
-def _styles(pdf: bool) -> list[tuple[str, str]]:
-    """(media, text) of every style element."""
+def _styles(pdf: bool, fonts: str | None = None) -> list[tuple[str, str]]:
+    """(media, text) of every style element. `fonts` are the rules of the fonts; None: those of the report."""
     read = {name: (templates() / f"{name}.css").read_text(encoding="utf-8") for name in ("style", "print", "screen", "dark")}
-    common = font_rules() + "\n" + read["style"] + variables("light", ":root") + rules() + _icons("", "light")
+    common = (
+        (font_rules() if fonts is None else fonts)
+        + "\n"
+        + read["style"]
+        + variables("light", ":root")
+        + rules()
+        + _icons("", "light")
+    )
     if pdf:
         return [("", common + read["print"])]
     dark = read["dark"] + variables("dark", "ROOT") + chart_rules("dark", "ROOT") + _icons("ROOT ", "dark")

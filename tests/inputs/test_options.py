@@ -254,7 +254,7 @@ def test_rows_are_files_on_the_command_line_and_objects_in_python(settings: Any,
     spoken = settings(lambda: at_the_command_line(*words))
     assert (spoken.data.holdout, spoken.data.train, spoken.data.calibration) == ("h.csv", "t.csv", "c.csv")
     model, rows, target = fitted
-    called = settings(lambda: qaudit.audit(model, rows, target, train=(rows, target), calibration=rows, target="y"))
+    called = settings(lambda: qaudit.audit(model, rows, target, train=(rows + 1.0, target), calibration=rows, target="y"))
     assert [Path(str(path)).name for path in (called.data.holdout, called.data.train, called.data.calibration)] == [
         "holdout.parquet",
         "train.parquet",
