@@ -60,7 +60,7 @@ def smallest() -> Json:
         "next_steps",
     )
     return {
-        "format": 2,
+        "format": 3,
         "qaudit": "0",
         "audit": {"id": "x", "date": "2026-01-31", "seed": 0, "bits": None},
         "subject": subject,

@@ -167,9 +167,10 @@ class Limit:
     measure: str
     """The measure that is limited."""
     where: Mapping[str, str]
-    """Which row of the measure is meant, beside the judged candidate."""
+    """Which rows of the measure are meant, beside the judged candidate; "*", and "column=*" of a group, mean every one."""
     use: Literal["value", "lower", "upper"] | None
-    """What is compared: the value, or an end of its interval; null: the whole interval where there is one."""
+    """What is compared: "value" the value alone; null the whole interval where the measure has one, else the value. "lower" and
+    "upper" are of policies of version 0.1 and mean the interval too."""
     at_most: float | None
     """Upper limit."""
     at_least: float | None
@@ -185,22 +186,78 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """The end of an interval that decided about a limit: the end beyond the limit or towards it, never a measured value."""
+
+    value: float
+    """Where it lies."""
+    end: Literal["lower", "upper"]
+    """Which end of the interval it is."""
+    level: float
+    """Confidence of the interval."""
+    method: str
+    """How the interval was computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowsNeeded:
+    """How many rows would settle a limit that these rows do not."""
+
+    as_observed: int | None
+    """If the observed rate, mean or spread stayed as it is; null where it lies on the limit, or no number would do."""
+    at_best: int | None
+    """If nothing counted against the limit: no changed decision, no case, no exception; null where that means nothing for the
+    measure, or no number would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRow:
+    """A row of evidence compared with a limit: what was observed, the end of the interval that decides, and the verdict."""
+
+    evidence: int
+    """Number of the row of evidence."""
+    verdict: VerdictWord
+    """The verdict on this row."""
+    observed: float | None = None
+    """The measured value; null where there is none."""
+    bound: Bound | None = None
+    """The deciding end of the interval; null where the value alone was compared."""
+    n: int | None = None
+    """The number of rows behind the value."""
+    rows_needed: RowsNeeded | None = None
+    """The rows that would do; null where the verdict is another than "not_demonstrable"."""
+    reason: str = ""
+    """A remark on the comparison."""
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """A limit compared with its row of evidence (None: nothing was measured).
 
-    `section` is the anchor of the page that shows it.
+    `section` is the anchor of the page that shows it. `observed`, `bound`, `n` and `rows_needed` are those of the row; `rows` are
+    all rows with which the limit was compared, where there are several: the one that needs attention first decides.
     """
 
     limit: Limit
     """The limit."""
     evidence: int | None
-    """Number of the row of evidence that it was compared with; null where nothing was measured."""
+    """Number of the row of evidence that decided; null where nothing was measured."""
     verdict: VerdictWord
     """The verdict."""
     section: Anchor
     """The section that shows it."""
     reason: str = ""
     """A remark on the comparison."""
+    observed: float | None = None
+    """The measured value; null where there is none."""
+    bound: Bound | None = None
+    """The deciding end of the interval; null where the value alone was compared."""
+    n: int | None = None
+    """The number of rows behind the value."""
+    rows_needed: RowsNeeded | None = None
+    """The rows that would do; null where the verdict is another than "not_demonstrable"."""
+    rows: tuple[ComparedRow, ...] = ()
+    """Every row with which the limit was compared, in the order of the table of evidence; empty where there is one at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from qaudit.cache.unit_cache import Mode, open_cache
 from qaudit.core.evidence import Assessment, canonical_json
 from qaudit.core.json_values import Json
+from qaudit.core.outcome import exit_code
 from qaudit.inputs.audit_toml import as_table
 from qaudit.inputs.options import Settings
 from qaudit.pipeline.environment import environment, environment_facts, package_digest
@@ -21,7 +22,7 @@ from qaudit.pipeline.plan import Plan, identity, make_plan, repeat_record
 from qaudit.pipeline.progress import Reporter
 from qaudit.pipeline.publish import plugin_rows, publish, timings
 from qaudit.pipeline.selection import assessed_candidate, candidates_named
-from qaudit.pipeline.stages.assess import assess, exit_code
+from qaudit.pipeline.stages.assess import assess
 from qaudit.pipeline.stages.evaluate import evaluate
 from qaudit.pipeline.stages.explain import explain
 from qaudit.pipeline.stages.find import find

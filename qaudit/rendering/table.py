@@ -102,22 +102,9 @@ def unit_of(rows: Iterable[Row | None]) -> str:
     return next((row.unit for row in rows if row is not None), "")
 
 
-def judged_number(limit: Limit, row: Row | None) -> float | None:
-    """The number that is compared with a limit: the value, or the end of the interval that `use` names."""
-    low, high = interval(row)
-    end = {"lower": low, "upper": high}.get(limit.use or "")
-    return value(row) if end is None else end
-
-
 def signed(of: Row | Limit) -> bool:
     """Whether a measure is a change, which is printed with its sign."""
     return is_signed(of.measure)
-
-
-def limit_text(limit: Limit, unit: str) -> str:
-    """ "at most 1.00%", "at least 0.90" or both."""
-    ends = (("at least", limit.at_least), ("at most", limit.at_most))
-    return " and ".join(f"{word} {one(end, unit, signed(limit))}" for word, end in ends if end is not None) or NONE
 
 
 def where_text(about: Mapping[str, str]) -> str:

@@ -64,6 +64,7 @@ def _build(report: Report, lang: str, groups: list[list[str]]) -> Json:
         "steps": [{**step, "rule": step["rule"] if step["anchor"] in anchors else ""} for step in page_one.steps(facts)],
         "previous": page_one.previous(facts),
         "rules": kept,
+        "parted": [rule for rule in kept if rule["rows"]],
         "rules_left": capped(len(kept), len(rules), "rules, the exceeded ones first to be kept"),
         "open_rules": [rule for rule in kept if VERDICTS[rule["verdict"]].open],
         "counts": page_one.counts(facts),

@@ -14,7 +14,7 @@ from typing import Any
 
 from qaudit.errors import Refused
 
-FORMAT = 2
+FORMAT = 3
 Json = dict[str, Any]
 
 
@@ -37,7 +37,42 @@ def from_1(report: Json) -> Json:
     return report
 
 
-UPGRADES: dict[int, Callable[[Json], Json]] = {1: from_1}
+def from_2(report: Json) -> Json:
+    """Convert to format 3, where an assessment holds what was observed apart from the end of the interval that decided.
+
+    A report of format 2 calls an interval that holds the limit "undecided". Its other verdicts are left as they were given:
+    with `use = "upper"` or "lower" one end alone decided, so that "outside" may mean no more than too few rows.
+    """
+    rows = report.get("evidence")
+    for each in _objects(report, "assessments"):
+        number, limit = each.get("evidence"), each.get("limit")
+        if each.get("verdict") == "undecided":
+            each["verdict"] = "not_demonstrable"
+        if isinstance(rows, list) and isinstance(number, int) and 0 <= number < len(rows) and isinstance(rows[number], dict):
+            row = rows[number]
+            each.update(observed=row.get("value"), n=row.get("n"))
+            if isinstance(limit, dict):
+                each["bound"] = _deciding_end(limit, row.get("interval"), each.get("verdict"))
+    if isinstance(report.get("previous"), dict):
+        for each in _objects(report["previous"], "moved"):
+            for side in ("before", "after"):
+                if each.get(side) == "undecided":
+                    each[side] = "not_demonstrable"
+    return report
+
+
+def _deciding_end(limit: Json, interval: Any, verdict: Any) -> Json | None:
+    """The end of an interval that format 2 compared with a limit; None where it compared the value."""
+    use = limit.get("use")
+    if use == "value" or not isinstance(interval, dict):
+        return None
+    upper = use == "upper" or (use is None and (limit.get("at_most") is not None) != (verdict == "outside"))
+    end = "upper" if upper else "lower"
+    kept = {key: interval.get(key) for key in ("level", "method")}
+    return {"value": interval.get("high" if upper else "low"), "end": end, **kept}
+
+
+UPGRADES: dict[int, Callable[[Json], Json]] = {1: from_1, 2: from_2}
 """Number of a format -> what makes the next one of it."""
 
 

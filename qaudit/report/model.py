@@ -110,12 +110,34 @@ class Limit(core.Limit):
 
 
 @dataclass(config=STRICT, frozen=True)
+class Bound(core.Bound):
+    """A deciding end as report.json holds it."""
+
+
+@dataclass(config=STRICT, frozen=True)
+class RowsNeeded(core.RowsNeeded):
+    """Numbers of rows as report.json holds them."""
+
+
+@dataclass(config=STRICT, frozen=True)
+class ComparedRow(core.ComparedRow):
+    """A row that a limit was compared with as report.json holds it."""
+
+    evidence: Count
+    bound: Bound | None = None
+    rows_needed: RowsNeeded | None = None
+
+
+@dataclass(config=STRICT, frozen=True)
 class Assessment(core.Assessment):
     """An assessment as report.json holds it."""
 
     limit: Limit
     evidence: Count | None
     section: Anchor
+    bound: Bound | None = None
+    rows_needed: RowsNeeded | None = None
+    rows: tuple[ComparedRow, ...] = ()
 
 
 @dataclass(config=STRICT, frozen=True)
@@ -243,7 +265,7 @@ class Previous(Part):
 class Report(Part):
     """The whole of report.json."""
 
-    format: Literal[2]
+    format: Literal[3]
     """Number of this format."""
     qaudit: str
     """Version that wrote it."""
@@ -286,6 +308,7 @@ class Report(Part):
     def _rows_are_there(self) -> Report:
         named = [(f"findings.{i}", row) for i, each in enumerate(self.findings) for row in each.evidence]
         named += [(f"assessments.{i}", each.evidence) for i, each in enumerate(self.assessments) if each.evidence is not None]
+        named += [(f"assessments.{i}.rows", row.evidence) for i, each in enumerate(self.assessments) for row in each.rows]
         for place, row in named:
             if row >= len(self.evidence):
                 raise ValueError(f"{place}.evidence: row {row} found, the table of evidence has {len(self.evidence)} rows")

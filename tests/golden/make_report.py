@@ -9,6 +9,11 @@ import math
 from pathlib import Path
 from typing import Any
 
+from qaudit.core.evidence import Limit, plain
+from qaudit.inputs.policy import Policy
+from qaudit.pipeline.stages.assess import assess
+from qaudit.report.model import Interval, Row
+
 JUDGED = "symmetric(axis='tensor',bits=8)"
 FEATURES = [
     "dir",
@@ -46,7 +51,7 @@ def row(measure: str, value: float | None, unit: str = "", low: float | None = N
             "low": float(low),
             "high": high if high is None else float(high),
             "level": 0.95,
-            "method": "Clopper-Pearson" if unit == "share" else "paired bootstrap",
+            "method": "clopper-pearson" if unit == "share" else "paired bootstrap",
         }
     )
     return {
@@ -317,6 +322,14 @@ def limit(
             "reason": "Agreed by the model risk committee before the run." if key == "Q1" else "", "title": title, "todo": ""}  # fmt: skip
 
 
+def assessed(limits: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The limits as the stage compares them with the invented rows."""
+    table = [Row(**{**each, "interval": each["interval"] and Interval(**each["interval"])}) for each in rows]
+    policy = Policy("golden", "1", "2026-11-01", digest("policy"), tuple(Limit(**each) for each in limits))
+    found: list[dict[str, Any]] = plain(assess(policy, table, JUDGED))
+    return found
+
+
 def report() -> dict[str, Any]:
     rows = evidence()
 
@@ -330,19 +343,18 @@ def report() -> dict[str, Any]:
         )
 
     held = [
-        (limit("Q1", "accuracy_change", "Loss of accuracy", least=-0.01), at("accuracy_change"), "within", "precision", ""),
-        (limit("Q2", "flip_rate", "Decisions changed", most=0.02, use="upper", near=0.015), at("flip_rate"), "near", "precision", ""),
-        (limit("Q3", "flip_rate", "Decisions changed in the worst group", most=0.02, group="*"), at("flip_rate", group="afam=yes"), "outside", "precision", "worst of 5 rows: group afam=yes"),
-        (limit("Q4", "max_abs_error", "Largest score change", most=0.05), at("max_abs_error"), "within", "precision", ""),
-        (limit("F1", "drift", "Drift of the feature ranks", most=0.05, explainer="permutation"), at("drift", explainer="permutation"), "within", "drift", ""),
-        (limit("T1", "fidelity", "Agreement of the surrogate tree", least=0.85, use=None), at("fidelity"), "undecided", "surrogate", "the interval holds the limit"),
-        (limit("L1", "reason_change_rate", "Top reason changed", most=0.05), at("reason_change_rate"), "outside", "drift", ""),
-        (limit("L2", "local_r2", "Fit of local models", least=0.7), None, "not_assessed", "local", "nothing was measured for local_r2"),
+        (limit("Q1", "accuracy_change", "Loss of accuracy", least=-0.01), at("accuracy_change"), "within", "precision"),
+        (limit("Q2", "flip_rate", "Decisions changed", most=0.02, use=None, near=0.015), at("flip_rate"), "near", "precision"),
+        (limit("Q3", "flip_rate", "Decisions changed in the worst group", most=0.02, group="*"), at("flip_rate", group="afam=yes"), "outside", "precision"),
+        (limit("Q4", "max_abs_error", "Largest score change", most=0.05), at("max_abs_error"), "within", "precision"),
+        (limit("F1", "drift", "Drift of the feature ranks", most=0.05, explainer="permutation"), at("drift", explainer="permutation"), "within", "drift"),
+        (limit("T1", "fidelity", "Agreement of the surrogate tree", least=0.85, use=None), at("fidelity"), "not_demonstrable", "surrogate"),
+        (limit("L1", "reason_change_rate", "Top reason changed", most=0.05), at("reason_change_rate"), "outside", "local"),
+        (limit("L2", "local_r2", "Fit of local models", least=0.7), None, "not_assessed", "local"),
     ]  # fmt: skip
-    assessments = [
-        {"limit": found, "evidence": index, "verdict": verdict, "section": section, "reason": reason}
-        for found, index, verdict, section, reason in held
-    ]
+    assessments = assessed([each[0] for each in held], rows)
+    for each, (_, index, verdict, section) in zip(assessments, held, strict=True):
+        assert (each["evidence"], each["verdict"], each["section"]) == (index, verdict, section), (each, index, verdict, section)
     listed = [
         {
             "id": f"aiv-{i}",
@@ -435,7 +447,7 @@ def report() -> dict[str, Any]:
                    ("quantizer", "bucket_prune", "contribution on calibration rows, then keep or discard", "ran", ""),
                    ("quantizer", "pow2", "power-of-two scale", "failed", "ZeroDivisionError: float division by zero"))]  # fmt: skip
     return {
-        "format": 2, "qaudit": "0.1.0", "audit": {"id": "HMDA-2026-11", "date": "2026-11-24", "seed": 20261124, "bits": [2, 3, 4, 6, 8]},
+        "format": 3, "qaudit": "0.1.0", "audit": {"id": "HMDA-2026-11", "date": "2026-11-24", "seed": 20261124, "bits": [2, 3, 4, 6, 8]},
         "subject": {"name": "credit", "version": 1, "digest": digest("model"), "parent": None, "format": "sklearn_skops", "tier": "checked", "family": "Pipeline of MLPClassifier",
                     "loaded_by": "qaudit 0.1.0", "output": "binary", "classes": ["no", "yes"], "positive": "yes", "cutoff": 0.15, "cutoff_source": "audit.toml", "target": "deny",
                     "size_bytes": 48213, "features": [{"name": f, "kind": "number"} for f in FEATURES], "parameters": [{"name": "dense0.W", "role": "weight", "shape": [17, 24]}],

@@ -1,20 +1,25 @@
-"""Verdicts against limits: the table of the rules, and the worst row."""
+"""Limits and the rows of evidence that they mean: the whole, the parts, the groups, and the worst row."""
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from qaudit.core.evidence import Assessment, Evidence, Interval, Limit
+from qaudit.core.evidence import Bound, Evidence, Interval, Limit, RowsNeeded
+from qaudit.core.inference.rows_needed import rows_for_share
+from qaudit.core.outcome import exit_code
 from qaudit.inputs.policy import Policy
-from qaudit.pipeline.stages.assess import assess, exit_code, next_steps, verdict_of
+from qaudit.pipeline.stages.assess import assess, next_steps
 
 JUDGED = "symmetric(axis='tensor',bits=8)"
 
 
 def limit(**changes: object) -> Limit:
-    plain: dict[str, object] = {"id": "Q1", "measure": "flip_rate", "where": {}, "use": None, "at_most": 0.01, "at_least": None}
+    plain: dict[str, object] = {
+        "id": "Q1",
+        "measure": "flip_rate",
+        "where": {},
+        "use": "value",
+        "at_most": 0.01,
+        "at_least": None,
+    }
     return Limit(**{**plain, "near": None, "reason": "r", **changes})  # type: ignore[arg-type]
 
 
@@ -26,44 +31,6 @@ def row(value: float | None, ends: tuple[float, float] | None = None, **about: s
 
 def policy(*limits: Limit) -> Policy:
     return Policy("p", "1", "2026-11-01", "0" * 64, limits)
-
-
-@pytest.mark.parametrize(
-    ("changes", "value", "ends", "verdict"),
-    [
-        ({}, 0.005, (0.001, 0.01), "within"),
-        ({}, 0.005, (0.001, 0.02), "undecided"),
-        ({}, 0.02, (0.009, 0.03), "undecided"),
-        ({}, 0.02, (0.011, 0.03), "outside"),
-        ({}, 0.01, None, "within"),
-        ({}, 0.0101, None, "outside"),
-        ({"near": 0.008}, 0.005, (0.001, 0.009), "near"),
-        ({"near": 0.008}, 0.005, (0.001, 0.008), "within"),
-        ({"near": 0.008}, 0.009, None, "near"),
-        ({"use": "value"}, 0.005, (0.001, 0.02), "within"),
-        ({"use": "upper"}, 0.005, (0.001, 0.02), "outside"),
-        ({"use": "lower"}, 0.02, (0.001, 0.03), "within"),
-        ({"use": "upper"}, 0.005, None, "not_assessed"),
-        ({}, None, None, "not_assessed"),
-        ({"at_most": None, "at_least": 0.9}, 0.95, (0.91, 0.97), "within"),
-        ({"at_most": None, "at_least": 0.9}, 0.95, (0.89, 0.97), "undecided"),
-        ({"at_most": None, "at_least": 0.9}, 0.85, (0.8, 0.89), "outside"),
-        ({"at_most": None, "at_least": 0.9, "near": 0.92}, 0.95, (0.91, 0.97), "near"),
-        ({"at_most": None, "at_least": 0.9, "use": "lower"}, 0.95, (0.89, 0.97), "outside"),
-        ({"at_most": None, "at_least": 0.9}, 0.9, None, "within"),
-    ],
-)
-def test_the_verdict_table(
-    changes: dict[str, object], value: float | None, ends: tuple[float, float] | None, verdict: str
-) -> None:
-    assert verdict_of(limit(**changes), row(value, ends))[0] == verdict
-
-
-@given(st.floats(-1, 1), st.floats(0, 0.5), st.floats(-1, 1), st.floats(0, 0.5))
-def test_mirroring_everything_changes_no_verdict(value: float, half: float, bound: float, band: float) -> None:
-    up = verdict_of(limit(at_most=bound, near=bound - band), row(value, (value - half, value + half)))
-    down = verdict_of(limit(at_most=None, at_least=-bound, near=-(bound - band)), row(-value, (-(value + half), -(value - half))))
-    assert up == down
 
 
 def test_omitted_where_means_all_rows_and_not_the_groups() -> None:
@@ -99,7 +66,7 @@ def test_nothing_measured_and_nothing_judged_are_not_assessed() -> None:
     assert found.reason == "nothing was measured for flip_rate where group afam=yes"
     (found,) = assess(policy(limit()), [row(0.0)], None)
     assert found.reason == "no candidate is judged"
-    assert exit_code([found]) == 0
+    assert exit_code([found]) == 2
 
 
 def test_other_candidates_are_not_judged() -> None:
@@ -112,24 +79,44 @@ def test_no_policy_has_no_limits() -> None:
     assert assess(None, [row(0.5)], JUDGED) == ()
 
 
-def test_exit_codes() -> None:
-    def of(verdict: str) -> Assessment:
-        return Assessment(limit(), None, verdict, "precision")  # type: ignore[arg-type]
+def test_one_column_of_groups_is_meant_by_a_star_behind_it() -> None:
+    table = [row(0.9), row(0.0, group="afam=no"), row(0.02, group="afam=yes"), row(0.03, group="single=yes")]
+    (found,) = assess(policy(limit(where={"group": "afam=*"})), table, JUDGED)
+    assert (found.evidence, found.verdict, found.reason) == (2, "outside", "worst of 2 rows: group afam=yes")
+    assert [(each.evidence, each.verdict, each.observed) for each in found.rows] == [(1, "within", 0.0), (2, "outside", 0.02)]
+    (alone,) = assess(policy(limit(where={"group": "single=*"})), table, JUDGED)
+    assert (alone.evidence, alone.rows, alone.reason) == (3, (), "")
+    (literal,) = assess(policy(limit(where={"group": "single=yes"})), table, JUDGED)
+    assert literal.evidence == 3
+    (none,) = assess(policy(limit(where={"group": "age=*"})), table, JUDGED)
+    assert (none.verdict, none.reason) == ("not_assessed", "nothing was measured for flip_rate where group age=*")
 
-    assert exit_code([of("within"), of("near"), of("undecided"), of("not_assessed")]) == 0
-    assert exit_code([of("within"), of("outside")]) == 1
-    assert exit_code([of("outside")], failed=True) == 2
+
+def test_an_assessment_holds_what_was_observed_apart_from_what_it_bounds() -> None:
+    table = [row(0.0, (0.0, 0.004), group="afam=no"), row(0.005, (0.001, 0.02), group="afam=yes")]
+    (found,) = assess(policy(limit(where={"group": "*"}, use=None)), table, JUDGED)
+    assert (found.verdict, found.observed, found.n) == ("not_demonstrable", 0.005, 100)
+    assert found.bound == Bound(0.02, "upper", 0.95, "clopper-pearson")
+    assert found.rows_needed == RowsNeeded(rows_for_share(0.005, 0.01), rows_for_share(0.0, 0.01))
+    assert found.rows[1].rows_needed == found.rows_needed
+    assert [each.verdict for each in found.rows] == ["within", "not_demonstrable"]
 
 
 def test_next_steps_take_the_authors_words_outside_first() -> None:
     table = [row(0.009), row(0.02, group="afam=yes"), row(0.02, (0.001, 0.03), group="single=yes")]
     limits = [
         limit(id="A", near=0.008),
-        limit(id="B", where={"group": "single=yes"}),
+        limit(id="B", where={"group": "single=yes"}, use=None),
         limit(id="C", where={"group": "afam=yes"}, todo="Ask the owner."),
+        limit(id="D", where={"group": "age=old"}),
     ]
     steps = next_steps(assess(policy(*limits), table, JUDGED), table)
-    assert [step["limit"] for step in steps] == ["C", "B", "A"]
+    assert [step["limit"] for step in steps] == ["C", "B", "D", "A"]
     assert steps[0] == {"text": "Ask the owner.", "limit": "C", "section": "precision"}
-    assert "these rows do not decide it" in steps[1]["text"]
-    assert "group single=yes" in steps[1]["text"]
+    assert steps[1]["text"].startswith(
+        "Measure more rows, or record an exception with its reason: flip_rate (group single=yes): not"
+    )
+    assert steps[2]["text"] == (
+        "Give what is missing, or take the limit out of the policy: flip_rate is not assessed: "
+        "nothing was measured for flip_rate where group age=old."
+    )

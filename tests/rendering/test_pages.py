@@ -154,7 +154,7 @@ def test_nothing_measured_is_said_aloud(pdf: bool) -> None:
 
 
 def test_each_verdict_has_a_word_and_no_overall_verdict() -> None:
-    titles = ("Outside", "Undecided", "Near", "Not assessed", "No limit set", "Within")
+    titles = ("Outside", "Not demonstrable", "Not assessed", "Near", "No limit set", "Within")
     assert tuple(verdict.title for verdict in VERDICTS.values()) == titles
     report = golden()
     for found in report["assessments"]:

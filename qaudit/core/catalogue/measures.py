@@ -80,6 +80,11 @@ class Measure:
         return self.change_of is not None
 
     @property
+    def inferred(self) -> bool:
+        """Whether its interval says how sure the value is. A range of rows or of reruns does not, and nor does no interval."""
+        return self.interval not in ("", QUANTILES, RERUNS)
+
+    @property
     def units(self) -> tuple[Unit, ...]:
         """The units that a value can have."""
         return DEPENDENT.get(self.unit) or (cast(Unit, self.unit),)
@@ -280,6 +285,11 @@ def section_of(name: str) -> Anchor:
 def is_signed(name: str) -> bool:
     """Whether values of a measure are printed with their sign."""
     return name in MEASURES and MEASURES[name].signed
+
+
+def is_range(name: str) -> bool:
+    """Whether what a measure has in the place of an interval is a range of rows or of reruns, which bounds no value."""
+    return name in MEASURES and MEASURES[name].interval in (QUANTILES, RERUNS)
 
 
 if any(measure.section not in SECTIONS for measure in _ALL) or set(DEPENDENT) != set(get_args(Dependent)):

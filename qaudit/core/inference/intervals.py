@@ -9,12 +9,14 @@ from scipy.stats import binomtest
 from qaudit.core.evidence import Interval
 
 LEVEL = 0.95
+CLOPPER_PEARSON, NEWCOMBE = "clopper-pearson", "newcombe paired (method 10)"
+"""How an interval names its method, where other code needs to know it."""
 
 
 def clopper_pearson(count: int, n: int, level: float = LEVEL) -> Interval:
     """Exact two-sided interval of a proportion (Clopper and Pearson 1934)."""
     ends = binomtest(count, n).proportion_ci(level, "exact")
-    return Interval(float(ends.low), float(ends.high), level, "clopper-pearson")
+    return Interval(float(ends.low), float(ends.high), level, CLOPPER_PEARSON)
 
 
 def zero_bound(n: int, level: float = LEVEL) -> float:
@@ -49,7 +51,7 @@ def newcombe_paired(both: int, broken: int, fixed: int, neither: int, level: flo
     under = math.sqrt(max(0.0, down_a**2 - 2 * phi * down_a * up_b + up_b**2))
     over = math.sqrt(max(0.0, up_a**2 - 2 * phi * up_a * down_b + down_b**2))
     change = (fixed - broken) / n
-    return Interval(max(-1.0, change - under), min(1.0, change + over), level, "newcombe paired (method 10)")
+    return Interval(max(-1.0, change - under), min(1.0, change + over), level, NEWCOMBE)
 
 
 def _correlation(both: int, broken: int, fixed: int, neither: int) -> float:

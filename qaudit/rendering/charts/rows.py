@@ -44,14 +44,26 @@ class Pair:
     cells: tuple[str, ...] = ()
 
 
-def bullet(value: float, at_most: float | None, at_least: float | None, verdict: str, title: str, wide: float = 96) -> Markup:
-    """A bullet bar: the allowed range in pale blue, limits as ticks, and a marker whose shape shows the verdict."""
+def bullet(
+    value: float,
+    at_most: float | None,
+    at_least: float | None,
+    verdict: str,
+    title: str,
+    wide: float = 96,
+    bound: float | None = None,
+) -> Markup:
+    """A bullet bar: the allowed range in pale blue, limits as ticks, and a marker whose shape shows the verdict.
+
+    A line leads from the observed value to `bound`, the end of the interval that was compared with the limit.
+    """
     draw = Drawing(wide, 14, title, "bullet")
     limits = [x for x in (at_least, at_most) if x is not None]
     anchor = limits[-1] if limits else value
-    reach = max(abs(value - anchor) * 1.3, abs(anchor) * 0.45, 1e-12) if anchor or value else 1.0
-    low, high = min([*limits, value]) - reach, max([*limits, value]) + reach
-    if at_least is None and min(value, anchor) >= 0:
+    far = max((value if bound is None else bound, value), key=lambda x: abs(x - anchor))
+    reach = max(abs(far - anchor) * 1.3, abs(anchor) * 0.45, 1e-12) if anchor or far else 1.0
+    low, high = min([*limits, value, far]) - reach, max([*limits, value, far]) + reach
+    if at_least is None and min(value, anchor, far) >= 0:
         low = 0.0
     scale = Scale(low, high, 4, wide - 4)
     draw.rect("track", 4, 5, wide - 8, 4, 2)
@@ -61,6 +73,8 @@ def bullet(value: float, at_most: float | None, at_least: float | None, verdict:
         draw.rect("allow", start, 5, max(end - start, 0), 4, 2)
     for limit in limits:
         draw.line("tick", scale(limit), 1.5, scale(limit), 12.5)
+    if bound is not None:
+        draw.line("qs", scale(value), 7, scale(bound), 7)
     draw.mark(marker(verdict), verdict, scale(value), 7, 3.6)
     return draw.done()
 

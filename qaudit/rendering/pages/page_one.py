@@ -7,27 +7,19 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from qaudit.core.catalogue.measures import names
+from qaudit.core.assessment_text import basis_text, count_text, limit_text, observed_text
+from qaudit.core.catalogue.measures import is_range, names
 from qaudit.core.catalogue.sections import NUMBERS, SECTIONS
 from qaudit.core.catalogue.verdicts import RANKS, VERDICTS, worst
 from qaudit.core.json_values import Json
 from qaudit.core.numbers import NONE, one
 from qaudit.rendering.charts.rows import bullet
-from qaudit.rendering.table import (
-    EvidenceTable,
-    judged_number,
-    limit_text,
-    shown,
-    shown_span,
-    signed,
-    where_text,
-)
+from qaudit.rendering.table import EvidenceTable, shown_span, signed, where_text
 from qaudit.rendering.text import in_words, sentence, settings_text, visible
-from qaudit.report.model import Assessment, Limit, Row
+from qaudit.report.model import Assessment, Bound, ComparedRow, Limit, Row
 
 UNNAMED = "no policy"
-ENDS = {"lower": "lower end", "upper": "upper end"}
-_Ranked = tuple[Limit | None, str, Row]
+_Ranked = tuple[Assessment | None, str, Row]
 
 
 def anchor(text: object) -> str:
@@ -43,8 +35,7 @@ def rules(facts: EvidenceTable) -> list[Json]:
 def _rule(facts: EvidenceTable, assessment: Assessment) -> Json:
     limit, row = assessment.limit, facts.at(assessment.evidence)
     unit = row.unit if row else ""
-    number = judged_number(limit, row)
-    verdict = assessment.verdict
+    number, verdict = assessment.observed, assessment.verdict
     name = visible(limit.title or facts.title(limit.measure))
     where = where_text(limit.where)
     text = limit_text(limit, unit)
@@ -52,15 +43,21 @@ def _rule(facts: EvidenceTable, assessment: Assessment) -> Json:
         "id": visible(limit.id, 24),
         "anchor": anchor(limit.id),
         "title": name + (f", {where}" if where and not limit.title else ""),
-        "measured": one(number, unit, signed(limit)),
+        "observed": observed_text(row),
+        "count": count_text(row),
+        "basis": basis_text(limit, assessment, row),
         "sort": "" if number is None else repr(number),
         "interval": shown_span(row),
-        "n": row.n if row else None,
+        "n": assessment.n,
         "limit": text,
-        "end": ENDS.get(limit.use or "", ""),
         "bullet": _bullet(
-            number, limit, verdict, f"{name}: {one(number, unit, signed(limit))}, limit {text}, {VERDICTS[verdict].title}"
+            number,
+            limit,
+            verdict,
+            f"{name}: observed {observed_text(row)}, limit {text}, {VERDICTS[verdict].title}",
+            bound=assessment.bound,
         ),
+        "rows": [_part(facts, limit, each) for each in assessment.rows],
         "verdict": verdict,
         "word": VERDICTS[verdict].title,
         "rank": RANKS[verdict],
@@ -71,10 +68,27 @@ def _rule(facts: EvidenceTable, assessment: Assessment) -> Json:
     }
 
 
-def _bullet(number: float | None, limit: Limit, verdict: str, text: str, wide: float = 96) -> Markup | None:
+def _part(facts: EvidenceTable, limit: Limit, found: ComparedRow) -> Json:
+    """One of several rows that a limit was compared with."""
+    row = facts.at(found.evidence)
+    assert row is not None
+    return {
+        "about": where_text(row.about) or facts.title(row.measure),
+        "observed": observed_text(row),
+        "count": count_text(row),
+        "basis": basis_text(limit, found, row),
+        "verdict": found.verdict,
+        "word": VERDICTS[found.verdict].title,
+        "note": visible(found.reason, 300),
+    }
+
+
+def _bullet(
+    number: float | None, limit: Limit, verdict: str, text: str, wide: float = 96, bound: Bound | None = None
+) -> Markup | None:
     if number is None:
         return None
-    return bullet(number, limit.at_most, limit.at_least, verdict, text, wide)
+    return bullet(number, limit.at_most, limit.at_least, verdict, text, wide, None if bound is None else bound.value)
 
 
 def counts(facts: EvidenceTable) -> Json:
@@ -116,17 +130,17 @@ def _rest(number: Mapping[str, int]) -> str:
 def key_numbers(facts: EvidenceTable) -> list[Json]:
     """Five numbers: limited measures first in choice, the worst verdict ahead; then others, in the order of the catalogue."""
     chosen: dict[int, Json] = {}
-    rows = [(each.limit, each.verdict, facts.at(each.evidence)) for each in facts.report.assessments]
-    limited_rows: list[_Ranked] = [(limit, verdict, row) for limit, verdict, row in rows if row and row.value is not None]
+    rows = [(each, facts.at(each.evidence)) for each in facts.report.assessments]
+    limited_rows: list[_Ranked] = [(each, each.verdict, row) for each, row in rows if row and row.value is not None]
     seen: set[str] = set()
     limited = {row.measure for _, _, row in limited_rows}
     whole = [row for key in names("key") if key not in limited and (row := facts.whole(key, facts.judged)) is not None]
     plain: list[_Ranked] = [(None, "no_limit", row) for row in whole if row.value is not None]
     ranked = sorted([*limited_rows, *plain], key=lambda item: (item[0] is None, RANKS[item[1]], _place(item[2])))
-    for limit, verdict, row in ranked:
+    for assessment, verdict, row in ranked:
         if row.measure not in seen and len(chosen) < 5:
             seen.add(row.measure)
-            chosen[len(chosen)] = {"place": _place(row), **_key(facts, limit, verdict, row)}
+            chosen[len(chosen)] = {"place": _place(row), **_key(facts, assessment, verdict, row)}
     return sorted(chosen.values(), key=lambda item: (item["place"], item["name"]))
 
 
@@ -135,21 +149,25 @@ def _place(row: Row) -> int:
     return keys.index(row.measure) if row.measure in keys else len(keys)
 
 
-def _key(facts: EvidenceTable, limit: Limit | None, verdict: str, row: Row) -> Json:
-    unit = row.unit
-    number = row.value if limit is None else judged_number(limit, row)
+def _key(facts: EvidenceTable, assessment: Assessment | None, verdict: str, row: Row) -> Json:
+    """One key figure: what was observed is large, what it bounds and the limit stand below."""
     where = where_text({key: group for key, group in row.about.items() if key == "group"})
     name = facts.title(row.measure)
-    end = ENDS.get(limit.use or "") if limit else None
+    limit = assessment.limit if assessment else None
+    drawn = assessment and _bullet(
+        row.value, assessment.limit, verdict, f"{name}: observed {observed_text(row)}", 118, assessment.bound
+    )
+    interval = f"{shown_span(row)} in such rows" if row.interval and not is_range(row.measure) else ""
     return {
         "name": name + (f", {where}" if where else ""),
-        "value": one(number, unit, signed(row)),
+        "value": observed_text(row),
+        "count": count_text(row),
+        "basis": basis_text(assessment.limit, assessment, row) if assessment else interval,
         "verdict": verdict,
         "word": VERDICTS[verdict].title,
-        "limit": limit_text(limit, unit) if limit else "",
-        "note": f"{end}; value {shown(row)}" if end else (shown_span(row) if row.interval else ""),
-        "previous": "" if row.previous is None else one(row.previous, unit),
-        "bullet": _bullet(number, limit, verdict, f"{name}: {one(number, unit)}", 118) if limit else None,
+        "limit": limit_text(limit, row.unit) if limit else "",
+        "previous": "" if row.previous is None else one(row.previous, row.unit, signed(row)),
+        "bullet": drawn,
     }
 
 

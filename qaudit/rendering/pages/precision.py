@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from qaudit.core.catalogue import measures
+from qaudit.core.catalogue.verdicts import worst
 from qaudit.core.json_values import Json
 from qaudit.core.numbers import NONE, capped, column, decimals, fixed, is_percent, one, span, whole
 from qaudit.rendering.charts.rows import Dot, dots, histogram
@@ -110,7 +111,12 @@ def groups(facts: EvidenceTable) -> Json | None:
     overall = facts.whole(measure, facts.judged)
     shown_rows = [*([overall] if overall else []), *kept]
     names = ["All rows"] * bool(overall) + [visible(row.about["group"], 60) for row in kept]
-    verdicts = {each.evidence: each.verdict for each in facts.report.assessments if each.evidence is not None}
+    verdicts: dict[int, str] = {}
+    for each in facts.report.assessments:
+        # several limits may speak of one row; the verdict that needs attention first is drawn
+        parts = [(part.evidence, part.verdict) for part in each.rows]
+        for place, word in parts or ([] if each.evidence is None else [(each.evidence, each.verdict)]):
+            verdicts[place] = worst([word, verdicts.get(place, word)]) or word
     places = {id(row): index for index, row in enumerate(facts.evidence)}
     cells = same_decimals(shown_rows)
     unit = kept[0].unit

@@ -190,13 +190,18 @@ def test_every_measure_that_code_asks_for_by_name_is_known() -> None:
     assert produced | asked <= set(MEASURES)
 
 
-def test_verdicts_have_the_orders_that_they_had() -> None:
-    assert list(VERDICTS) == ["outside", "undecided", "near", "not_assessed", "no_limit", "within"]
-    decides = ["outside", "undecided", "not_assessed", "near", "within"]
+def test_verdicts_have_their_orders_and_exit_codes() -> None:
+    assert list(VERDICTS) == ["outside", "not_demonstrable", "not_assessed", "near", "no_limit", "within"]
+    decides = ["outside", "not_demonstrable", "not_assessed", "near", "within"]
     assert sorted(decides, key=lambda word: precedence(VERDICTS[word].word)) == decides
     assert [word for word, verdict in VERDICTS.items() if verdict.exceeded] == ["outside"]
-    assert [word for word, verdict in VERDICTS.items() if verdict.open] == ["outside", "undecided"]
-    assert worst(["within", "not_assessed", "near"]) == "near"
+    assert [word for word, verdict in VERDICTS.items() if verdict.open] == ["outside", "not_demonstrable", "not_assessed"]
+    assert {word: verdict.exit_code for word, verdict in VERDICTS.items() if verdict.exit_code != 0} == {
+        "outside": 1,
+        "not_demonstrable": 2,
+        "not_assessed": 2,
+    }
+    assert worst(["within", "not_assessed", "near"]) == "not_assessed"
     assert worst([]) is None
 
 
