@@ -33,7 +33,7 @@ class Commands(click.Group):
             stop(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         except (click.exceptions.Exit, click.Abort, click.ClickException):
             raise
-        # a traceback ends with exit code 1, which would say that the audit is complete and a limit is exceeded
+        # a traceback ends with exit code 1, which would say that the data show a limit not to be met
         except Exception as error:
             stop(unexpected(error))
 

@@ -24,7 +24,8 @@ IN_PROCESS = ("quantize", "explain")
 def run(target_: str, holdout: str | None, **options: Any) -> None:
     """Audit a model and write report.json, report.html, report.pdf and their seal.
 
-    Exit code 0: no limit exceeded; 1: a limit exceeded; 2: refused, or sealed with a failed plugin or without its PDF.
+    Exit code 0: every limit within or near, or none set; 1: a limit shown not to be met; 2: a limit that could not be assessed or
+    shown with these rows, a plugin that failed, no PDF, or refused.
     """
     import qaudit.pipeline.run as auditing
     from qaudit.inputs.audit_toml import settings_of, table_of

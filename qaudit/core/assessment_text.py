@@ -40,12 +40,12 @@ def bound_text(bound: Bound | None, row: Evidence | None) -> str:
     return f"{side} {one(bound.value, row.unit, is_signed(row.measure))} {of} ({one(100 * bound.level)}%)"
 
 
-def basis_text(limit: Limit, found: Assessment | ComparedRow, row: Evidence | None) -> str:
+def basis_text(limit: Limit, result: Assessment | ComparedRow, row: Evidence | None) -> str:
     """What was compared: the bound, or that the value holds on these rows alone where the policy asks for that."""
     measure = MEASURES.get(limit.measure)
-    if found.bound is None and found.observed is not None and limit.use == "value" and measure is not None and measure.inferred:
+    if result.bound is None and result.observed is not None and limit.use == "value" and measure is not None and measure.inferred:
         return "compared on these rows alone"
-    return bound_text(found.bound, row)
+    return bound_text(result.bound, row)
 
 
 def limit_text(limit: Limit, unit: str) -> str:
@@ -54,10 +54,10 @@ def limit_text(limit: Limit, unit: str) -> str:
     return " and ".join(f"{word} {one(end, unit, is_signed(limit.measure))}" for word, end in ends if end is not None) or NONE
 
 
-def compared_text(limit: Limit, found: Assessment | ComparedRow, row: Evidence | None) -> str:
+def compared_text(limit: Limit, result: Assessment | ComparedRow, row: Evidence | None) -> str:
     """Observed, bound, limit and verdict in one sentence; a remark follows it."""
     count = count_text(row)
-    parts = [f"observed {observed_text(row)}" + (f" ({count})" if count else "") if found.observed is not None else ""]
-    parts += [basis_text(limit, found, row), f"limit {limit_text(limit, row.unit if row is not None else '')}"]
-    said = ", ".join(part for part in parts if part)
-    return "; ".join(filter(None, (f"{said}: {VERDICTS[found.verdict].title.lower()}", found.reason)))
+    parts = [f"observed {observed_text(row)}" + (f" ({count})" if count else "") if result.observed is not None else ""]
+    parts += [basis_text(limit, result, row), f"limit {limit_text(limit, row.unit if row is not None else '')}"]
+    numbers = ", ".join(part for part in parts if part)
+    return "; ".join(filter(None, (f"{numbers}: {VERDICTS[result.verdict].title.lower()}", result.reason)))

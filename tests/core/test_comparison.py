@@ -253,12 +253,17 @@ def test_mirroring_everything_changes_no_verdict(value: float, half: float, marg
 
 
 def test_the_row_that_needs_attention_first_decides() -> None:
-    def found(index: int, verdict: str, observed: float | None) -> ComparedRow:
+    def result(index: int, verdict: str, observed: float | None) -> ComparedRow:
         return ComparedRow(index, verdict, observed)  # type: ignore[arg-type]
 
-    rows = [found(0, "within", 0.0), found(1, "near", 0.009), found(2, "not_assessed", None), found(3, "not_demonstrable", 0.1)]
+    rows = [
+        result(0, "within", 0.0),
+        result(1, "near", 0.009),
+        result(2, "not_assessed", None),
+        result(3, "not_demonstrable", 0.1),
+    ]
     assert worst_row(limit(), rows).evidence == 3
     assert worst_row(limit(), rows[:3]).evidence == 2
     assert worst_row(limit(), rows[:2]).evidence == 1
-    assert worst_row(limit(), [*rows, found(4, "outside", 0.02), found(5, "outside", 0.03)]).evidence == 5
-    assert worst_row(limit(**LEAST), [found(0, "outside", 0.8), found(1, "outside", 0.7)]).evidence == 1
+    assert worst_row(limit(), [*rows, result(4, "outside", 0.02), result(5, "outside", 0.03)]).evidence == 5
+    assert worst_row(limit(**LEAST), [result(0, "outside", 0.8), result(1, "outside", 0.7)]).evidence == 1

@@ -54,7 +54,7 @@ def test_what_is_usual() -> None:
     assert Finding("QA-1", "s", (), "precision").severity == "note"
     limit = Limit("l", "flips", {}, None, 1.0, None, None, "why")
     assert (limit.title, limit.todo) == ("", "")
-    assert Assessment(limit, None, "undecided", "precision").reason == ""
+    assert Assessment(limit, None, "not_assessed", "precision").reason == ""
     assert Skipped("explain", "p", "why").kind == "failed"
     with pytest.raises(FrozenInstanceError):
         Interval(0.0, 1.0, 0.95, "m").low = 1.0  # type: ignore[misc]

@@ -212,9 +212,9 @@ def test_an_earlier_report_shows_what_moved(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("{", "not a report.json: no JSON$"),
-        ('{"format": 99}', "format 99 found, this version of qaudit reads 1 to 2$"),
+        ('{"format": 99}', "format 99 found, this version of qaudit reads 1 to 3$"),
         ("[]", "no JSON object$"),
-        ('{"format": 2}', "previous report: qaudit: is missing$"),
+        ('{"format": 3}', "previous report: qaudit: is missing$"),
     ],
 )
 def test_a_bad_earlier_report_is_refused(tmp_path: Path, content: str, message: str) -> None:

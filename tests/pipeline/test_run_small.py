@@ -121,7 +121,7 @@ def test_none_judged_is_not_assessed(fitted: Any, tmp_path: Path) -> None:
     report = small(fitted, tmp_path, policy="policy.toml")
     assert report.content["judged"] is None
     assert report.verdicts == {"L1": "not_assessed"}
-    assert report.exit_code == 0
+    assert report.exit_code == 2, "a limit that was asked for never passes unmeasured"
 
 
 @pytest.mark.parametrize(

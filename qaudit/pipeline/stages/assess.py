@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import assert_never
 
 from qaudit.core.catalogue.measures import OF_PLUGIN, section_of
 from qaudit.core.catalogue.sections import Anchor
-from qaudit.core.catalogue.verdicts import RANKS
+from qaudit.core.catalogue.verdicts import RANKS, VERDICTS
 from qaudit.core.comparison import compared, worst_row
 from qaudit.core.evidence import Assessment, Evidence, Limit
 from qaudit.core.json_values import Json
@@ -42,11 +41,11 @@ def matches(limit: Limit, row: Evidence, judged: str) -> bool:
     return all(key in row.about and _selects(key, wanted, row.about[key]) for key, wanted in limit.where.items())
 
 
-def _selects(key: str, wanted: str, found: str) -> bool:
-    """Whether `wanted` of a limit means `found` of a row: "*" every value, "column=*" every group of a column."""
-    if wanted in ("*", found):
+def _selects(key: str, wanted: str, value: str) -> bool:
+    """Whether `wanted` of a limit means `value` of a row: "*" every value, "column=*" every group of a column."""
+    if wanted in ("*", value):
         return True
-    return key == "group" and wanted.endswith("=*") and found.startswith(wanted[:-1])
+    return key == "group" and wanted.endswith("=*") and value.startswith(wanted[:-1])
 
 
 def _assessed(limit: Limit, evidence: Sequence[Evidence], judged: str | None, declared: Mapping[str, Anchor]) -> Assessment:
@@ -96,16 +95,5 @@ def _step(assessment: Assessment, evidence: Sequence[Evidence]) -> str | None:
     name = limit.title or limit.measure
     row = None if assessment.evidence is None else evidence[assessment.evidence]
     what = name + (f" ({_description(limit, row)})" if row is not None and len(row.about) > 2 else "")
-    match assessment.verdict:
-        case "outside":
-            return f"Take a candidate with a smaller loss, or record an exception with its reason: {what} exceeds the limit."
-        case "not_demonstrable":
-            return f"Measure more rows, or record an exception with its reason: {what}: {assessment.reason}."
-        case "not_assessed":
-            return f"Give what is missing, or take the limit out of the policy: {what} is not assessed: {assessment.reason}."
-        case "near":
-            return f"Watch {what}: it lies inside the warning band of the limit."
-        case "no_limit" | "within":
-            return None
-        case _:
-            assert_never(assessment.verdict)
+    step = VERDICTS[assessment.verdict].step
+    return step.format(limit=what, reason=assessment.reason) if step else None

@@ -68,18 +68,18 @@ def _rule(facts: EvidenceTable, assessment: Assessment) -> Json:
     }
 
 
-def _part(facts: EvidenceTable, limit: Limit, found: ComparedRow) -> Json:
+def _part(facts: EvidenceTable, limit: Limit, part: ComparedRow) -> Json:
     """One of several rows that a limit was compared with."""
-    row = facts.at(found.evidence)
+    row = facts.at(part.evidence)
     assert row is not None
     return {
         "about": where_text(row.about) or facts.title(row.measure),
         "observed": observed_text(row),
         "count": count_text(row),
-        "basis": basis_text(limit, found, row),
-        "verdict": found.verdict,
-        "word": VERDICTS[found.verdict].title,
-        "note": visible(found.reason, 300),
+        "basis": basis_text(limit, part, row),
+        "verdict": part.verdict,
+        "word": VERDICTS[part.verdict].title,
+        "note": visible(part.reason, 300),
     }
 
 
