@@ -107,7 +107,10 @@ def run(name: str, order: np.ndarray | None = None, groups: np.ndarray | None = 
     return result
 
 
-@pytest.mark.parametrize("groups", [None, GROUPS], ids=["rows", "clusters"])
+GROUPINGS = {"rows": None, "clusters": GROUPS, "pairs": np.arange(N) // 2, "one cluster among rows": np.maximum(np.arange(N), 5)}
+
+
+@pytest.mark.parametrize("groups", GROUPINGS.values(), ids=GROUPINGS)
 @pytest.mark.parametrize("name", TWINS)
 def test_intervals_equal_their_slow_twin(name: str, groups: np.ndarray | None) -> None:
     result = run(name, groups=groups)
