@@ -36,6 +36,9 @@ def test_fit_of_two_classes_by_hand() -> None:
         "log_loss": "nats",
         "brier": "",
         "ece": "probability",
+        "calibration_ks": "probability",
+        "tpr": "share",
+        "fpr": "share",
     }
     expected = {
         "accuracy": 3 / 5,
@@ -44,6 +47,9 @@ def test_fit_of_two_classes_by_hand() -> None:
         "log_loss": -(math.log(0.9) + math.log(0.4) + math.log(0.2) + math.log(0.7) + math.log(0.5)) / 5,
         "brier": (0.01 + 0.36 + 0.64 + 0.09 + 0.25) / 5,
         "ece": (0.1 + 0.6 + 0.8 + 0.3 + 0.5) / 5,  # 15 bins: each row has one of its own
+        "calibration_ks": 0.8 / 5,  # 0.3, 0.4 - 1 and 0.5 - 1 up to 0.5
+        "tpr": 2 / 3,
+        "fpr": 1 / 2,
     }
     assert values(found) == pytest.approx(expected)
 
@@ -68,11 +74,14 @@ def test_fit_of_margins_has_no_probabilities() -> None:
         "log_loss": "nats",
         "brier": "",
         "ece": "probability",
+        "calibration_ks": "probability",
+        "tpr": "share",
+        "fpr": "share",
     }
     assert found["positive_rate"].value == pytest.approx(2 / 5)
     assert found["roc_auc"].value == pytest.approx(4 / 6)
     assert found["accuracy"].value == pytest.approx(2 / 5)
-    for name in ("log_loss", "brier", "ece"):
+    for name in ("log_loss", "brier", "ece", "calibration_ks"):
         assert found[name] == Number(None, None, None, "the model gives margins, not probabilities")
 
 
@@ -81,13 +90,14 @@ def test_fit_of_more_classes() -> None:
     truth = np.array([0, 1, 1, 2])
     decision = Decision("multiclass")
     found = rows.fit(truth, rows.side(predictions, decision), decision)
-    assert list(found) == ["accuracy", "roc_auc", "log_loss", "brier", "ece"]
+    assert list(found) == ["accuracy", "roc_auc", "log_loss", "brier", "ece", "calibration_ks"]
     assert found["roc_auc"] == Number(None, None, None, "measured for two classes only")
     expected = {
         "accuracy": 0.5,
         "log_loss": -(math.log(0.5) + math.log(0.2) + math.log(0.8) + math.log(0.3)) / 4,
         "brier": (0.25 + 0.09 + 0.04 + 0.04 + 0.64 + 0.36 + 0.01 + 0.04 + 0.01 + 0.16 + 0.09 + 0.49) / 4,
         "ece": (0.5 + 0.6 + 0.2 + 0.4) / 4,
+        "calibration_ks": (0.4 + 0.5 - 1 + 0.6) / 4,
     }
     assert {name: found[name].value for name in expected} == pytest.approx(expected)
 
@@ -121,6 +131,8 @@ def test_changes_of_two_classes_by_hand() -> None:
         "mcnemar_p": mcnemar(1, 2),
         "auc_change": 2.5 / 6 - 4 / 6,  # the tie 0.7 = 0.7 counts half
         "positive_rate_change": 1 / 5,
+        "tpr_change": 0.0,
+        "fpr_change": 1 / 2,
     }
     got = values(found)
     before = float(np.sum(BEFORE**2))
@@ -130,7 +142,7 @@ def test_changes_of_two_classes_by_hand() -> None:
         **dict.fromkeys(("max_abs_error", "mean_abs_error", "score_change", "mcnemar_p"), "probability"),
         "sqnr_db": "dB",
         **dict.fromkeys(("flips", "flips_fixed", "flips_broken", "flips_other"), "rows"),
-        **dict.fromkeys(("flip_rate", "accuracy_change", "positive_rate_change"), "share"),
+        **dict.fromkeys(("flip_rate", "accuracy_change", "positive_rate_change", "tpr_change", "fpr_change"), "share"),
         "auc_change": "",
     }
     assert {found[name].n for name in ("flips", "flips_fixed", "mcnemar_p", "positive_rate_change")} == {5}
@@ -162,7 +174,7 @@ def test_changes_of_margins_are_of_the_second_class() -> None:
     truth = np.array([1, 1, 0, 0])
     before, after = np.array([[2.0], [-1.0], [0.5], [-2.0]]), np.array([[2.0], [1.0], [0.5], [-2.0]])
     found = rows.changes(truth, rows.side(before, decision), rows.side(after, decision), decision)
-    assert found["max_abs_error"] == Number(2.0, None, 4)
+    assert found["max_abs_error"] == Number(2.0, None, 4, rows.LARGEST_CHANGE)
     assert units(found, rows.side(before, decision))["max_abs_error"] == "margin"
     assert found["auc_change"].value == pytest.approx(1.0 - 3 / 4)
     assert found["positive_rate_change"].value == pytest.approx(1 / 4)

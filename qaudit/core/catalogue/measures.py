@@ -101,19 +101,33 @@ class Measure:
 EXACT, PAIRED, DELONG, REPEATS = "Clopper-Pearson", "Newcombe, paired", "DeLong", "Student's t over repeats"
 QUANTILES, RERUNS = "quantiles over rows", "range of reruns"
 RESAMPLED, OVER_ROWS, BANDS = "bootstrap-t over rows", "Student's t over rows, paired", "bootstrap of the bins"
+CURVE, RANKS = "Brownian band; of changes: bootstrap of the curve", "ranks of rows, binomial"
 
 _ALL = (
     # how well predictions fit
     Measure("accuracy", "Accuracy", "share", "precision", "high", grouped="judged", interval=EXACT, places={"performance": 10}),
-    Measure("roc_auc", "AUC (ROC)", "", "precision", "high", interval=DELONG, places={"performance": 20}),
-    Measure("log_loss", "Log loss", "nats", "precision", "low", interval=RESAMPLED, places={"performance": 30}),
-    Measure("brier", "Brier score", "", "precision", "low", interval=RESAMPLED, places={"performance": 40}),
-    Measure("ece", "Calibration error (ECE)", "probability", "precision", "low", interval=BANDS, places={"performance": 50}),
+    Measure("roc_auc", "AUC (ROC)", "", "precision", "high", grouped="judged", interval=DELONG, places={"performance": 20}),
+    Measure("log_loss", "Log loss", "nats", "precision", "low", grouped="judged", interval=RESAMPLED, places={"performance": 30}),
+    Measure("brier", "Brier score", "", "precision", "low", grouped="judged", interval=RESAMPLED, places={"performance": 40}),
+    Measure(
+        "ece", "Calibration error (ECE, 15 bins of equal width)", "probability", "precision", "low", grouped="judged",
+        interval=BANDS, places={"performance": 50},
+    ),
+    Measure(
+        "calibration_ks", "Calibration error without bins (KS)", "probability", "precision", "low", grouped="judged",
+        interval=CURVE, places={"performance": 55},
+    ),
     Measure(
         "positive_rate", "Share of positive decisions", "share", "precision", grouped="judged", interval=EXACT,
         places={"performance": 60},
     ),
-    Measure("r2", "R²", "", "precision", "high", interval=RESAMPLED, places={"performance": 70}),
+    Measure(
+        "tpr", "True positive rate", "share", "precision", "high", grouped="judged", interval=EXACT, places={"performance": 62},
+    ),
+    Measure(
+        "fpr", "False positive rate", "share", "precision", "low", grouped="judged", interval=EXACT, places={"performance": 64},
+    ),
+    Measure("r2", "R²", "", "precision", "high", grouped="judged", interval=RESAMPLED, places={"performance": 70}),
     Measure(
         "mae", "Mean absolute error", "target", "precision", "low",
         grouped="judged", interval=RESAMPLED, places={"performance": 80},
@@ -128,35 +142,48 @@ _ALL = (
         interval=PAIRED, places={"key": 20, "sweep metric": 10},
     ),
     Measure(
-        "auc_change", "Change of AUC", "", "precision", "high", change_of="roc_auc", interval=DELONG, places={"key": 10},
+        "auc_change", "Change of AUC", "", "precision", "high", change_of="roc_auc", grouped="judged", interval=DELONG,
+        places={"key": 10},
     ),
     Measure(
         "log_loss_change", "Change of log loss", "nats", "precision", "low",
-        change_of="log_loss", interval=OVER_ROWS, places=ELSEWHERE,
+        change_of="log_loss", grouped="judged", interval=OVER_ROWS, places=ELSEWHERE,
     ),
     Measure(
         "brier_change", "Change of the Brier score", "", "precision", "low",
-        change_of="brier", interval=OVER_ROWS, places=ELSEWHERE,
+        change_of="brier", grouped="judged", interval=OVER_ROWS, places=ELSEWHERE,
     ),
     Measure(
         "ece_change", "Change of calibration error", "probability", "precision", "low",
-        change_of="ece", interval=BANDS, places=ELSEWHERE,
+        change_of="ece", grouped="judged", interval=BANDS, places=ELSEWHERE,
+    ),
+    Measure(
+        "calibration_ks_change", "Change of calibration error without bins", "probability", "precision", "low",
+        change_of="calibration_ks", grouped="judged", interval=CURVE, places=ELSEWHERE,
     ),
     Measure(
         "positive_rate_change", "Change of the share of positive decisions", "share", "precision", change_of="positive_rate",
         grouped="judged", interval=PAIRED, places=ELSEWHERE,
     ),
     Measure(
+        "tpr_change", "Change of the true positive rate", "share", "precision", "high", change_of="tpr", grouped="judged",
+        interval=PAIRED, places=ELSEWHERE,
+    ),
+    Measure(
+        "fpr_change", "Change of the false positive rate", "share", "precision", "low", change_of="fpr", grouped="judged",
+        interval=PAIRED, places=ELSEWHERE,
+    ),
+    Measure(
         "r2_change", "Change of R²", "", "precision", "high",
-        change_of="r2", interval=RESAMPLED, places={"key": 30, "sweep metric": 20},
+        change_of="r2", grouped="judged", interval=RESAMPLED, places={"key": 30, "sweep metric": 20},
     ),
     Measure(
         "mae_change", "Change of the mean absolute error", "target", "precision", "low", change_of="mae",
-        interval=OVER_ROWS, places={"key": 80, "groups": 20, "sweep metric": 30},
+        grouped="judged", interval=OVER_ROWS, places={"key": 80, "groups": 20, "sweep metric": 30},
     ),
     Measure(
         "rmse_change", "Change of the root mean squared error", "target", "precision", "low", change_of="rmse",
-        interval=RESAMPLED, places=ELSEWHERE
+        grouped="judged", interval=RESAMPLED, places=ELSEWHERE,
     ),
     # decisions and scores that quantization changed
     Measure(
@@ -175,13 +202,13 @@ _ALL = (
         "max_abs_error", "Largest score change", "values", "precision", "low", places={"key": 60, "changes": 70, "sweep": 30}
     ),
     Measure(
-        "mean_abs_error", "Mean score change", "score", "precision", "low",
+        "mean_abs_error", "Mean score change", "score", "precision", "low", grouped="judged", interval=RESAMPLED,
         places={"key": 70, "changes": 80, "groups": 30, "sweep": 20},
     ),
-    Measure("kl", "Divergence of predictions (KL)", "nats", "precision", "low", places={"changes": 90}),
-    Measure("score_change", "Score change", "score", "precision", "low", places=ELSEWHERE),
+    Measure("kl", "Divergence of predictions (KL)", "nats", "precision", "low", interval=RESAMPLED, places={"changes": 90}),
+    Measure("score_change", "Score change", "score", "precision", "low", interval=RANKS, places=ELSEWHERE),
     Measure("score_change_histogram", "Rows by score change", "rows", "precision", places=ELSEWHERE),
-    Measure("sqnr_db", "Signal to quantization noise", "dB", "precision", "high", places=ELSEWHERE),
+    Measure("sqnr_db", "Signal to quantization noise", "dB", "precision", "high", interval=RESAMPLED, places=ELSEWHERE),
     Measure("contribution", "Mean change of the prediction", "prediction", "precision", places=ELSEWHERE),
     Measure(
         "clipped_rows", "Rows with a value clipped by the calibrated range", "share", "precision", "low",

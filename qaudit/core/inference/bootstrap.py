@@ -19,7 +19,7 @@ from qaudit.core.evidence import Interval
 from qaudit.core.inference.estimate import Estimate, exact_mean
 from qaudit.core.inference.intervals import LEVEL
 from qaudit.core.inference.row_keys import Keys
-from qaudit.core.inference.weighted_sums import weighted_sums
+from qaudit.core.inference.weighted_sums import grouped_sums, weighted_sums
 from qaudit.core.tensor import Floats
 
 REPLICATES = 1999
@@ -86,14 +86,20 @@ def _units(keys: Keys, columns: Floats, clusters: NDArray[Any] | None) -> tuple[
     """Sums of columns (u, m), numbers of rows (u,) and keys (u,) of the units on which weights are drawn."""
     if clusters is None:
         return columns, np.ones(len(keys)), keys
-    order = np.argsort(clusters, kind="stable")
-    names, starts, sizes = np.unique(clusters[order], return_index=True, return_counts=True)
-    ends = [*starts[1:].tolist(), len(keys)]
-    totals = [
-        [math.fsum(column[start:end].tolist()) for start, end in zip(starts.tolist(), ends, strict=True)]
-        for column in columns[order].T
-    ]
-    return np.array(totals).T.reshape(len(names), columns.shape[1]), sizes.astype(np.float64), names
+    names, index, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
+    return grouped_sums(columns, index.reshape(-1), len(names)), sizes.astype(np.float64), names
+
+
+def replicated_sums(
+    columns: Floats, keys: Keys, clusters: NDArray[Any] | None, replicates: int, seed: int
+) -> tuple[Floats, Floats]:
+    """Sums of columns (n, m), the observed ones first, (1 + replicates, m), and the rows behind each (1 + replicates,)."""
+    units, sizes, names = _units(keys, columns, clusters)
+    if clusters is None:
+        sums = weighted_sums(names, units, replicates, seed)
+        return sums.values(), sums.weight
+    values = weighted_sums(names, np.column_stack([units, sizes]), replicates, seed).values()
+    return values[:, :-1], values[:, -1]
 
 
 def _replicates(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from qaudit.core.evidence import Interval
-from qaudit.core.inference.bootstrap import REPLICATES
+from qaudit.core.inference.bootstrap import REPLICATES, replicated_sums
 from qaudit.core.inference.estimate import Estimate
 from qaudit.core.inference.intervals import LEVEL
 from qaudit.core.inference.row_keys import Keys
-from qaudit.core.inference.weighted_sums import calibrated_sums, weighted_sums
+from qaudit.core.inference.weighted_sums import calibrated_sums, grouped_sums
 from qaudit.core.tensor import Floats
 
 BINS = 15
@@ -34,6 +36,8 @@ def ece(
     confidence: Floats,
     keys: Keys,
     *,
+    clusters: NDArray[Any] | None = None,
+    dependent: bool = True,
     bins: int = BINS,
     replicates: int = REPLICATES,
     seed: int = 0,
@@ -44,11 +48,17 @@ def ece(
     The error is the length, in absolute values, of the vector of gaps of the bins. By the triangle inequality it is off by at
     most the length of the vector's own error. The interval takes the 95 % quantile of that length over the bootstrap or over
     events drawn with the stated probabilities, whichever is larger: rows without an event do not show how events spread.
+
+    With the keys of `clusters` (n,) weights are drawn by cluster, and events are normal: those of one cluster all alike, or
+    not `dependent`, where clusters are groups made at random.
     """
     if not len(hit):
         return BinnedError(Estimate(None, None, 0, "no rows"), None, bins)
-    gaps, replicated = _gaps(_by_bin(hit, confidence, bins), keys, replicates, seed)
-    drawn = calibrated_sums(keys, confidence, _index(confidence, bins), bins, replicates, seed) / len(keys)
+    gaps, replicated = _gaps(_by_bin(hit, confidence, bins), keys, clusters, replicates, seed)
+    if clusters is None:
+        drawn = calibrated_sums(keys, confidence, _index(confidence, bins), bins, replicates, seed) / len(keys)
+    else:
+        drawn = _normal_events(confidence, clusters if dependent else None, bins, replicates, seed) / len(keys)
     value, reach = float(np.abs(gaps).sum()), max(_reach(gaps, replicated, level), _reach(np.zeros(bins), drawn, level))
     interval = Interval(max(0.0, value - reach), min(1.0, value + reach), level, _method(bins, replicates))
     return BinnedError(Estimate(value, interval, len(hit)), _debiased(hit, confidence, bins, gaps), bins)
@@ -61,6 +71,7 @@ def ece_change(
     confidence_after: Floats,
     keys: Keys,
     *,
+    clusters: NDArray[Any] | None = None,
     bins: int = BINS,
     replicates: int = REPLICATES,
     seed: int = 0,
@@ -75,12 +86,12 @@ def ece_change(
         return Estimate(None, None, 0, "no rows")
     before, after = _by_bin(hit_before, confidence_before, bins), _by_bin(hit_after, confidence_after, bins)
     size = len(keys)
-    first, _ = _gaps(before, keys, 0, seed)
-    second, _ = _gaps(after, keys, 0, seed)
+    first, _ = _gaps(before, keys, clusters, 0, seed)
+    second, _ = _gaps(after, keys, clusters, 0, seed)
     value = float(np.abs(second).sum()) - float(np.abs(first).sum())
     if np.array_equal(before, after):
         return Estimate(value, None, size, "no interval: no confidence changed")
-    moved, replicated = _gaps(after - before, keys, replicates, seed)
+    moved, replicated = _gaps(after - before, keys, clusters, replicates, seed)
     half = float(np.abs(moved).sum()) + _reach(moved, replicated, level)
     return Estimate(value, Interval(max(-1.0, -half), min(1.0, half), level, _method(bins, replicates)), size)
 
@@ -124,6 +135,7 @@ def sup_brownian_cdf(x: float) -> float:
     return math.fsum(terms)
 
 
+@cache
 def sup_brownian_quantile(level: float) -> float:
     """The x within which a Brownian motion on [0, 1] stays with chance `level`, by bisection."""
     low, high = 0.0, 20.0
@@ -150,12 +162,29 @@ def _by_bin(hit: NDArray[np.bool_], confidence: Floats, bins: int) -> Floats:
     return columns
 
 
-def _gaps(columns: Floats, keys: Keys, replicates: int, seed: int) -> tuple[Floats, Floats]:
+def _gaps(columns: Floats, keys: Keys, clusters: NDArray[Any] | None, replicates: int, seed: int) -> tuple[Floats, Floats]:
     """Means of the columns: (bins,) observed, (replicates, bins) of those replicates that have rows."""
-    sums = weighted_sums(keys, columns, replicates, seed)
-    filled = sums.weight > 0
-    means = sums.values()[filled] / sums.weight[filled, None]
+    sums, sizes = replicated_sums(columns, keys, clusters, replicates, seed)
+    filled = sizes > 0
+    means = sums[filled] / sizes[filled, None]
     return means[0], means[1:]
+
+
+def _normal_events(confidence: Floats, clusters: NDArray[Any] | None, bins: int, replicates: int, seed: int) -> Floats:
+    """(replicates, bins): sums of probability - event by bin, normal with the variance of the stated probabilities.
+
+    The events of one cluster come together, whose standard deviations add up.
+    """
+    inside = np.clip(confidence, 0.0, 1.0)
+    spread, index = np.sqrt(inside * (1.0 - inside)), _index(confidence, bins)
+    if clusters is None:
+        variance = grouped_sums(np.square(spread)[:, None], index, bins)[:, 0]
+    else:
+        names, unit = np.unique(clusters, return_inverse=True)
+        cells = grouped_sums(spread[:, None], unit.reshape(-1) * bins + index, len(names) * bins)
+        variance = np.square(cells.reshape(len(names), bins)).sum(axis=0)
+    normal = np.random.Generator(np.random.Philox(seed)).standard_normal((replicates, bins))
+    return np.asarray(normal * np.sqrt(variance))
 
 
 def _reach(gaps: Floats, replicated: Floats, level: float) -> float:

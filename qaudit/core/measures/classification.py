@@ -10,6 +10,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from qaudit.core.evidence import Interval
+from qaudit.core.inference.calibration import BINS, ks_calibration
 from qaudit.core.inference.intervals import LEVEL, newcombe_paired
 from qaudit.core.measures.changes import CLIP, Flips, Number, share
 from qaudit.core.tensor import Floats
@@ -74,7 +75,7 @@ def brier(truth: NDArray[Any], probability: Floats, positive: int | None) -> Num
     return Number(float(np.mean(np.sum(np.square(probability - hot), axis=1))), None, len(truth))
 
 
-def ece(hit: NDArray[np.bool_], confidence: Floats, bins: int = 15) -> Number:
+def ece(hit: NDArray[np.bool_], confidence: Floats, bins: int = BINS) -> Number:
     """Expected calibration error over equal-width bins (Guo et al. 2017): sum of share x |mean confidence - hit rate|.
 
     Two classes: `confidence` is the positive probability and `hit` says that the row is positive. More classes: the top
@@ -86,6 +87,17 @@ def ece(hit: NDArray[np.bool_], confidence: Floats, bins: int = 15) -> Number:
     index = np.clip(np.ceil(confidence * bins) - 1, 0, bins - 1).astype(np.int64)
     gap = np.bincount(index, weights=confidence, minlength=bins) - np.bincount(index, weights=hit, minlength=bins)
     return Number(float(np.sum(np.abs(gap)) / n), None, n)
+
+
+def came_true(truth: NDArray[Any], probability: Floats, positive: int | None) -> NDArray[np.bool_]:
+    """Whether the class whose probability is the score came true (n,): the positive one, or else the most probable one."""
+    return np.asarray(truth == (np.argmax(probability, axis=1) if positive is None else positive))
+
+
+def ks(hit: NDArray[np.bool_], confidence: Floats) -> Number:
+    """Largest absolute mean of (confidence - hit) over the rows up to a confidence (Gupta and others 2021)."""
+    estimate = ks_calibration(hit, confidence)
+    return Number(estimate.value, estimate.interval, estimate.n, estimate.reason)
 
 
 def _one_class(positive: NDArray[np.bool_]) -> str | None:

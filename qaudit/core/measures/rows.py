@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ SMALL = 30
 PERFORMANCE, LOSS = "metrics.performance", "quantization.precision_loss"
 MARGINS = Number(None, None, None, "the model gives margins, not probabilities")
 TWO_CLASSES = Number(None, None, None, "measured for two classes only")
-DIFFERENCES = ("log_loss", "brier", "ece", "r2", "mae", "rmse")
+LARGEST_CHANGE = "no interval: the largest change of these rows; more rows can only raise it"
+SCORE_QUANTILE = 0.99
+DIFFERENCES = ("log_loss", "brier", "ece", "calibration_ks", "r2", "mae", "rmse")
 """Measures of fit whose change is their plain difference."""
 
 
@@ -56,24 +58,31 @@ def fit(truth: NDArray[Any], model: Side, decision: Decision) -> dict[str, Numbe
     measured = {"accuracy": classification.accuracy(truth, model.decided), "roc_auc": TWO_CLASSES}
     if positive is not None:
         measured["roc_auc"] = classification.roc_auc(truth == _positive(decision, margins), model.score)
-        measured["positive_rate"] = change.share(int(np.sum(model.decided == _positive(decision, margins))), len(truth))
+        measured |= _rates(truth == _positive(decision, margins), model.decided == _positive(decision, margins))
     if margins:
-        return {**measured, **dict.fromkeys(("log_loss", "brier", "ece"), MARGINS)}
-    hit = truth == positive if positive is not None else truth == np.argmax(model.predictions, axis=1)
+        return {**measured, **dict.fromkeys(("log_loss", "brier", "ece", "calibration_ks"), MARGINS)}
+    hit = classification.came_true(truth, model.predictions, positive)
     measured["log_loss"] = classification.log_loss(truth, model.predictions)
     measured["brier"] = classification.brier(truth, model.predictions, positive)
     measured["ece"] = classification.ece(hit, model.score)
+    measured["calibration_ks"] = classification.ks(hit, model.score)
     return measured
+
+
+def _rates(positive: NDArray[np.bool_], decided: NDArray[np.bool_]) -> dict[str, Number]:
+    """How often the decision is positive: of all rows, of those that are positive, of those that are not."""
+    rows = {"positive_rate": np.ones(len(positive), dtype=bool), "tpr": positive, "fpr": ~positive}
+    return {name: change.share(int(np.sum(decided & among)), int(np.sum(among))) for name, among in rows.items()}
 
 
 def changes(truth: NDArray[Any], before: Side, after: Side, decision: Decision) -> dict[str, Number]:
     """What changed from the reference to a candidate on the same rows: measure -> number."""
     moved = np.abs(after.score - before.score)
     measured = {
-        "max_abs_error": change.max_abs_error(before.predictions, after.predictions),
+        "max_abs_error": _largest(before, after),
         "mean_abs_error": change.mean_abs_error(before.predictions, after.predictions),
         "sqnr_db": change.sqnr_db(before.predictions, after.predictions),
-        "score_change": change.quantile(moved, 0.99),
+        "score_change": change.quantile(moved, SCORE_QUANTILE),
     }
     if before.decided is None or after.decided is None:
         return measured
@@ -86,7 +95,10 @@ def changes(truth: NDArray[Any], before: Side, after: Side, decision: Decision) 
     if decision.output == "binary":
         label = _positive(decision, before.predictions.shape[1] == 1)
         measured["auc_change"] = classification.auc_change(truth == label, before.score, after.score)
-        measured["positive_rate_change"] = _rate_change(before.decided == label, after.decided == label)
+        was, now = before.decided == label, after.decided == label
+        measured["positive_rate_change"] = _rate_change(was, now)
+        for name, among in (("tpr_change", truth == label), ("fpr_change", truth != label)):
+            measured[name] = _rate_change(was[among], now[among])
     return measured
 
 
@@ -154,6 +166,11 @@ def _rate_change(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Number:
     lost, gained = int(np.sum(before & ~after)), int(np.sum(~before & after))
     interval = newcombe_paired(int(np.sum(before & after)), lost, gained, int(np.sum(~before & ~after)))
     return Number((gained - lost) / n, interval, n)
+
+
+def _largest(before: Side, after: Side) -> Number:
+    number = change.max_abs_error(before.predictions, after.predictions)
+    return number if number.value is None else replace(number, reason=LARGEST_CHANGE)
 
 
 def _minus(before: Number, after: Number) -> Number:

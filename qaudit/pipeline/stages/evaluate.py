@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from qaudit.core.catalogue.measures import MEASURES
 from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.inference.row_keys import row_keys
 from qaudit.core.measures.changes import Number, change_edges, histogram
 from qaudit.core.measures.rows import LOSS, PERFORMANCE, Side, changes, differences, divergence, fit, label, marked, row, side
-from qaudit.core.measures.uncertainty import levels, paired_changes, with_intervals
+from qaudit.core.measures.uncertainty import divergence_intervals, levels, paired_changes, with_intervals
+from qaudit.core.measures.units import Units
 from qaudit.core.program import Program, Quantized
 from qaudit.core.tensor import Floats
 from qaudit.engine.clipping import clipping
@@ -44,9 +46,18 @@ def evaluate(
 ) -> Measured:
     """Measure the reference and every candidate; predictions are kept for the reference, the judged one and the ids in `also`.
 
+    Matrix products of the intervals use one thread, since many small ones wait for each other otherwise.
+
     A candidate whose evaluation fails is a Skipped row and changes no other number. A black box has measures of its own
     predictions only. Raises Refused where the reference itself gives numbers that are not finite.
     """
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _evaluated(subject, candidates, judged, also, progress)
+
+
+def _evaluated(
+    subject: LoadedSubject, candidates: Candidates, judged: Candidate | None, also: Sequence[str], progress: Progress
+) -> Measured:
     groups, skipped = _groups(subject.groups, len(subject.target["holdout"]))
     work = _Work(subject, groups, skipped, {*also, *([judged.id] if judged else [])}, judged.id if judged else None)
     if subject.program is None or not candidates.all:
@@ -70,13 +81,14 @@ class _Work:
         self.subject, self.groups, self.detailed, self.judged = subject, groups, detailed, judged
         self.truth = subject.target["holdout"]
         # resampling draws by the content of a row, so that the order of rows changes no bit of an interval
-        self.keys = row_keys({**subject.tables["holdout"].columns, f"target of {len(self.truth)} rows": self.truth})
+        self.units = Units(row_keys({**subject.tables["holdout"].columns, f"target of {len(self.truth)} rows": self.truth}))
         self.evidence: list[Evidence] = []
         self.skipped = skipped
         self.predictions: dict[str, Floats] = {}
         self.seconds: dict[str, float] = {}
         self.reference: Side | None = None
         self.reference_fit: dict[str, Number] = {}
+        self.group_fits: dict[tuple[str, str], dict[str, Number]] = {}
 
     def bytes_each(self) -> int:
         """Bytes of one candidate's predictions on the holdout."""
@@ -131,14 +143,15 @@ class _Work:
         measured = self._fit(after, slice(None)) if detailed else fit(self.truth, after, decision)
         self._add(measured, {"candidate": candidate.id}, PERFORMANCE)
         moved = changes(self.truth, before, after, decision) | differences(self.reference_fit, measured)
-        paired = paired_changes(self.truth, before, after, decision, self.keys if detailed else None)
+        paired = paired_changes(self.truth, before, after, decision, self.units, detailed)
         self._add(with_intervals(moved, paired), about, LOSS)
-        for part, number in divergence(before, after).items():
+        apart = with_intervals(divergence(before, after), divergence_intervals(before, after, self.units) if detailed else {})
+        for part, number in apart.items():
             self._add({"kl": number}, about | ({"value_of": part} if part else {}), LOSS)
-        self._change_groups(before, after, candidate.id)
-        if candidate.id in self.detailed:
+        if detailed:
             self.predictions[candidate.id] = predictions
             self._fit_groups(after, {"candidate": candidate.id})
+        self._change_groups(before, after, candidate.id)
         if candidate.id == self.judged:
             self._histogram(after.score - before.score, about)
             self._clipping(candidate)
@@ -163,20 +176,25 @@ class _Work:
         """How well a model fits some rows, with intervals."""
         truth, decision = self.truth[rows], self.subject.decision
         part = model if isinstance(rows, slice) else model.take(rows)
-        return with_intervals(fit(truth, part, decision), levels(truth, part, decision, self.keys[rows]))
+        return with_intervals(fit(truth, part, decision), levels(truth, part, decision, self.units.take(rows)))
 
     def _fit_groups(self, model: Side, about: Mapping[str, str]) -> None:
         for name, rows in self.groups.items():
-            # of the shares that are measured by group none is resampled; errors of numbers are
-            part = model.take(rows)
-            measured = self._fit(model, rows) if part.decided is None else fit(self.truth[rows], part, self.subject.decision)
+            measured = self._fit(model, rows)
+            self.group_fits[about["candidate"], name] = measured
             self._add(_in_groups(measured, ("judged", "every")), {**about, "group": name}, PERFORMANCE)
 
     def _change_groups(self, before: Side, after: Side, candidate: str) -> None:
-        wanted = ("judged", "every") if candidate in self.detailed else ("every",)
+        detailed, decision = candidate in self.detailed, self.subject.decision
+        wanted = ("judged", "every") if detailed else ("every",)
         for name, rows in self.groups.items():
-            measured = changes(self.truth[rows], before.take(rows), after.take(rows), self.subject.decision)
-            self._add(_in_groups(measured, wanted), {"candidate": candidate, "against": REFERENCE, "group": name}, LOSS)
+            part = self.truth[rows], before.take(rows), after.take(rows)
+            moved = changes(*part, decision)
+            if detailed:
+                moved |= differences(self.group_fits[REFERENCE, name], self.group_fits[candidate, name])
+            if detailed or self.units.dependent:
+                moved = with_intervals(moved, paired_changes(*part, decision, self.units.take(rows), detailed))
+            self._add(_in_groups(moved, wanted), {"candidate": candidate, "against": REFERENCE, "group": name}, LOSS)
 
     def _histogram(self, moved: Floats, about: Mapping[str, str]) -> None:
         edges = change_edges(moved)
