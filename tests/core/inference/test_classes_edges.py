@@ -10,6 +10,7 @@ from qaudit.core.inference.classes import precision_change, recall_change
 from qaudit.core.inference.estimate import Estimate
 from qaudit.core.inference.groups import Count, difference_of, group_rates, intersections, largest_gap, newcombe_independent
 from qaudit.core.inference.intervals import newcombe_paired, wilson
+from qaudit.core.inference.many_counts import clopper_pearson_ends, wilson_ends
 
 
 def test_every_fixed_row_counts() -> None:
@@ -65,3 +66,9 @@ def test_intersections_are_of_two_columns_unless_more_are_asked_for() -> None:
     columns = {name: np.array(["x", "y"]) for name in ("a", "b", "c")}
     assert max(title.count("=") for title in intersections(columns)) == 2
     assert max(title.count("=") for title in intersections(columns, depth=3)) == 3
+
+
+def test_ends_of_counts_in_half_the_precision_have_all_digits() -> None:
+    for ends in (clopper_pearson_ends, wilson_ends):
+        short = ends(np.array([0, 3, 7], dtype=np.float32), np.array(7, dtype=np.float32))
+        assert [each.tolist() for each in short] == [each.tolist() for each in ends(np.array([0, 3, 7]), np.array(7))]
