@@ -140,7 +140,12 @@ class PolicyPart(Part):
         path="a policy file",
         identity=False,
     )
-    judge: str | None = option(None, "id of the candidate that the limits judge", _NOT_OF_A_MODEL, usual="the only candidate")
+    judge: str | None = option(
+        None,
+        "id of the candidate that the limits judge",
+        _NOT_OF_A_MODEL,
+        usual="the only candidate, or one chosen on training rows",
+    )
     explain: tuple[str, ...] = option(
         (), "id of a further candidate to explain", _NOT_OF_A_MODEL, repeat=True, commas=False, usual="none"
     )

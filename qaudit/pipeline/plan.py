@@ -114,6 +114,7 @@ def load_request(settings: Settings, scratch: Path) -> LoadRequest:
         "types": {**base.types, **settings.data.types},
         "trust": tuple(sorted({*base.trust, *subject.trust})),
         "seed": settings.run.seed,
+        "choosing": settings.policy.judge is None,
         "workdir": scratch / "copy",
     }
     return dataclasses.replace(base, **changes)

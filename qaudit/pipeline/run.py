@@ -23,6 +23,7 @@ from qaudit.pipeline.progress import Reporter
 from qaudit.pipeline.publish import plugin_rows, publish, timings
 from qaudit.pipeline.selection import assessed_candidate, candidates_named
 from qaudit.pipeline.stages.assess import assess
+from qaudit.pipeline.stages.choose import choose
 from qaudit.pipeline.stages.evaluate import evaluate
 from qaudit.pipeline.stages.explain import explain
 from qaudit.pipeline.stages.find import find
@@ -119,14 +120,18 @@ class AuditResult:
 
 
 def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, show: Reporter) -> AuditResult:
-    """load -> quantize -> evaluate -> explain -> find -> assess -> report."""
+    """load -> quantize -> choose -> evaluate -> explain -> find -> assess -> report."""
     settings, seed, picked = plan.settings, plan.settings.run.seed, plan.selections
     bits = settings.run.bits or None
     with show.stage("load", plan.request.name):
         subject = load(plan.request, hooks, progress=show)
     with show.stage("quantize", counted(plan.plugins["quantizer"], "quantizer")):
         candidates = quantize(subject, hooks, picked["quantizer"], bits=bits, seed=seed, progress=show)
-    judged = assessed_candidate(settings.policy.judge, candidates)
+    choice = None
+    if settings.policy.judge is None:
+        with show.stage("choose", f"among {counted(candidates.all, 'candidate')}"):
+            choice = choose(subject, candidates, plan.policy, declared_sections(candidates.plugins), progress=show)
+    judged = choice.candidate if choice else assessed_candidate(settings.policy.judge, candidates)
     also = candidates_named(settings.policy.explain, candidates)
     with show.stage("evaluate", counted(candidates.all, "candidate")):
         measured = evaluate(subject, candidates, judged, also=[each.id for each in also], progress=show)
@@ -157,9 +162,20 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, sh
             subject=subject,
             candidates=candidates,
             judged=judged,
+            choice=choice,
             evidence=evidence,
             explained=explained,
-            findings=find(subject, candidates, evidence, judged, skipped, policy=plan.policy, frameworks=lists, date=plan.date),
+            findings=find(
+                subject,
+                candidates,
+                evidence,
+                judged,
+                skipped,
+                policy=plan.policy,
+                frameworks=lists,
+                date=plan.date,
+                choice=choice,
+            ),
             assessments=assessments,
             skipped=skipped,
             plugins=plugin_rows(plan, subject, lists, unlisted),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.decision import Decision
@@ -21,6 +22,16 @@ from qaudit.sandbox.job import PluginRef
 
 Progress = Callable[[str], None]
 """Called with one line of text as work proceeds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChoiceRows:
+    """Training rows on which candidates are compared: their numbers (m,) in the role `training`, the declared group columns (m,)
+    that the training file has, and where the rows come from or why there are none."""
+
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    groups: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    how: str = "no training rows were given"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +64,7 @@ class LoadedSubject:
     report: Mapping[str, Json]
     evidence: tuple[Evidence, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    choice: ChoiceRows = field(default_factory=ChoiceRows)
 
     def for_plugins(self) -> Subject:
         """What a plugin may know of the subject before it works."""
@@ -86,6 +98,17 @@ class Candidates:
     evidence: tuple[Evidence, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     plugins: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """The candidate that was chosen where none was named, None where none could be.
+
+    `row` is the entry `choice` of report.json.
+    """
+
+    candidate: Candidate | None
+    row: Json
 
 
 @dataclass(frozen=True, slots=True, eq=False)

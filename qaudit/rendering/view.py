@@ -11,7 +11,7 @@ from qaudit.core.catalogue.sections import NUMBERS, SECTIONS, Anchor, Section
 from qaudit.core.catalogue.verdicts import VERDICTS, worst
 from qaudit.core.json_values import Json
 from qaudit.core.numbers import capped, setting
-from qaudit.rendering.pages import drift, explanations, page_one, precision, record
+from qaudit.rendering.pages import choice, drift, explanations, page_one, precision, record
 from qaudit.rendering.pages.further import further
 from qaudit.rendering.table import EvidenceTable
 from qaudit.rendering.text import look_alikes, sentence, visible
@@ -56,6 +56,7 @@ def _build(report: Report, lang: str, groups: list[list[str]]) -> Json:
         "title": f"Model audit report {visible(audit.id, 60)}: {identity['name']}",
         "author": visible(report.author.get("owner") or "qaudit", 80),
         "identity": identity,
+        "choice": choice.choice(facts),
         "headline": page_one.headline(facts),
         "key_numbers": page_one.key_numbers(facts),
         "themes": [

@@ -262,6 +262,42 @@ class Previous(Part):
     """Inputs of the audit that changed, each as a sentence."""
 
 
+class Compared(Part):
+    """One candidate on the rows on which the choice was made."""
+
+    candidate: str
+    """Its id."""
+    size_bytes: Count
+    """Size of its parameters."""
+    changed: Count | None
+    """Rows with a changed decision; null for a regression, and where it could not be evaluated."""
+    score_change: float | None
+    """The change of the score that 99 % of the rows keep to; null where it could not be evaluated."""
+    holds: bool
+    """Whether it is as the rule asks."""
+    against: str
+    """What is not as the rule asks; empty where nothing is."""
+
+
+class Choice(Part):
+    """How the candidate under assessment was chosen where the author named none."""
+
+    rows: Count
+    """Rows on which the candidates were compared; 0 where there were none."""
+    how: str
+    """Where these rows come from, or why there are none."""
+    rule: str
+    """The rule as a sentence; empty where nothing was compared."""
+    chosen: str | None
+    """Id of the candidate that was chosen; null where none was."""
+    why: str
+    """The reason as a sentence."""
+    compared: tuple[Compared, ...]
+    """Every candidate on these rows."""
+    notes: tuple[str, ...]
+    """What the choice does not show, as sentences."""
+
+
 class Report(Part):
     """The whole of report.json."""
 
@@ -281,6 +317,8 @@ class Report(Part):
     """Every quantized form that was made."""
     judged: str | None
     """Id of the candidate under assessment, to which limits and page one refer; null where there is none."""
+    choice: Choice | None = None
+    """How that candidate was chosen; null where the author named it, or where there was nothing to choose from."""
     evidence: tuple[Row, ...]
     """Everything that was measured, one table. Findings and assessments point into it by row number, from 0."""
     explanations: tuple[AnyExplanation, ...]

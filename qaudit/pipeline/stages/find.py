@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from qaudit.core.evidence import Evidence, Finding, Skipped
 from qaudit.core.json_values import Json
 from qaudit.inputs.policy import Policy
-from qaudit.pipeline.stages import find_audit, find_explained, find_integers, find_loss
+from qaudit.pipeline.stages import find_audit, find_choice, find_explained, find_integers, find_loss
 from qaudit.pipeline.stages.find_context import FindingContext
-from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject
+from qaudit.pipeline.types import Candidate, Candidates, Choice, LoadedSubject
 
 FINDERS: tuple[Callable[[FindingContext], Iterator[Finding]], ...] = (
     find_audit.lowering,
@@ -18,7 +18,7 @@ FINDERS: tuple[Callable[[FindingContext], Iterator[Finding]], ...] = (
     find_loss.change("QA-005", "accuracy_change", "Accuracy"),
     find_loss.change("QA-006", "auc_change", "The area under the ROC curve"),
     find_loss.change("QA-007", "r2_change", "R²"),
-    find_loss.fewest_bits,
+    find_choice.chosen,
     find_explained.reasons,
     find_explained.drift,
     find_explained.surrogate,
@@ -46,10 +46,13 @@ def find(
     policy: Policy | None = None,
     frameworks: Sequence[Json] = (),
     date: str | None = None,
+    choice: Choice | None = None,
 ) -> tuple[Finding, ...]:
     """All findings in the order of their codes. `evidence` is the final table: findings hold its row numbers.
 
     `frameworks` are the entries of the report and `date` the ISO date of the audit; the age of both and of the policy is checked.
     """
-    facts = FindingContext(subject, candidates, evidence, judged.id if judged else None, skipped, policy, frameworks, date)
+    facts = FindingContext(
+        subject, candidates, evidence, judged.id if judged else None, skipped, policy, frameworks, date, choice
+    )
     return tuple(finding for finder in FINDERS for finding in finder(facts))

@@ -73,7 +73,8 @@ def overlap(facts: FindingContext) -> Iterator[Finding]:
 def not_judged(facts: FindingContext) -> Iterator[Finding]:
     if facts.judged is None:
         text = "No candidate is judged: the numbers of the sweep are measured, and no limit is held against them."
-        yield Finding("QA-019", text, (), "rules")
+        why = f" {facts.choice.row['why']}" if facts.choice is not None else ""
+        yield Finding("QA-019", text + why, (), "rules")
     elif facts.one("mean_abs_error", facts.judged) is None:
         text = f"The judged candidate {facts.judged} could not be evaluated; no limit on it is assessed."
         yield Finding("QA-019", text, (), "rules", "attention")

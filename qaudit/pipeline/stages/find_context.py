@@ -10,7 +10,7 @@ from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.json_values import Json
 from qaudit.core.numbers import one
 from qaudit.inputs.policy import Policy
-from qaudit.pipeline.types import Candidates, LoadedSubject
+from qaudit.pipeline.types import Candidates, Choice, LoadedSubject
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +25,7 @@ class FindingContext:
     policy: Policy | None = None
     frameworks: Sequence[Json] = ()
     date: str | None = None
+    choice: Choice | None = None
 
     def rows(self, measure: str, candidate: str | None, *extra: str) -> list[int]:
         """Rows of a measure of a candidate whose about has exactly the `extra` keys beside candidate and against."""

@@ -75,29 +75,6 @@ def change(code: str, measure: str, what: str) -> Callable[[FindingContext], Ite
     return finder
 
 
-def fewest_bits(facts: FindingContext) -> Iterator[Finding]:
-    known = [(c.row.get("effective_bits"), c.id, facts.one("flips", c.id)) for c in facts.candidates.all]
-    measured = [(bits, name, index) for bits, name, index in known if bits is not None and index is not None]
-    if len(measured) < 2:
-        return
-    unchanged = [entry for entry in measured if facts.value(entry[2]) == 0]
-    n = facts.evidence[measured[0][2]].n
-    if not unchanged:
-        least = min(measured, key=lambda entry: (facts.value(entry[2]), entry[0], entry[1]))
-        fewest = int(facts.value(least[2]))
-        text = f"In this sweep every candidate changed decisions; the fewest are {fewest} of {n}, with {least[1]}."
-        yield Finding("QA-008", text, (least[2],), "precision")
-        return
-    bits, name, index = min(unchanged)
-    least_bits = column([bits], "bits")[0]
-    size = facts.one("effective_bits", name)
-    text = (
-        f"In this sweep the fewest effective bits without a changed decision observed in {n} rows are {least_bits}, "
-        f"with {name}; it is one observation on these rows, not a bound."
-    )
-    yield Finding("QA-008", text, (index,) if size is None else (index, size), "precision")
-
-
 def small_groups(facts: FindingContext) -> Iterator[Finding]:
     rows = [i for i in facts.rows("flip_rate", facts.judged, "group") if (facts.evidence[i].n or 0) < SMALL]
     rows = rows or [i for i in facts.rows("accuracy", "reference", "group") if (facts.evidence[i].n or 0) < SMALL]

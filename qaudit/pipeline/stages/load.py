@@ -19,6 +19,7 @@ from qaudit.core.table import Kind
 from qaudit.core.tensor import Floats
 from qaudit.errors import Refused
 from qaudit.inputs.data import mean_of, summary
+from qaudit.pipeline.stages.load_choice import choice_rows
 from qaudit.pipeline.stages.load_model import ModelFile, failed, loaded_by, open_file, parameters
 from qaudit.pipeline.stages.load_proof import not_lowered, own_decisions, prove
 from qaudit.pipeline.stages.load_roles import Role, Wanted, calibration_of, overlaps, read_role
@@ -37,7 +38,8 @@ class LoadRequest:
     """The model and the rows to audit. `trust` has digests; `missing` are texts that mean a missing value; the private copy of
     the model is written into `workdir` (0700).
 
-    `positive` and `cutoff` are the author's, or None. Paths are read once.
+    `positive` and `cutoff` are the author's, or None. `choosing`: no candidate was named, one is chosen on training rows. Paths
+    are read once.
     """
 
     model: Path
@@ -56,6 +58,7 @@ class LoadRequest:
     version: int | None = None
     parent: str | None = None
     missing: tuple[str, ...] = ()
+    choosing: bool = False
     workdir: Path | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     """The names of the files in messages and in the report, by role, where the path is a blob of the registry."""
@@ -115,6 +118,7 @@ def load(request: LoadRequest, hooks: Hooks, progress: Progress = _silent) -> Lo
         native=native,
         target={name: role.target for name, role in roles.items() if role.target is not None},
         groups=roles["holdout"].groups,
+        choice=choice_rows(roles, request.seed),
         report={
             "subject": _subject(request, model_file, chosen, lowering, roles["holdout"])
             | {"decision": rule, "decided_otherwise": otherwise},
@@ -138,7 +142,7 @@ def roles_of(request: LoadRequest, model_file: ModelFile) -> tuple[dict[str, Rol
             roles[name] = read_role(path, shown, wanted, holdout.table.names, holdout=False, needs_target=name == "training")
     shared = overlaps(roles, tuple(roles))
     notes = ["An empty value is missing, in numbers and in text; nothing else is read as missing" + _also(request.missing) + "."]
-    return roles, shared, notes + calibration_of(roles, request.calibration_share, request.seed)
+    return roles, shared, notes + calibration_of(roles, request.calibration_share, request.seed, choosing=request.choosing)
 
 
 def _also(missing: tuple[str, ...]) -> str:

@@ -119,22 +119,23 @@ def read_role(
     if wanted.target in source.names:
         classes = bool(wanted.classes)
         target = labels(source, wanted, source.texts(wanted.target)) if classes else numbers(source, wanted.target)
-    groups = {}
     if holdout:
         need(wanted.groups, source.names, f"{source.file}: group")
-        groups = {name: source.texts(name) for name in wanted.groups}
+    groups = {name: source.texts(name) for name in wanted.groups if name in source.names}
     return Role(table, target, groups, source.file, source.digest, "given, every row")
 
 
-def calibration_of(roles: dict[str, Role], share: float | None, seed: int) -> list[str]:
+def calibration_of(roles: dict[str, Role], share: float | None, seed: int, *, choosing: bool = False) -> list[str]:
     """Adds a calibration role where the user has none: a seeded sample of the training rows, else a share of the holdout.
 
-    Changes `roles` in place and returns notes for the report. Raises Refused for a share that leaves a role empty.
+    Changes `roles` in place and returns notes for the report. `choosing`: at least half of the training rows are left over, so
+    that candidates can be compared on them. Raises Refused for a share that leaves a role empty.
     """
     if "calibration" in roles:
         return []
     if (training := roles.get("training")) is not None:
-        count = min(CALIBRATION_ROWS, training.table.rows)
+        most = training.table.rows // 2 if choosing else training.table.rows
+        count = min(CALIBRATION_ROWS, max(1, most))
         rows = np.sort(seeded(seed, "calibration").permutation(training.table.rows)[:count])
         roles["calibration"] = training.take(rows, f"sampled: {count} of {training.table.rows} training rows, seed {seed}")
         return []

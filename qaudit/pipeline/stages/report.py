@@ -14,7 +14,7 @@ from qaudit.inputs.policy import Policy
 from qaudit.pipeline.stages.assess import next_steps
 from qaudit.pipeline.stages.explain_kinds import masked
 from qaudit.pipeline.stages.previous import compare, with_previous
-from qaudit.pipeline.types import Candidate, Candidates, Explained, LoadedSubject, Measured
+from qaudit.pipeline.types import Candidate, Candidates, Choice, Explained, LoadedSubject, Measured
 from qaudit.report.formats import FORMAT
 from qaudit.report.model import Report
 from qaudit.report.reading import report_of
@@ -47,6 +47,7 @@ def assemble(
     subject: LoadedSubject,
     candidates: Candidates,
     judged: Candidate | None,
+    choice: Choice | None = None,
     evidence: Sequence[Evidence],
     explained: Explained,
     findings: Sequence[Finding],
@@ -75,6 +76,7 @@ def assemble(
         "plugins": _plugins([*plugins, *candidates.plugins, *explained.plugins]),
         "candidates": _candidates(candidates, explained),
         "judged": judged.id if judged else None,
+        "choice": choice.row if choice else None,
         "evidence": evidence,
         "explanations": explained.explanations if show_values else [masked(entry) for entry in explained.explanations],
         "findings": findings,
