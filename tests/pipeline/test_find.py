@@ -18,7 +18,7 @@ from qaudit.pipeline.stages import find as stage
 from qaudit.pipeline.stages.evaluate import evaluate
 from qaudit.pipeline.stages.find import find
 from qaudit.pipeline.stages.find_text import interval, named
-from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject
+from qaudit.pipeline.types import Candidate, Candidates, Choice, LoadedSubject
 from qaudit.rendering.table import shown
 from qaudit.report.model import Row
 
@@ -58,7 +58,7 @@ def test_flips_are_told_with_their_split_and_rows() -> None:
     assert found["QA-001"].statement == "Proved on 200 rows."
     assert found["QA-016"].statement == f"No cut-off was declared. {OWN}"
     assert found["QA-016"].severity == "note"
-    assert {"QA-005", "QA-006", "QA-008"} <= set(found)
+    assert {"QA-005", "QA-006"} <= set(found)
 
 
 def test_no_flips_prove_only_a_bound() -> None:
@@ -70,18 +70,21 @@ def test_no_flips_prove_only_a_bound() -> None:
     )
 
 
-def test_the_fewest_bits_without_a_flip() -> None:
+def test_the_choice_is_told_where_one_was_made() -> None:
     of = subject()
-    some = tuple(candidate(of, bits) for bits in (2, 3, 12, 16))
-    evidence = evaluate(of, Candidates(some), None).evidence
-    flips = {r.about["candidate"]: r.value for r in evidence if r.measure == "flips"}
-    assert flips[some[0].id]
-    calm = min(bits for bits, c in zip((2, 3, 12, 16), some, strict=True) if not flips[c.id])
-    (found,) = [f for f in find(of, Candidates(some), evidence, None) if f.code == "QA-008"]
-    assert f"are {calm}.00, with symmetric(bits={calm})" in found.statement
-    assert [evidence[i].measure for i in found.evidence] == ["flips"]
-    (found,) = [f for f in find(of, Candidates(some[:2]), evidence, None) if f.code == "QA-008"]
-    assert found.statement.startswith("In this sweep every candidate changed decisions; the fewest are")
+    some = (candidate(of, 3), candidate(of, 12))
+    choice = Choice(some[1], {"chosen": some[1].id, "rows": 1234, "why": "It alone changes no decision on these rows."})
+    size = row("size_bytes", 24.0, {"candidate": some[1].id}, unit="bytes")
+    found = told(of, some, some[1], size, choice=choice)["QA-008"]
+    assert found.statement == (
+        "No candidate was named. symmetric(bits=12) was chosen on 1,234 training rows on which no quantizer was calibrated; the "
+        "holdout took no part. It alone changes no decision on these rows."
+    )
+    assert len(found.evidence) == 1
+    assert "QA-008" not in told(of, some, some[1], size)
+    none = told(of, some, None, choice=Choice(None, {"why": "No candidate was chosen: no training rows were given."}))
+    assert "QA-008" not in none
+    assert none["QA-019"].statement.endswith("No candidate was chosen: no training rows were given.")
 
 
 def test_groups_worst_and_small() -> None:
