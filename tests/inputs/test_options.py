@@ -123,9 +123,12 @@ def test_what_is_said_of_the_model_has_a_place_in_the_request_of_the_load_stage(
         calibration_share=0.5,
         name="n",
         missing=("NA",),
+        choosing=True,
         workdir=tmp_path / "copy",
     )
     assert request == expected
+    named = load_request(validated({**said, "data": rows, "policy": {"judge": "symmetric(bits=8)"}}, ""), tmp_path)
+    assert not named.choosing
     filled = {*said["subject"], *rows, "calibration_share"}
     assert filled == {each.key for each in OPTIONS if each.section in ("subject", "data")} - {"registered"}
 

@@ -130,15 +130,15 @@ def _not_made(subject: LoadedSubject, why: str) -> Choice:
 
 def _evidence(rows: LoadedSubject, candidates: Candidates, limits: Sequence[Limit]) -> list[Evidence]:
     """Rows of evidence of all candidates, by a few at a time where predictions are kept for their intervals."""
-    found = list(candidates.evidence)
+    measured = list(candidates.evidence)
     if not any(_in_detail(limit) for limit in limits):
-        return [*found, *evaluate(rows, candidates, None).evidence]
+        return [*measured, *evaluate(rows, candidates, None).evidence]
     each = 8 * len(rows.target["holdout"]) * max(1, len(rows.classes))
     count = max(1, int(BYTES_AT_ONCE // each))
     for start in range(0, len(candidates.all), count):
         part = Candidates(candidates.all[start : start + count])
-        found += evaluate(rows, part, None, also=[candidate.id for candidate in part.all]).evidence
-    return found
+        measured += evaluate(rows, part, None, also=[candidate.id for candidate in part.all]).evidence
+    return measured
 
 
 def _in_detail(limit: Limit) -> bool:
