@@ -89,7 +89,7 @@ def test_both_commands_answer(done: Done) -> None:
     assert done.ran.code == TASKS[done.name].exit_code, done.ran.err
     assert "Traceback" not in done.ran.err
     assert {path.name for path in (done.folder / "first").iterdir()} >= {
-        "report.json", "report.html", "report.pdf", "seal.json", "timings.json", "log.txt",
+        "report.json", "report.html", "report.pdf", "report.md", "report.junit.xml", "seal.json", "timings.json", "log.txt",
     }  # fmt: skip
 
 

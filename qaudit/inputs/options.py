@@ -16,7 +16,7 @@ from qaudit.inputs import option_values
 from qaudit.inputs.option import PY_AUDIT, PY_REGISTER, REGISTER, RUN, TOML, Part, absent, declared, option
 from qaudit.inputs.python_types import EarlierReport, Pandas, Rows, Values
 
-Format = Literal["html", "pdf"]
+Format = Literal["html", "pdf", "md", "junit"]
 Results = Literal["use", "fresh", "none"]
 
 _NOT_OF_A_MODEL = absent("an option of audits, not of registered models", REGISTER, PY_REGISTER)
@@ -193,7 +193,11 @@ class ReportPart(Part):
     )
     lang: Literal["en"] = option("en", "language of the report", _NOT_OF_A_MODEL, identity=False)
     formats: tuple[Format, ...] = option(
-        ("html", "pdf"), "html, pdf, or both, separated by a comma", _NOT_OF_A_MODEL, flag="format", identity=False
+        ("html", "pdf", "md", "junit"),
+        "html, pdf, md (a summary in Markdown) and junit (limits as test cases in XML), separated by commas",
+        _NOT_OF_A_MODEL,
+        flag="format",
+        identity=False,
     )
     show_values: bool = option(
         False, "print the input values of single cases, which may be personal data", _NOT_OF_A_MODEL, usual="masked"

@@ -110,10 +110,15 @@ def render_again(
     custom_template = check_custom_template(template) if template else None
     target = output_folder(folder or report.parent)
     with tempfile.TemporaryDirectory(prefix="qaudit-") as scratch:
-        rendered = render(content, Path(scratch), name=str(report), formats=formats, lang=lang, custom_template=custom_template)
-        for row in rendered.skipped if custom_template else ():
-            if row.by.startswith("template "):
-                raise Refused(f"{template}: {row.reason.rpartition('; ')[0]}")
+        rendered = render(
+            content,
+            Path(scratch),
+            name=str(report),
+            formats=formats,
+            lang=lang,
+            custom_template=custom_template,
+            refused_as=str(template or ""),
+        )
         pages = {path.name: path.read_bytes() for path in rendered.files}
         for name, data in pages.items():
             if (target / "seal.json").exists() and not _same(target / name, data):

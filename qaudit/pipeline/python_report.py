@@ -46,6 +46,16 @@ class Report:
         return self._there("report.pdf")
 
     @property
+    def markdown(self) -> Path | None:
+        """A summary in Markdown; None where it was not asked for."""
+        return self._there("report.md")
+
+    @property
+    def junit(self) -> Path | None:
+        """The limits as test cases in JUnit's XML; None where it was not asked for."""
+        return self._there("report.junit.xml")
+
+    @property
     def verdicts(self) -> dict[str, str]:
         """Verdict by the id of the limit."""
         return {str(each["limit"]["id"]): str(each["verdict"]) for each in self.content["assessments"]}

@@ -21,7 +21,7 @@ from qaudit.report.formats import upgraded
 from qaudit.seal.pdf_attachment import ForbiddenContent, UnknownLayout, attached
 
 NAME = "seal.json"
-SEALED = ("report.json", "report.html", "report.pdf")
+SEALED = ("report.json", "report.html", "report.pdf", "report.md", "report.junit.xml")
 _SEAL_BYTES = 2**20
 _REPORT_BYTES = 512 * 2**20
 _LINES = 20

@@ -105,6 +105,31 @@ def test_a_template_that_comes_to_no_end_is_a_row_and_the_page_is_made_without_i
     assert [path.name for path in done.files] == ["report.html"]
 
 
+def test_a_template_that_fails_is_refused_before_any_page_where_no_other_pages_are_wanted(tmp_path: Path) -> None:
+    asked: list[list[str]] = []
+
+    def counted(name: str, request: dict[str, Any], arrays: dict[str, Any], **more: Any) -> Outcome:
+        asked.append(request["formats"])
+        return direct(name, request, arrays)
+
+    with pytest.raises(Refused, match=r"^memo: template\.html\.j2: UndefinedError"):
+        render(report(), tmp_path, run=counted, custom_template=template("{{ report.nothing.more }}"), refused_as="memo")
+    assert asked == [["html"]]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_short_texts_are_made_without_a_child_and_whatever_the_template(tmp_path: Path) -> None:
+    def none(*_: object, **__: object) -> Outcome:
+        raise AssertionError("no child is needed")
+
+    done = render(report(), tmp_path, formats=("junit", "md"), run=none, custom_template=template("{{ report.nothing.more }}"))
+    assert [path.name for path in done.files] == ["report.md", "report.junit.xml"]
+    first = [path.read_bytes() for path in done.files]
+    assert [path.read_bytes() for path in render(report(), tmp_path, formats=("md", "junit"), run=none).files] == first
+    with pytest.raises(Refused, match=r"^r\.json: not a report"):
+        render(b"{}x", tmp_path, name="r.json", formats=("md",))
+
+
 def test_a_template_is_looked_into_before_any_work_and_not_run(tmp_path: Path) -> None:
     (tmp_path / ENTRY).write_text("{{ 1 / 0 }}")
     assert check_custom_template(tmp_path).files == {ENTRY: "{{ 1 / 0 }}"}
