@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qaudit.core.program import Quantized
-from qaudit.core.steps import Dense
-from qaudit.engine.dense import IntegerLayer
+from qaudit.engine.dense import FloatLayer, IntegerLayer
 from qaudit.engine.sweep import prepare
 
 
@@ -32,15 +31,14 @@ EXACT_IN_INTEGERS = ("identity", "relu", "margin")
 
 def arithmetic(model: Quantized) -> Arithmetic:
     """How the engine evaluates a candidate. Raises ValueError where it cannot."""
-    prepared = prepare(model)
-    program = model.program
-    layers = {index: step for index, step in enumerate(prepared.steps) if isinstance(step, IntegerLayer)}
-    dense = [index for index, step in enumerate(program.steps) if isinstance(step, Dense)]
-    functions = {step.activation for step in program.steps if isinstance(step, Dense)} - set(EXACT_IN_INTEGERS)
+    layers = {index: step for index, step in enumerate(prepare(model).steps) if isinstance(step, FloatLayer | IntegerLayer)}
+    integer = {index: layer for index, layer in layers.items() if isinstance(layer, IntegerLayer)}
+    functions = {layer.activation for layer in layers.values()} - set(EXACT_IN_INTEGERS)
+    link = model.program.link
     return Arithmetic(
+        tuple(integer),
+        tuple(index for index, layer in integer.items() if not layer.bias.any()),
         tuple(layers),
-        tuple(index for index, layer in layers.items() if not layer.bias.any()),
-        tuple(dense),
         tuple(sorted(functions)),
-        "" if program.link in EXACT_IN_INTEGERS else program.link,
+        "" if link in EXACT_IN_INTEGERS else link,
     )

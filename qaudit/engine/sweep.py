@@ -168,7 +168,7 @@ def watch_inputs(model: Quantized, encoded: Any, consume: Callable[[int, Grid, F
             shared = _BlockCache(rows[at])
             x = shared.encoded
             for index, step in enumerate(prepared.steps):
-                if not isinstance(step, Forest) and step.grid is not None:
+                if isinstance(step, FloatLayer | IntegerLayer) and step.grid is not None:
                     consume(index, step.grid, x)
                 x = _apply(step, index, x, shared)
 
