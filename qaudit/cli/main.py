@@ -6,6 +6,7 @@ import click
 
 from qaudit.cli import plugins
 from qaudit.cli.example import example
+from qaudit.cli.gate import gate
 from qaudit.cli.group import Commands
 from qaudit.cli.models import inspect, models, register
 from qaudit.cli.render import render
@@ -22,5 +23,5 @@ def main() -> None:
     """Audit a model before its quantized or converted form goes live."""
 
 
-for command in (example, register, run, models, inspect, plugins.group, render, verify, store, schema):
+for command in (example, register, run, gate, models, inspect, plugins.group, render, verify, store, schema):
     main.add_command(command)

@@ -47,4 +47,5 @@ def run(target_: str, holdout: str | None, **options: Any) -> None:
         click.echo(printable(f"qaudit: {line}"), err=True)
     if options["timings"]:
         click.echo((done.folder / "timings.json").read_text("utf-8").strip(), err=True)
+    click.echo(printable(f"qaudit: {done.last_line}"), err=True)
     sys.exit(done.exit_code)

@@ -43,6 +43,13 @@ def compared(limit: Limit, index: int, table: Sequence[Evidence]) -> ComparedRow
     return ComparedRow(index, verdict, row.value, bound, row.n, needed, reason)
 
 
+def selects(key: str, wanted: str, value: str) -> bool:
+    """Whether `wanted` of a limit means `value` of a row: "*" every value, "column=*" every group of one column."""
+    if wanted in ("*", value):
+        return True
+    return key == "group" and wanted.endswith("=*") and value.startswith(wanted[:-1])
+
+
 def by_interval(limit: Limit) -> bool:
     """Whether an interval must decide about a limit, so that without one it is not assessed."""
     measure = MEASURES.get(limit.measure)
@@ -122,11 +129,11 @@ def not_demonstrable(limit: Limit, row: Evidence, needed: RowsNeeded | None) -> 
     return "; ".join(filter(None, (text, ", ".join(parts))))
 
 
-def at_best_text(limit: Limit) -> str:
+def at_best_text(limit: Limit, even: str = "") -> str:
     """The best case of a limit as a condition."""
     if is_signed(limit.measure):
-        return "if no decision changed"
-    return "if there were none at all" if limit.at_most is not None else "if there were no exception"
+        return f"{even}if no decision changed"
+    return f"{even}if there were none at all" if limit.at_most is not None else f"{even}if there were no exception"
 
 
 def _mirrored(limit: Limit) -> tuple[Literal[1, -1], float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from qaudit.core.catalogue.verdicts import VERDICTS, ExitCode, VerdictWord
@@ -10,6 +11,28 @@ from qaudit.core.evidence import Assessment
 
 Permit = Literal["fail", "pass"]
 """What a limit that is not demonstrable with these rows does: it fails, or it passes, where the author of the audit says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What belongs to all limits of an audit together."""
+
+    not_demonstrable: Permit
+    """What a limit does that these rows can neither show to be met nor not to: it fails, or it passes if the author says so."""
+    comparisons: int
+    """The number of comparisons of a limit with a row of evidence."""
+    by_interval: int
+    """How many of them an interval decided."""
+    false_outside: float | None
+    """If every limit was just met in truth, an upper bound of the chance that one of these intervals lies beyond its limit: the
+    sum of the chances of each (Bonferroni); null where no interval decided."""
+
+
+def outcome(assessments: Sequence[Assessment], not_demonstrable: Permit = "fail") -> Outcome:
+    """The number of comparisons and the chance of a false "outside": (1 - level) / 2 for each two-sided interval, at most 1."""
+    bounds = [each.bound for limit in assessments for each in (limit.rows or (limit,)) if each.observed is not None]
+    chances = [(1.0 - bound.level) / 2.0 for bound in bounds if bound is not None]
+    return Outcome(not_demonstrable, len(bounds), len(chances), min(1.0, sum(chances)) if chances else None)
 
 
 def exit_code(assessments: Sequence[Assessment], *, failed: bool = False, not_demonstrable: Permit = "fail") -> ExitCode:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from qaudit.core.outcome import Permit
 from qaudit.inputs import option_values
 from qaudit.inputs.option import PY_AUDIT, PY_REGISTER, REGISTER, RUN, TOML, Part, absent, declared, option
 from qaudit.inputs.python_types import EarlierReport, Pandas, Rows, Values
@@ -145,6 +146,11 @@ class PolicyPart(Part):
         "id of the candidate that the limits judge",
         _NOT_OF_A_MODEL,
         usual="the only candidate, or one chosen on training rows",
+    )
+    not_demonstrable: Permit = option(
+        "fail",
+        "what a limit does that these rows can neither show to be met nor not to: fail (exit code 2) or pass",
+        _NOT_OF_A_MODEL,
     )
     explain: tuple[str, ...] = option(
         (), "id of a further candidate to explain", _NOT_OF_A_MODEL, repeat=True, commas=False, usual="none"
@@ -339,6 +345,7 @@ class AuditOptions(RowOptions, total=False):
     explainers: str | Sequence[str] | Mapping[str, Mapping[str, Any]] | None
     policy: str | Path | None
     judge: str | None
+    not_demonstrable: Permit | None
     explain: str | Sequence[str] | None
     author: Mapping[str, str | Mapping[str, str]] | None
     id: str | None

@@ -92,6 +92,18 @@ class _Policy(BaseModel):
     limit: list[_Limit] = []
 
 
+def older_use(policy: Policy) -> str | None:
+    """What `use = "upper"` and "lower" of policies of version 0.1 now mean, with the limits that have them; None for none."""
+    limits = [limit.id for limit in policy.limits if limit.use in ("upper", "lower")]
+    if not limits:
+        return None
+    return (
+        f'Limits {", ".join(limits)} have use = "upper" or "lower", of policies of version 0.1. It no longer chooses one end of '
+        "the interval: the whole interval decides, within where it lies on the allowed side, outside where all of it lies beyond "
+        "the limit, else not demonstrable. Leave `use` out to say the same."
+    )
+
+
 def read_policy(path: Path) -> Policy:
     """The policy in a file. Raises Refused."""
     try:

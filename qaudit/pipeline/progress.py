@@ -34,6 +34,13 @@ class Reporter:
     def _line(self, text: str) -> str:
         return f"{self._stage:<9} {text}".replace("[", "\\[")
 
+    def note(self, text: str) -> None:
+        """A line that the user should read while work goes on: printed as it is, and kept in the log."""
+        shown = plain_reason(text, 600)
+        self.lines.append(f"note: {shown}")
+        if not self.quiet:
+            self.console.print(f"note: {shown}", markup=False, soft_wrap=True)
+
     @contextlib.contextmanager
     def stage(self, name: str, what: str) -> Iterator[None]:
         """Time a stage and show it: `name` is one word, `what` says what is done."""

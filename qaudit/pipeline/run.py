@@ -14,9 +14,10 @@ from threadpoolctl import threadpool_limits
 from qaudit.cache.unit_cache import Mode, open_cache
 from qaudit.core.evidence import Assessment, canonical_json
 from qaudit.core.json_values import Json
-from qaudit.core.outcome import exit_code
+from qaudit.core.outcome import exit_code, last_line
 from qaudit.inputs.audit_toml import as_table
 from qaudit.inputs.options import Settings
+from qaudit.inputs.policy import older_use
 from qaudit.pipeline.environment import environment, environment_facts, package_digest
 from qaudit.pipeline.plan import Plan, identity, make_plan, repeat_record
 from qaudit.pipeline.progress import Reporter
@@ -32,6 +33,7 @@ from qaudit.pipeline.stages.load import load
 from qaudit.pipeline.stages.plugin_measures import declared_sections
 from qaudit.pipeline.stages.previous import read_report
 from qaudit.pipeline.stages.quantize import quantize
+from qaudit.pipeline.stages.reach import out_of_reach
 from qaudit.pipeline.stages.refit_variants import Variants
 from qaudit.pipeline.stages.render import check_custom_template, render
 from qaudit.pipeline.stages.report import assemble, evidence_table
@@ -53,6 +55,7 @@ class FinishedAudit:
     report: Json
     written: tuple[Path, ...]
     notes: tuple[str, ...]
+    last_line: str
 
 
 def run(
@@ -105,8 +108,16 @@ def run(
         times = timings(show.seconds, result.seconds, cache)
         written = publish(pages, folder, result.inputs, name, times, show.lines, repeat_record(plan), not debugging.here)
         cache.end()
-    notes = (*troubles, *rendered.notes, *cache.notes)
-    return FinishedAudit(folder, exit_code(result.assessments, failed=bool(troubles)), result.report.plain(), written, notes)
+    notes = (*troubles, *rendered.notes, *cache.notes, *_of_policy(plan))
+    failed, permit = bool(troubles), settings.policy.not_demonstrable
+    code = exit_code(result.assessments, failed=failed, not_demonstrable=permit)
+    line = last_line(result.assessments, code, failed=failed, not_demonstrable=permit)
+    return FinishedAudit(folder, code, result.report.plain(), written, notes, line)
+
+
+def _of_policy(plan: Plan) -> tuple[str, ...]:
+    text = older_use(plan.policy) if plan.policy is not None else None
+    return () if text is None else (f"{plan.settings.policy.file}: {text}",)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,6 +136,9 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, sh
     bits = settings.run.bits or None
     with show.stage("load", plan.request.name):
         subject = load(plan.request, hooks, progress=show)
+    unreachable = out_of_reach(plan.policy, subject)
+    for sentence in unreachable:
+        show.note(sentence)
     with show.stage("quantize", counted(plan.plugins["quantizer"], "quantizer")):
         candidates = quantize(subject, hooks, picked["quantizer"], bits=bits, seed=seed, progress=show)
     choice = None
@@ -174,7 +188,12 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, sh
                 policy=plan.policy,
                 frameworks=lists,
                 date=plan.date,
+<<<<<<< HEAD
                 choice=choice,
+=======
+                assessments=assessments,
+                out_of_reach=unreachable,
+>>>>>>> 28a41bf (A gate on finished reports, a check before the run, and findings about the limits)
             ),
             assessments=assessments,
             skipped=skipped,
@@ -185,6 +204,7 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, sh
             policy=plan.policy,
             previous=previous,
             show_values=settings.report.show_values,
+            not_demonstrable=settings.policy.not_demonstrable,
         )
     return AuditResult(report, assessments, inputs, measured.seconds)
 

@@ -17,7 +17,7 @@ import qaudit.core.evidence as core
 from qaudit.core.catalogue.sections import Anchor
 from qaudit.core.catalogue.verdicts import VerdictWord
 from qaudit.report.explanations import AnyExplanation
-from qaudit.report.field_types import STRICT, About, Count, Day, Digest, Part, Settings, Topic, Where
+from qaudit.report.field_types import STRICT, About, Count, Day, Digest, Part, Settings, Share, Topic, Where
 from qaudit.report.inputs import Audit, Data, Environment, Plugin, Subject
 
 Json = dict[str, Any]
@@ -262,6 +262,7 @@ class Previous(Part):
     """Inputs of the audit that changed, each as a sentence."""
 
 
+<<<<<<< HEAD
 class Compared(Part):
     """One candidate on the rows on which the choice was made."""
 
@@ -296,6 +297,20 @@ class Choice(Part):
     """Every candidate on these rows."""
     notes: tuple[str, ...]
     """What the choice does not show, as sentences."""
+=======
+class Outcome(Part):
+    """What belongs to all limits together."""
+
+    not_demonstrable: Literal["fail", "pass"]
+    """What a limit does that these rows can neither show to be met nor not to."""
+    comparisons: Count
+    """Comparisons of a limit with a row of evidence."""
+    by_interval: Count
+    """How many of them an interval decided."""
+    false_outside: Share | None
+    """If every limit was just met in truth, the most that the chance of at least one "outside" can be; null where no interval
+    decided."""
+>>>>>>> 28a41bf (A gate on finished reports, a check before the run, and findings about the limits)
 
 
 class Report(Part):
@@ -327,6 +342,8 @@ class Report(Part):
     """What follows from the evidence, as sentences."""
     assessments: tuple[Assessment, ...]
     """The limits, each beside its evidence."""
+    outcome: Outcome | None = None
+    """What belongs to all limits together; absent in reports of older formats."""
     skipped: tuple[Skipped, ...]
     """What could not be done."""
     environment: Environment

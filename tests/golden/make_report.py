@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qaudit.core.evidence import Limit, plain
+from qaudit.core.outcome import outcome
 from qaudit.inputs.policy import Policy
 from qaudit.pipeline.stages.assess import assess
 from qaudit.report.model import Interval, Row
@@ -322,12 +323,12 @@ def limit(
             "reason": "Agreed by the model risk committee before the run." if key == "Q1" else "", "title": title, "todo": ""}  # fmt: skip
 
 
-def assessed(limits: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The limits as the stage compares them with the invented rows."""
+def assessed(limits: list[dict[str, Any]], rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The limits as the stage compares them with the invented rows, and what belongs to all of them."""
     table = [Row(**{**each, "interval": each["interval"] and Interval(**each["interval"])}) for each in rows]
     policy = Policy("golden", "1", "2026-11-01", digest("policy"), tuple(Limit(**each) for each in limits))
-    found: list[dict[str, Any]] = plain(assess(policy, table, JUDGED))
-    return found
+    assessments = assess(policy, table, JUDGED)
+    return plain(assessments), plain(outcome(assessments))
 
 
 def report() -> dict[str, Any]:
@@ -352,7 +353,7 @@ def report() -> dict[str, Any]:
         (limit("L1", "reason_change_rate", "Top reason changed", most=0.05), at("reason_change_rate"), "outside", "local"),
         (limit("L2", "local_r2", "Fit of local models", least=0.7), None, "not_assessed", "local"),
     ]  # fmt: skip
-    assessments = assessed([each[0] for each in held], rows)
+    assessments, outcome = assessed([each[0] for each in held], rows)
     for each, (_, index, verdict, section) in zip(assessments, held, strict=True):
         assert (each["evidence"], each["verdict"], each["section"]) == (index, verdict, section), (each, index, verdict, section)
     listed = [
@@ -475,6 +476,7 @@ def report() -> dict[str, Any]:
         "next_steps": [{"text": "Keep dense1.W at 16 bits or recalibrate with more rows of the group afam=yes, then run again.", "limit": "Q3", "section": "precision"},
                        {"text": "Do not send reasons from the local surrogate to applicants until the change of top reasons is below the limit.", "limit": "L1", "section": "drift"},
                        {"text": "Measure more rows: the interval of the agreement holds the limit, so these rows do not decide it.", "limit": "T1", "section": "surrogate"}],
+        "outcome": outcome,
         "previous": {"id": "HMDA-2026-05", "digest": digest("previous"), "moved": [{"limit": "L1", "title": "Top reason changed", "before": "within", "after": "outside"}, {"limit": "Q2", "title": "Decisions changed", "before": "within", "after": "near"}], "kept": 6, "inputs": []},
     }  # fmt: skip
 

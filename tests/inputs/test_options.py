@@ -197,6 +197,9 @@ SAME: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "explainers": ("explainers = []", ["--explainers", ""], {"explainers": []}),
     "policy": ('[policy]\nfile = "/p.toml"', ["--policy", "/p.toml"], {"policy": Path("/p.toml")}),
     "judge": ('[policy]\njudge = "q(bits=4)"', ["--judge", "q(bits=4)"], {"judge": "q(bits=4)"}),
+    "not_demonstrable": (
+        '[policy]\nnot_demonstrable = "pass"', ["--not-demonstrable", "pass"], {"not_demonstrable": "pass"}
+    ),
     "explain": ('[policy]\nexplain = ["q(a=1,b=2)"]', ["--explain", "q(a=1,b=2)"], {"explain": "q(a=1,b=2)"}),
     "author": ('[author.model]\npurpose = "a = b"', ["--author", "purpose=a = b"], {"author": {"model": {"purpose": "a = b"}}}),
     "id": ('[report]\nid = "x-1"', ["--id", "x-1"], {"id": "x-1"}),

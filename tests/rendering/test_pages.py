@@ -114,7 +114,7 @@ def test_small_and_readable_without_a_script(full: str) -> None:
     assert len(full.encode()) < 1_000_000
     words = " ".join(seen(full).text[""])
     for must in (
-        "2 of 8 limits exceeded in policy retail-credit 1.3",
+        "2 of 8 limits not met in policy retail-credit 1.3",
         "HMDA-2026-11",
         "24 November 2026",
         "to be completed by the author",
@@ -159,7 +159,40 @@ def test_each_verdict_has_a_word_and_no_overall_verdict() -> None:
     report = golden()
     for found in report["assessments"]:
         found["verdict"] = "within"
-    assert "None of 8 limits exceeded in policy retail-credit 1.3" in page(typed(report))
+    assert "All 8 limits met in policy retail-credit 1.3" in page(typed(report))
+    report["assessments"][0]["verdict"] = "not_assessed"
+    report["assessments"][1]["verdict"] = "not_demonstrable"
+    text = words_of(report)
+    assert "2 of 8 limits not shown to be met in policy retail-credit 1.3" in text
+    assert "Not demonstrable: Decisions changed (Q2). Not assessed: Loss of accuracy (Q1). 6 within." in text
+    assert "not_demonstrable =" not in text
+    outcome = {"not_demonstrable": "pass", "comparisons": 1, "by_interval": 1, "false_outside": 0.025}
+    assert 'lets limits that are not demonstrable pass (not_demonstrable = "pass")' in words_of({**report, "outcome": outcome})
+
+
+def test_a_bound_is_never_printed_as_if_it_was_measured() -> None:
+    """Page one, the table of limits and their rows: observed, bound, limit and verdict apart (finding S4)."""
+    report = golden()
+    report["findings"] = []
+    text = words_of(report)
+    first = text[: text.index("Every rule, measured")]
+    assert re.search(
+        r"86\.10% .{0,30} Not demonstrable observed: 238 rows at least 83\.10% in such rows \(95%\) limit at least 85",
+        first,
+    ), first
+    assert "83.10% in such rows" in first
+    assert first.count("83.10%") == 1
+    table = text[text.index("All rules") if "All rules" in text else 0 :]
+    assert "Decisions changed At most 1.74% in such rows (95%)." in table
+    assert re.search(r"At least 83\.10% in such rows \(95%\)\. Not demonstrable with 238 rows; 4,078 would do at the obs", table)
+    assert re.search(r"Q3 group afam=yes 2\.94% .{0,30}Outside", table), table
+    assert re.search(r"Q3 group afam=no 0\.49% .{0,30}Within", table), table
+
+
+def test_a_sign_off_is_not_counted_by_a_file_that_cannot_record_one() -> None:
+    text = words_of(golden())
+    assert "of 3 recorded" not in text
+    assert "Sign-off by hand in section 9: preparer, independent reviewer, owner of the model. This file records no" in text
 
 
 def test_banned_words_are_absent_from_our_own_text() -> None:

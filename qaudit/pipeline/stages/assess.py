@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from qaudit.core.catalogue.measures import OF_PLUGIN, section_of
 from qaudit.core.catalogue.sections import Anchor
 from qaudit.core.catalogue.verdicts import RANKS, VERDICTS
-from qaudit.core.comparison import compared, worst_row
+from qaudit.core.comparison import compared, selects, worst_row
 from qaudit.core.evidence import Assessment, Evidence, Limit
 from qaudit.core.json_values import Json
 from qaudit.inputs.policy import Policy
@@ -38,14 +38,7 @@ def matches(limit: Limit, row: Evidence, judged: str) -> bool:
         return False
     if any(key in row.about and key not in limit.where for key in SLICES):
         return False
-    return all(key in row.about and _selects(key, wanted, row.about[key]) for key, wanted in limit.where.items())
-
-
-def _selects(key: str, wanted: str, value: str) -> bool:
-    """Whether `wanted` of a limit means `value` of a row: "*" every value, "column=*" every group of a column."""
-    if wanted in ("*", value):
-        return True
-    return key == "group" and wanted.endswith("=*") and value.startswith(wanted[:-1])
+    return all(key in row.about and selects(key, wanted, row.about[key]) for key, wanted in limit.where.items())
 
 
 def _assessed(limit: Limit, evidence: Sequence[Evidence], judged: str | None, declared: Mapping[str, Anchor]) -> Assessment:

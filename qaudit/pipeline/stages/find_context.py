@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qaudit.core.catalogue.measures import is_signed
-from qaudit.core.evidence import Evidence, Skipped
+from qaudit.core.evidence import Assessment, Evidence, Skipped
 from qaudit.core.json_values import Json
 from qaudit.core.numbers import one
+from qaudit.core.outcome import Outcome, outcome
 from qaudit.inputs.policy import Policy
 from qaudit.pipeline.types import Candidates, Choice, LoadedSubject
 
@@ -25,7 +26,17 @@ class FindingContext:
     policy: Policy | None = None
     frameworks: Sequence[Json] = ()
     date: str | None = None
+<<<<<<< HEAD
     choice: Choice | None = None
+=======
+    assessments: Sequence[Assessment] = ()
+    out_of_reach: Sequence[str] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """What belongs to all limits together."""
+        return outcome(self.assessments)
+>>>>>>> 28a41bf (A gate on finished reports, a check before the run, and findings about the limits)
 
     def rows(self, measure: str, candidate: str | None, *extra: str) -> list[int]:
         """Rows of a measure of a candidate whose about has exactly the `extra` keys beside candidate and against."""

@@ -9,6 +9,7 @@ from typing import Any
 from qaudit.core.__about__ import VERSION
 from qaudit.core.evidence import Assessment, Evidence, Finding, Skipped, measured
 from qaudit.core.json_values import Json
+from qaudit.core.outcome import Permit, outcome
 from qaudit.errors import Refused
 from qaudit.inputs.policy import Policy
 from qaudit.pipeline.stages.assess import next_steps
@@ -60,6 +61,7 @@ def assemble(
     policy: Policy | None = None,
     previous: tuple[Report, str] | None = None,
     show_values: bool = False,
+    not_demonstrable: Permit = "fail",
 ) -> Report:
     """The checked report. Raises Refused where a part is not of the declared shape.
 
@@ -81,6 +83,7 @@ def assemble(
         "explanations": explained.explanations if show_values else [masked(entry) for entry in explained.explanations],
         "findings": findings,
         "assessments": assessments,
+        "outcome": outcome(assessments, not_demonstrable),
         "skipped": sorted(set(skipped), key=_skip_key),
         "environment": environment,
         "frameworks": frameworks,

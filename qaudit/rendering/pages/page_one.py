@@ -104,12 +104,30 @@ def headline(facts: EvidenceTable) -> Json:
         text = "No limit was set: every number below is a measurement with nothing to hold it against."
         return {"tone": "no_limit", "head": "No policy: no limit set", "text": text}
     name = f"policy {visible(policy.name)} {visible(policy.version, 24)}"
-    exceeded = sum(number[word] for word, verdict in VERDICTS.items() if verdict.exceeded)
-    count = f"{exceeded or 'None'} of {number['all']}"
-    head = f"{count} limits exceeded in {name}"
-    parts = [*(_named(facts, word) for word, verdict in VERDICTS.items() if not verdict.counted), _rest(number)]
+    parts = [
+        *(_named(facts, word) for word, verdict in VERDICTS.items() if not verdict.counted),
+        _rest(number),
+        _permitted(facts),
+    ]
     tone = worst(each.verdict for each in facts.report.assessments) or "no_limit"
-    return {"tone": tone, "head": head, "text": " ".join(part for part in parts if part)}
+    return {"tone": tone, "head": f"{_head(number)} in {name}", "text": " ".join(part for part in parts if part)}
+
+
+def _head(number: Mapping[str, int]) -> str:
+    """What the limits give together: those not met first; else whether all are met, which a limit that is not known prevents."""
+    every = number["all"]
+    outside = sum(number[word] for word, verdict in VERDICTS.items() if verdict.exceeded)
+    unknown = sum(number[word] for word, verdict in VERDICTS.items() if verdict.exit_code == 2)
+    if outside:
+        return f"{outside} of {every} limits not met"
+    return f"{unknown} of {every} limits not shown to be met" if unknown else f"All {every} limits met"
+
+
+def _permitted(facts: EvidenceTable) -> str:
+    outcome = facts.report.outcome
+    if outcome is None or outcome.not_demonstrable == "fail":
+        return ""
+    return 'The author of the audit lets limits that are not demonstrable pass (not_demonstrable = "pass").'
 
 
 def _named(facts: EvidenceTable, verdict: str) -> str:
@@ -240,5 +258,4 @@ def identity(facts: EvidenceTable) -> Json:
         "policy": f"{visible(policy.name)} {visible(policy.version, 24)}" if policy else UNNAMED,
         "policy_set": policy.set if policy else "",
         "seed": facts.report.audit.seed,
-        "signed": 0,  # a report is signed by hand, on its printed last page; report.json records no sign-off
     }
