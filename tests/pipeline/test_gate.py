@@ -74,7 +74,11 @@ def test_a_folder_must_hold_what_its_seal_says(tmp_path: Path) -> None:
     refused = call(tmp_path)
     assert refused.exit_code == 2
     assert len(refused.output.splitlines()) == 1
-    seal(tmp_path, {"model": "0" * 64}, audit="HMDA-2026-11", version="1")
+    content = golden()
+    digests = {"model": content["subject"]["digest"], "policy": content["policy"]["digest"]}
+    digests |= {role: entry["digest"] for role, entry in content["data"]["roles"].items()}
+    inputs = {role: digest.removeprefix("sha256:") for role, digest in digests.items()}
+    seal(tmp_path, inputs, audit=content["audit"]["id"], version=content["qaudit"])
     assert call(tmp_path).exit_code == 0
     path.write_text(path.read_text().replace('"within"', '"near"'))
     changed = call(tmp_path)
