@@ -188,12 +188,9 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, sh
                 policy=plan.policy,
                 frameworks=lists,
                 date=plan.date,
-<<<<<<< HEAD
                 choice=choice,
-=======
                 assessments=assessments,
                 out_of_reach=unreachable,
->>>>>>> 28a41bf (A gate on finished reports, a check before the run, and findings about the limits)
             ),
             assessments=assessments,
             skipped=skipped,

@@ -262,7 +262,6 @@ class Previous(Part):
     """Inputs of the audit that changed, each as a sentence."""
 
 
-<<<<<<< HEAD
 class Compared(Part):
     """One candidate on the rows on which the choice was made."""
 
@@ -297,7 +296,8 @@ class Choice(Part):
     """Every candidate on these rows."""
     notes: tuple[str, ...]
     """What the choice does not show, as sentences."""
-=======
+
+
 class Outcome(Part):
     """What belongs to all limits together."""
 
@@ -310,7 +310,6 @@ class Outcome(Part):
     false_outside: Share | None
     """If every limit was just met in truth, the most that the chance of at least one "outside" can be; null where no interval
     decided."""
->>>>>>> 28a41bf (A gate on finished reports, a check before the run, and findings about the limits)
 
 
 class Report(Part):

@@ -7,11 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from qaudit.core.evidence import Assessment, Evidence, Finding, Skipped
 from qaudit.core.json_values import Json
 from qaudit.inputs.policy import Policy
-<<<<<<< HEAD
-from qaudit.pipeline.stages import find_audit, find_choice, find_explained, find_integers, find_loss
-=======
-from qaudit.pipeline.stages import find_audit, find_explained, find_integers, find_limits, find_loss
->>>>>>> 28a41bf (A gate on finished reports, a check before the run, and findings about the limits)
+from qaudit.pipeline.stages import find_audit, find_choice, find_explained, find_integers, find_limits, find_loss
 from qaudit.pipeline.stages.find_context import FindingContext
 from qaudit.pipeline.types import Candidate, Candidates, Choice, LoadedSubject
 
@@ -55,12 +51,9 @@ def find(
     policy: Policy | None = None,
     frameworks: Sequence[Json] = (),
     date: str | None = None,
-<<<<<<< HEAD
     choice: Choice | None = None,
-=======
     assessments: Sequence[Assessment] = (),
     out_of_reach: Sequence[str] = (),
->>>>>>> 28a41bf (A gate on finished reports, a check before the run, and findings about the limits)
 ) -> tuple[Finding, ...]:
     """All findings in the order of their codes. `evidence` is the final table: findings hold its row numbers.
 
@@ -68,10 +61,16 @@ def find(
     entries of the report and `date` the ISO date of the audit; the age of both and of the policy is checked.
     """
     facts = FindingContext(
-<<<<<<< HEAD
-        subject, candidates, evidence, judged.id if judged else None, skipped, policy, frameworks, date, choice
-=======
-        subject, candidates, evidence, judged.id if judged else None, skipped, policy, frameworks, date, assessments, out_of_reach
->>>>>>> 28a41bf (A gate on finished reports, a check before the run, and findings about the limits)
+        subject,
+        candidates,
+        evidence,
+        judged.id if judged else None,
+        skipped,
+        policy,
+        frameworks,
+        date,
+        choice,
+        assessments,
+        out_of_reach,
     )
     return tuple(finding for finder in FINDERS for finding in finder(facts))

@@ -26,9 +26,7 @@ class FindingContext:
     policy: Policy | None = None
     frameworks: Sequence[Json] = ()
     date: str | None = None
-<<<<<<< HEAD
     choice: Choice | None = None
-=======
     assessments: Sequence[Assessment] = ()
     out_of_reach: Sequence[str] = ()
 
@@ -36,7 +34,6 @@ class FindingContext:
     def outcome(self) -> Outcome:
         """What belongs to all limits together."""
         return outcome(self.assessments)
->>>>>>> 28a41bf (A gate on finished reports, a check before the run, and findings about the limits)
 
     def rows(self, measure: str, candidate: str | None, *extra: str) -> list[int]:
         """Rows of a measure of a candidate whose about has exactly the `extra` keys beside candidate and against."""
