@@ -29,7 +29,7 @@ def compared(limit: Limit, index: int, table: Sequence[Evidence]) -> ComparedRow
     if row.value is None:
         return ComparedRow(index, "not_assessed", None, None, row.n, reason=row.reason or "no value was measured")
     interval = compared_interval(limit, row)
-    if interval is None and by_interval(limit):
+    if interval is None and by_interval(limit, row):
         why = row.reason or "no interval was computed"
         return ComparedRow(index, "not_assessed", row.value, None, row.n, reason=f"{why}; {AS_VALUE}")
     ends = (row.value, row.value) if interval is None else (interval.low, interval.high)
@@ -50,8 +50,13 @@ def selects(key: str, wanted: str, value: str) -> bool:
     return key == "group" and wanted.endswith("=*") and value.startswith(wanted[:-1])
 
 
-def by_interval(limit: Limit) -> bool:
-    """Whether an interval must decide about a limit, so that without one it is not assessed."""
+def by_interval(limit: Limit, row: Evidence) -> bool:
+    """Whether an interval must decide about a limit, so that without one it is not assessed.
+
+    What is measured on a parameter is a property of that array, exactly, also where the measure has intervals over rows.
+    """
+    if limit.use is None and "parameter" in row.about:
+        return False
     measure = MEASURES.get(limit.measure)
     return limit.use != "value" and (limit.use is not None or (measure is not None and measure.inferred))
 

@@ -87,11 +87,19 @@ def test_the_verdict_table(
     assert (found.rows_needed is not None) == (verdict == "not_demonstrable")
 
 
-@pytest.mark.parametrize("measure", ["size_bytes", "max_abs_error", "sqnr_db", "drift", "kendall_tau", "leaves", "flips"])
+@pytest.mark.parametrize("measure", ["size_bytes", "max_abs_error", "drift", "kendall_tau", "leaves", "flips"])
 def test_a_number_that_has_no_interval_by_nature_is_compared_as_it_is(measure: str) -> None:
     assert one(limit(measure=measure), row(0.01, measure=measure)).verdict == "within"
     assert one(limit(measure=measure), row(0.011, measure=measure)).verdict == "outside"
     assert one(limit(measure=measure), row(0.01, measure=measure)).bound is None
+
+
+def test_what_is_measured_on_an_array_is_compared_as_it_is() -> None:
+    """Signal to noise has an interval over rows for predictions; for the weights of a layer it is what it is."""
+    least = limit(measure="sqnr_db", at_most=None, at_least=18.0)
+    assert one(least, row(19.0, measure="sqnr_db", parameter="layer0.weight")).verdict == "within"
+    assert one(least, row(17.0, measure="sqnr_db", parameter="layer0.weight")).verdict == "outside"
+    assert one(least, row(19.0, measure="sqnr_db")).verdict == "not_assessed"
 
 
 @pytest.mark.parametrize("measure", ["local_r2", "reason_change_floor", "drift_floor"])
