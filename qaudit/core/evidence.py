@@ -20,6 +20,7 @@ ABOUT = (
     "candidate",
     "against",
     "group",
+    "intersection",
     "feature",
     "parameter",
     "range",

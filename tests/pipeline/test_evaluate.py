@@ -184,3 +184,30 @@ def test_margins_are_not_taken_for_probabilities() -> None:
     assert one(found, "log_loss", candidate="reference").reason == "the model gives margins, not probabilities"
     expected = metrics.roc_auc_score(of.target["holdout"], margins[:, 0])
     assert one(found, "roc_auc", candidate="reference").value == pytest.approx(expected)
+
+
+def test_groups_are_compared_and_the_largest_gap_is_named() -> None:
+    rng = np.random.default_rng(1)
+    of = subject(n=400, groups={"sex": rng.choice(["f", "m"], 400), "area": rng.choice(["n", "s"], 400, p=[0.95, 0.05])})
+    (three,) = candidates(of, 3)
+    found = evaluate(of, Candidates((three,)), three)
+    for name in ("positive_rate", "tpr", "fpr", "accuracy"):
+        gaps = [r for r in found.evidence if r.measure == f"{name}_gap" and r.about.get("group") == "sex"]
+        assert {r.about["candidate"] for r in gaps} == {"reference", three.id}
+        levels = {g: one(found, name, candidate=three.id, group=f"sex={g}").value or 0.0 for g in "fm"}
+        gap = next(r for r in gaps if r.about["candidate"] == three.id)
+        assert gap.value == pytest.approx(abs(levels["f"] - levels["m"]), abs=1e-12)
+        high, low = ("f", "m") if levels["f"] > levels["m"] else ("m", "f")
+        assert gap.about["value_of"] == f"sex={high} over sex={low}"
+        (change,) = [r for r in found.evidence if r.measure == f"{name}_gap_change" and r.about["group"] == "sex"]
+        assert change.interval is not None
+    small = one(found, "accuracy_difference", candidate=three.id, group="area=s")
+    assert small.reason is not None
+    assert small.reason.startswith("small group")
+    (unranked,) = [
+        r for r in found.evidence if r.measure == "accuracy_gap" and dict(r.about) == {"candidate": three.id, "group": "area"}
+    ]
+    assert unranked.value is None
+    cells = {r.about["intersection"] for r in found.evidence if "intersection" in r.about}
+    assert cells == {"area=n, sex=f", "area=n, sex=m"}
+    assert [row.by for row in found.skipped] == ["area with sex"]

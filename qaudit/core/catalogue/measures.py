@@ -58,6 +58,7 @@ class Measure:
     the side that is preferred: "high", "low", or "" where neither is. `change_of` names the measure whose change this is: the
     report then prints values with their sign. `grouped` says whether it is measured for each declared group: for the judged
     candidate and the reference only, or for every candidate. `interval` names the kind of interval, "" where there is none.
+    `difference` marks a difference between rows of one model, which is printed with its sign too.
     `of` is what it speaks of: a candidate, or the audit as a whole. `places` maps each list of the report that shows it to its
     rank there: the lowest comes first.
     """
@@ -71,13 +72,14 @@ class Measure:
     change_of: str | None = None
     grouped: Literal["no", "judged", "every"] = "no"
     interval: str = ""
+    difference: bool = False
     of: Literal["candidate", "audit"] = "candidate"
     places: Mapping[Place, int] = field(default_factory=lambda: FURTHER)
 
     @property
     def signed(self) -> bool:
         """Whether values are printed with their sign."""
-        return self.change_of is not None
+        return self.change_of is not None or self.difference
 
     @property
     def inferred(self) -> bool:
@@ -102,6 +104,22 @@ EXACT, PAIRED, DELONG, REPEATS = "Clopper-Pearson", "Newcombe, paired", "DeLong"
 QUANTILES, RERUNS = "quantiles over rows", "range of reruns"
 RESAMPLED, OVER_ROWS, BANDS = "bootstrap-t over rows", "Student's t over rows, paired", "bootstrap of the bins"
 CURVE, RANKS = "Brownian band; of changes: bootstrap of the curve", "ranks of rows, binomial"
+
+BETWEEN = "Newcombe, independent; over clusters: Korn and Graubard"
+WELCH = "Welch's t"
+
+
+def _between_groups(name: str, what: str, unit: Unit | Dependent, interval: str, better: Better, changes: bool) -> list[Measure]:
+    """A rate of each group less that of all other rows, the largest gap between two groups, and the change of that gap."""
+    gap = Measure(
+        f"{name}_gap", f"Largest gap between groups, {what}", unit, "precision", "low", interval=interval, places=ELSEWHERE
+    )
+    apart = Measure(f"{name}_difference", f"Difference to all others, {what}", unit, "precision", better, interval=interval,
+                    difference=True, places=ELSEWHERE)  # fmt: skip
+    change = Measure(f"{name}_gap_change", f"Change of the gap, {what}", unit, "precision", "low", change_of=gap.name,
+                     interval=interval, places=ELSEWHERE)  # fmt: skip
+    return [apart, gap, *([change] if changes else [])]
+
 
 _ALL = (
     # how well predictions fit
@@ -185,6 +203,33 @@ _ALL = (
         "rmse_change", "Change of the root mean squared error", "target", "precision", "low", change_of="rmse",
         grouped="judged", interval=RESAMPLED, places=ELSEWHERE,
     ),
+    # several classes
+    Measure(
+        "roc_auc_pairs", "AUC, mean over pairs of classes (Hand and Till)", "", "precision", "high", interval=DELONG,
+        places={"performance": 25},
+    ),
+    Measure(
+        "roc_auc_pairs_change", "Change of AUC over pairs of classes", "", "precision", "high", change_of="roc_auc_pairs",
+        interval=DELONG, places=ELSEWHERE,
+    ),
+    Measure("class_recall", "Recall of a class", "share", "precision", "high", interval=EXACT, places=ELSEWHERE),
+    Measure("class_precision", "Precision of a class", "share", "precision", "high", interval=EXACT, places=ELSEWHERE),
+    Measure(
+        "class_recall_change", "Change of the recall of a class", "share", "precision", "high", change_of="class_recall",
+        interval=PAIRED, places=ELSEWHERE,
+    ),
+    Measure(
+        "class_precision_change", "Change of the precision of a class", "share", "precision", "high",
+        change_of="class_precision", interval="score intervals, correlated", places=ELSEWHERE,
+    ),
+    # differences between groups
+    *_between_groups("flip_rate", "decisions changed", "share", BETWEEN, "low", False),
+    *_between_groups("positive_rate", "share of positive decisions", "share", BETWEEN, "", True),
+    *_between_groups("tpr", "true positive rate", "share", BETWEEN, "", True),
+    *_between_groups("fpr", "false positive rate", "share", BETWEEN, "", True),
+    *_between_groups("accuracy", "accuracy", "share", BETWEEN, "", True),
+    *_between_groups("mean_abs_error", "mean score change", "score", WELCH, "low", False),
+    *_between_groups("mae", "mean absolute error", "target", WELCH, "", True),
     # decisions and scores that quantization changed
     Measure(
         "flip_rate", "Decisions changed", "share", "precision", "low", grouped="every", interval=EXACT,

@@ -12,7 +12,7 @@ from qaudit.core.evidence import Assessment, Evidence, Limit
 from qaudit.core.json_values import Json
 from qaudit.inputs.policy import Policy
 
-SLICES = ("group", "row", "bin", "range", "repeat")
+SLICES = ("group", "intersection", "row", "bin", "range", "repeat")
 """Keys that select a part of the rows or of a measurement: a limit applies to such a part only where `where` names the key."""
 
 

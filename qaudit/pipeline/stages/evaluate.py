@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,9 @@ from qaudit.core.catalogue.measures import MEASURES
 from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.inference.row_keys import row_keys
 from qaudit.core.measures.changes import Number, change_edges, histogram
-from qaudit.core.measures.rows import LOSS, PERFORMANCE, Side, changes, differences, divergence, fit, label, marked, row, side
+from qaudit.core.measures.class_rates import class_changes, class_levels
+from qaudit.core.measures.group_gaps import rates_of
+from qaudit.core.measures.rows import LOSS, PERFORMANCE, Side, changes, differences, divergence, fit, marked, row, side
 from qaudit.core.measures.uncertainty import divergence_intervals, levels, paired_changes, with_intervals
 from qaudit.core.measures.units import Units
 from qaudit.core.program import Program, Quantized
@@ -24,16 +25,14 @@ from qaudit.engine.clipping import clipping
 from qaudit.engine.sweep import predict, sweep
 from qaudit.errors import Refused
 from qaudit.pipeline.stages.evaluate_clipping import clipping_evidence
+from qaudit.pipeline.stages.evaluate_groups import GroupColumns, group_columns, group_rows
 from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject, Measured, Progress
 
 REFERENCE = "reference"
 BYTES_AT_ONCE = 2e8
 """Bytes of predictions in memory at once; more candidates are evaluated in several passes."""
-MOST_VALUES = 50
-"""A declared group column with more distinct values is skipped, since it does not define groups."""
 TIMED = 1000
 """Rows of the call whose seconds are a candidate's latency."""
-Groups = dict[str, NDArray[np.int64]]
 
 
 def evaluate(
@@ -58,7 +57,7 @@ def evaluate(
 def _evaluated(
     subject: LoadedSubject, candidates: Candidates, judged: Candidate | None, also: Sequence[str], progress: Progress
 ) -> Measured:
-    groups, skipped = _groups(subject.groups, len(subject.target["holdout"]))
+    groups, skipped = group_columns(subject.groups, len(subject.target["holdout"]))
     work = _Work(subject, groups, skipped, {*also, *([judged.id] if judged else [])}, judged.id if judged else None)
     if subject.program is None or not candidates.all:
         own = subject.native["holdout"] if subject.program is None else predict(subject.program, subject.encoded["holdout"])
@@ -76,9 +75,10 @@ class _Work:
     """The state and the results of one evaluation."""
 
     def __init__(
-        self, subject: LoadedSubject, groups: Groups, skipped: list[Skipped], detailed: set[str], judged: str | None
+        self, subject: LoadedSubject, groups: GroupColumns, skipped: list[Skipped], detailed: set[str], judged: str | None
     ) -> None:
-        self.subject, self.groups, self.detailed, self.judged = subject, groups, detailed, judged
+        self.subject, self.columns, self.detailed, self.judged = subject, groups, detailed, judged
+        self.groups = groups.groups
         self.truth = subject.target["holdout"]
         # resampling draws by the content of a row, so that the order of rows changes no bit of an interval
         self.units = Units(row_keys({**subject.tables["holdout"].columns, f"target of {len(self.truth)} rows": self.truth}))
@@ -130,6 +130,7 @@ class _Work:
         self.reference_fit = self._fit(self.reference, slice(None))
         self._add(self.reference_fit, {"candidate": REFERENCE}, PERFORMANCE)
         self._fit_groups(self.reference, {"candidate": REFERENCE})
+        self._apart(None, self.reference, {"candidate": REFERENCE})
 
     def measure(self, candidate: Candidate, predictions: Floats) -> None:
         """Measure the fit of a candidate and its changes against the reference."""
@@ -152,6 +153,8 @@ class _Work:
             self.predictions[candidate.id] = predictions
             self._fit_groups(after, {"candidate": candidate.id})
         self._change_groups(before, after, candidate.id)
+        if detailed:
+            self._apart(before, after, {"candidate": candidate.id})
         if candidate.id == self.judged:
             self._histogram(after.score - before.score, about)
             self._clipping(candidate)
@@ -195,6 +198,21 @@ class _Work:
             if detailed or self.units.dependent:
                 moved = with_intervals(moved, paired_changes(*part, decision, self.units.take(rows), detailed))
             self._add(_in_groups(moved, wanted), {"candidate": candidate, "against": REFERENCE, "group": name}, LOSS)
+
+    def _apart(self, before: Side | None, model: Side, about: Mapping[str, str]) -> None:
+        """Differences between groups, and the measures of several classes."""
+        decision, topic = self.subject.decision, PERFORMANCE if before is None else LOSS
+        rates = rates_of(self.truth, before, model, decision)
+        for measure, part, number in group_rows(rates, self.columns, self.units, before is not None):
+            self._add({measure: number}, {**about, **part}, topic)
+        if decision.output != "multiclass" or model.predictions.shape[1] < 2:
+            return
+        estimates = list(class_levels(self.truth, model, self.subject.classes, self.units))
+        changed = [] if before is None else class_changes(self.truth, before, model, self.subject.classes, self.units)
+        for rows, where, of in ((estimates, about, PERFORMANCE), (changed, {**about, "against": REFERENCE}, LOSS)):
+            for measure, name, each in rows:
+                number = Number(each.value, each.interval, each.n, each.reason)
+                self._add({measure: number}, {**where, **({} if name is None else {"output": name})}, of)
 
     def _histogram(self, moved: Floats, about: Mapping[str, str]) -> None:
         edges = change_edges(moved)
@@ -242,21 +260,6 @@ def _chunks(candidates: Sequence[Candidate], each: int) -> Iterator[Sequence[Can
     size = max(1, int(BYTES_AT_ONCE // max(each, 1)))
     for start in range(0, len(candidates), size):
         yield candidates[start : start + size]
-
-
-def _groups(columns: Mapping[str, NDArray[Any]], n: int) -> tuple[Groups, list[Skipped]]:
-    """Rows of every value of every declared group column, "column=value", in sorted order."""
-    groups: Groups = {}
-    skipped: list[Skipped] = []
-    for column in sorted(columns):
-        labels = np.array([label(value) for value in columns[column]], dtype=object)
-        values = sorted(set(labels.tolist()))
-        if len(values) > MOST_VALUES:
-            reason = f"group column has {len(values)} distinct values in {n} rows; at most {MOST_VALUES} are taken as groups"
-            skipped.append(Skipped("evaluate", column, reason, "declined"))
-            continue
-        groups.update({f"{column}={value}": np.flatnonzero(labels == value) for value in values})
-    return groups, skipped
 
 
 def _not_finite(predictions: Floats) -> str | None:

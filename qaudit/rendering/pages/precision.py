@@ -12,6 +12,7 @@ from qaudit.core.numbers import NONE, capped, column, decimals, fixed, is_percen
 from qaudit.rendering.charts.rows import Dot, dots, histogram
 from qaudit.rendering.pages.candidates import sweep
 from qaudit.rendering.pages.clipping import clipping
+from qaudit.rendering.pages.group_gaps import group_gaps
 from qaudit.rendering.table import (
     EvidenceTable,
     bin_edges,
@@ -36,6 +37,7 @@ def precision(facts: EvidenceTable) -> Json:
         "metrics": metrics(facts),
         "flips": flips(facts),
         "groups": groups(facts),
+        "differences": group_gaps(facts),
         "histogram": score_changes(facts),
         "sweep": sweep(facts),
         "clipping": clipping(facts),

@@ -15,6 +15,7 @@ from qaudit.core.catalogue.measures import DEPENDENT, MEASURES, Measure, Place, 
 from qaudit.core.catalogue.sections import NUMBERS, SECTIONS, Anchor
 from qaudit.core.catalogue.verdicts import VERDICTS, VerdictWord, precedence, worst
 from qaudit.core.evidence import TOPICS, Evidence, measured
+from qaudit.core.measures.group_gaps import MEANS, SHARES
 from qaudit.core.measures.rows import DIFFERENCES
 from qaudit.pipeline.stages.explain_entries import COUNTS
 
@@ -22,7 +23,8 @@ QAUDIT = Path(__file__).parents[3] / "qaudit"
 
 # The lists of release 0.1, kept here as they stood, with what came since.
 PERFORMANCE = (
-    "accuracy", "roc_auc", "log_loss", "brier", "ece", "calibration_ks", "positive_rate", "tpr", "fpr", "r2", "mae", "rmse",
+    "accuracy", "roc_auc", "roc_auc_pairs", "log_loss", "brier", "ece", "calibration_ks", "positive_rate", "tpr", "fpr", "r2",
+    "mae", "rmse",
 )  # fmt: skip
 CHANGES = (
     "flip_rate", "flips", "flips_fixed", "flips_broken", "flips_other", "mcnemar_p", "max_abs_error", "mean_abs_error", "kl",
@@ -32,9 +34,11 @@ KEYS = (
     "kendall_tau", "fidelity", "reason_change_rate", "drift", "effective_bits",
 )  # fmt: skip
 SURROGATE = ("fidelity", "base_rate_fidelity", "leaves", "depth", "added_nodes", "added_parameters")
+CLASSES = ("class_recall", "class_precision", "class_recall_change", "class_precision_change")
 PAGES = {
     "precision": (
-        "calibration_ks", "calibration_ks_change", "fpr", "fpr_change", "tpr", "tpr_change",
+        "calibration_ks", "calibration_ks_change", "roc_auc_pairs", "roc_auc_pairs_change",
+        "fpr", "fpr_change", "tpr", "tpr_change",
         "accuracy", "accuracy_change", "auc_change", "brier", "brier_change", "clipped_rows", "clipped_values",
         "contribution", "ece", "ece_change",
         "effective_bits", "flip_rate", "flips", "flips_broken", "flips_fixed", "flips_other", "kl", "log_loss",
@@ -93,7 +97,9 @@ def test_lists_have_the_order_that_they_had() -> None:
 def test_pages_and_titles_are_those_that_they_were() -> None:
     was = {name: anchor for anchor, listed in PAGES.items() for name in listed}
     assert {name: section_of(name) for name in was} == was
-    assert {section_of(name) for name in MEASURES if name not in was} == {"evidence"}
+    new = {name for name in MEASURES if name.endswith(("_difference", "_gap", "_gap_change")) or name in CLASSES}
+    assert {section_of(name) for name in new} == {"precision"}
+    assert {section_of(name) for name in MEASURES if name not in was and name not in new} == {"evidence"}
     assert {name: MEASURES[name].title for name in TITLES} == TITLES
     assert {anchor: section.title for anchor, section in SECTIONS.items()} == SECTION_TITLES
     assert list(SECTIONS) == list(SECTION_TITLES)
@@ -122,7 +128,10 @@ def test_what_is_measured_by_group() -> None:
 
 
 def test_changes_are_signed_and_nothing_else_is() -> None:
-    signed = {name for name, measure in MEASURES.items() if measure.signed}
+    signed = {name for name, measure in MEASURES.items() if measure.signed and not measure.difference}
+    assert {name for name, measure in MEASURES.items() if measure.difference} == {
+        name for name in MEASURES if name.endswith("_difference")
+    }
     assert signed == {name for name in MEASURES if name.endswith("_change")} - {"score_change"}
     for measure in MEASURES.values():
         if measure.change_of is not None:
@@ -188,6 +197,8 @@ def test_every_measure_has_a_producer() -> None:
     literal = {text for path in [*stages, QAUDIT / "core" / "measures" / "rows.py"] for text in texts(path)}
     built = {f"{name}_change" for name in DIFFERENCES} | {f"sweep_{name}" for name in COUNTS}
     built |= {f"flips{part}" for part in ("", "_fixed", "_broken", "_other")}
+    built |= {f"{name}{end}" for name in (*SHARES, *MEANS) for end in ("_difference", "_gap", "_gap_change")}
+    literal |= set(texts(QAUDIT / "core" / "measures" / "class_rates.py"))
     assert set(MEASURES) <= literal | built
 
 
