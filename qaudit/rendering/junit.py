@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 from qaudit.core.catalogue.verdicts import VERDICTS
 from qaudit.rendering.pages.page_one import headline, identity
-from qaudit.rendering.summary import LimitLine, failures, limit_lines, observed
+from qaudit.rendering.summary import LimitLine, failures, limit_lines
 from qaudit.rendering.table import EvidenceTable
 from qaudit.rendering.text import code, harmless, visible
 from qaudit.report.model import Report
@@ -60,7 +60,7 @@ def _suite(root: ET.Element, name: str, report: Report) -> ET.Element:
 
 def _limit(suite: ET.Element, line: LimitLine) -> None:
     case = ET.SubElement(suite, "testcase", classname="qaudit.limits", name=_text(f"{line.id} {line.title}"), time="0")
-    message = _text("; ".join(filter(None, (observed(line), line.note))))
+    message = _text(line.sentence)
     match line.outcome:
         case "met":
             ET.SubElement(case, "system-out").text = message

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
-from qaudit.core.catalogue.verdicts import VERDICTS
-from qaudit.core.numbers import NONE
+from qaudit.core.assessment_text import compared_text
+from qaudit.core.catalogue.verdicts import VERDICTS, ExitCode
 from qaudit.rendering.pages import page_one
-from qaudit.rendering.table import EvidenceTable, shown, shown_span
-from qaudit.rendering.text import visible
+from qaudit.rendering.table import EvidenceTable, shown_span
+from qaudit.rendering.text import sentence, visible
 
+LONGEST = 600
 Outcome = Literal["met", "not met", "not known"]
-MET = ("within", "near", "no_limit")
-"""Verdicts with which an audit may end with exit code 0."""
+OUTCOMES: Mapping[ExitCode, Outcome] = MappingProxyType({0: "met", 1: "not met", 2: "not known"})
+"""What a limit's verdict says, by the exit code that it gives."""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitLine:
-    """One limit as it is printed: `observed` is the measured value and `interval` its interval, `bound` what is allowed."""
+    """One limit as it is printed: `observed` is the measured value with the rows behind it, `bound` what is allowed, and
+    `sentence` says all of it with the verdict.
+    """
 
     id: str
     title: str
@@ -29,6 +34,7 @@ class LimitLine:
     outcome: Outcome
     note: str
     why: str
+    sentence: str
 
 
 def limit_lines(facts: EvidenceTable) -> list[LimitLine]:
@@ -37,9 +43,10 @@ def limit_lines(facts: EvidenceTable) -> list[LimitLine]:
     for each, rule in zip(facts.report.assessments, page_one.rules(facts), strict=True):
         row = facts.at(each.evidence)
         word = VERDICTS[each.verdict]
-        outcome: Outcome = "not met" if word.exceeded else "met" if each.verdict in MET else "not known"
-        texts = (rule["id"], rule["title"], rule["limit"], shown(row), shown_span(row), word.title)
-        lines.append(LimitLine(*texts, outcome, rule["note"], rule["why"]))
+        observed = rule["observed"] + (f" ({rule['count']})" if rule["count"] else "")
+        whole = sentence(compared_text(each.limit, each, row), LONGEST)
+        texts = (rule["id"], rule["title"], rule["limit"], observed, shown_span(row), word.title)
+        lines.append(LimitLine(*texts, OUTCOMES[word.exit_code], rule["note"], rule["why"], whole))
     return lines
 
 
@@ -50,9 +57,3 @@ def failures(facts: EvidenceTable) -> list[tuple[str, str, str]]:
         for row in facts.report.skipped
         if row.kind == "failed"
     ]
-
-
-def observed(line: LimitLine) -> str:
-    """ "Outside: observed 2.94% (95% interval ...), limit at most 2.00%"."""
-    interval = "" if line.interval == NONE else f" ({line.interval})"
-    return f"{line.verdict}: observed {line.observed}{interval}, limit {line.bound}"

@@ -15,9 +15,9 @@ from markdown_it import MarkdownIt
 from reports import golden, smallest, typed
 
 from qaudit.core.catalogue.verdicts import VERDICTS
+from qaudit.core.outcome import exit_code
 from qaudit.rendering.junit import junit
 from qaudit.rendering.markdown import markdown, plain
-from qaudit.rendering.summary import MET
 
 HOSTILE = (
     "<script>alert(1)</script>", "a|b", "]]>", "`x`", "*b*", "[l](http://x.y)", "<!-- -->", "# h", "1. x", "- x", "a\nb\r\n\n# c",
@@ -85,15 +85,26 @@ def test_each_limit_is_a_test_case_by_its_verdict() -> None:
     found = cases(text)
     for place, word in enumerate(words):
         results = [type(each).__name__ for each in found[f"K{place} Title {word}"].result]
-        wanted = ["Failure"] if VERDICTS[word].exceeded else [] if word in MET else ["Error"]
-        assert results == wanted, word
+        assert results == {0: [], 1: ["Failure"], 2: ["Error"]}[VERDICTS[word].exit_code], word
     (failure,) = found["K0 Title outside"].result
     assert failure.type == "Outside"
-    assert failure.message.startswith("Outside: observed ")
-    assert "limit at " in failure.message
+    assert failure.message.startswith("observed ")
+    assert re.search(r", limit at (most|least) .*: outside", failure.message)
     assert report["assessments"][0]["limit"]["reason"] in (failure.text or "")
     read = junitparser.JUnitXml.fromstring(text.encode("utf-8"))
     assert (read.tests, read.failures) == (len(words), 1)
+
+
+@pytest.mark.parametrize("words", [(), ("within",), ("within", "near"), ("near", "not_assessed"), ("not_demonstrable",),
+                                   ("outside",), ("outside", "not_assessed", "within")])  # fmt: skip
+@pytest.mark.parametrize("broken", [False, True])
+def test_failures_and_errors_give_the_exit_code_of_the_audit(words: tuple[str, ...], broken: bool) -> None:
+    report = with_verdicts(*words)
+    if broken:
+        report["skipped"] = [{"stage": "explain", "by": "acme", "reason": "raised KeyError", "kind": "failed"}]
+    read = junitparser.JUnitXml.fromstring(junit(typed(report)).encode("utf-8"))
+    code = 1 if read.failures else 2 if read.errors else 0
+    assert code == exit_code(typed(report).assessments, failed=broken)
 
 
 def test_a_plugin_that_failed_is_an_error_and_one_that_declined_is_not() -> None:
@@ -144,7 +155,7 @@ def test_the_summary_has_a_row_a_limit() -> None:
     assert [row[1] for row in rows] == [each["limit"]["id"] for each in report["assessments"]]
     for row, each in zip(rows, report["assessments"], strict=True):
         word = VERDICTS[each["verdict"]]
-        mark = "✗" if word.exceeded else "✓" if each["verdict"] in MET else "?"
+        mark = {0: "✓", 1: "✗", 2: "?"}[word.exit_code]
         assert row[0] == f"{mark} {word.title}"
     text = markdown(typed(report))
     assert "2 of 8 limits exceeded" in text
