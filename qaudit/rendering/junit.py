@@ -17,7 +17,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 
 def junit(report: Report) -> str:
     """The limits of a report as test cases: passed (within, near), failed (outside), or in error where it is not known whether a
-    limit is met. A plugin that failed is a test case in error too.
+    limit is met; skipped where the audit lets such a limit pass. A plugin that failed is a test case in error too.
 
     No time and no name of the machine is in it, so that the same report gives the same bytes.
     """
@@ -66,6 +66,8 @@ def _limit(suite: ET.Element, line: LimitLine) -> None:
             ET.SubElement(case, "system-out").text = message
         case "not met":
             ET.SubElement(case, "failure", message=message, type=line.verdict).text = _why(line)
+        case "permitted":
+            ET.SubElement(case, "skipped", message=message)
         case "not known":
             ET.SubElement(case, "error", message=message, type=line.verdict).text = _why(line)
 
@@ -80,7 +82,7 @@ def _count(suite: ET.Element) -> None:
     suite.set("tests", str(len(suite.findall("testcase"))))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("errors", str(len(suite.findall("testcase/error"))))
-    suite.set("skipped", "0")
+    suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
 
 
 def _text(text: str) -> str:

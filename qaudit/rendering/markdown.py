@@ -12,7 +12,7 @@ from qaudit.rendering.text import sentence, visible
 from qaudit.report.model import Report
 
 MOST_LIMITS, MOST_FINDINGS, MOST_FAILURES = 100, 10, 20
-MARKS = {"met": "✓", "not met": "✗", "not known": "?"}
+MARKS = {"met": "✓", "not met": "✗", "not known": "?", "permitted": "–"}
 _SPECIAL = re.compile(r"[\\`*_\[\]#~|]")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"})
 NOTICE = (

@@ -14,9 +14,9 @@ from qaudit.rendering.table import EvidenceTable, shown_span
 from qaudit.rendering.text import sentence, visible
 
 LONGEST = 600
-Outcome = Literal["met", "not met", "not known"]
+Outcome = Literal["met", "not met", "not known", "permitted"]
 OUTCOMES: Mapping[ExitCode, Outcome] = MappingProxyType({0: "met", 1: "not met", 2: "not known"})
-"""What a limit's verdict says, by the exit code that it gives."""
+"""What a limit's verdict says, by its exit code; permitted: not demonstrable, which the author lets pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class LimitLine:
 
 def limit_lines(facts: EvidenceTable) -> list[LimitLine]:
     """Every limit, in the order of the policy."""
+    permitted = facts.report.outcome is not None and facts.report.outcome.not_demonstrable == "pass"
     lines = []
     for each, rule in zip(facts.report.assessments, page_one.rules(facts), strict=True):
         row = facts.at(each.evidence)
@@ -46,7 +47,8 @@ def limit_lines(facts: EvidenceTable) -> list[LimitLine]:
         observed = rule["observed"] + (f" ({rule['count']})" if rule["count"] else "")
         whole = sentence(compared_text(each.limit, each, row), LONGEST)
         texts = (rule["id"], rule["title"], rule["limit"], observed, shown_span(row), word.title)
-        lines.append(LimitLine(*texts, OUTCOMES[word.exit_code], rule["note"], rule["why"], whole))
+        outcome = "permitted" if permitted and each.verdict == "not_demonstrable" else OUTCOMES[word.exit_code]
+        lines.append(LimitLine(*texts, outcome, rule["note"], rule["why"], whole))
     return lines
 
 

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from reports import golden, smallest, typed
 
 from qaudit.core.catalogue.verdicts import VERDICTS
-from qaudit.core.outcome import exit_code
+from qaudit.core.outcome import Permit, exit_code
 from qaudit.rendering.junit import junit
 from qaudit.rendering.markdown import markdown, plain
 
@@ -58,6 +58,7 @@ def schema_problems(text: str) -> list[str]:
             {"skipped", "error", "failure", "system-out", "system-err"},
         ),
         "failure": ({"message", "type"}, set()),
+        "skipped": ({"message"}, set()),
         "error": ({"message", "type"}, set()),
         "system-out": (set(), set()),
     }
@@ -98,13 +99,17 @@ def test_each_limit_is_a_test_case_by_its_verdict() -> None:
 @pytest.mark.parametrize("words", [(), ("within",), ("within", "near"), ("near", "not_assessed"), ("not_demonstrable",),
                                    ("outside",), ("outside", "not_assessed", "within")])  # fmt: skip
 @pytest.mark.parametrize("broken", [False, True])
-def test_failures_and_errors_give_the_exit_code_of_the_audit(words: tuple[str, ...], broken: bool) -> None:
+@pytest.mark.parametrize("permit", ["fail", "pass"])
+def test_failures_and_errors_give_the_exit_code_of_the_audit(words: tuple[str, ...], broken: bool, permit: Permit) -> None:
     report = with_verdicts(*words)
+    report["outcome"] = {"not_demonstrable": permit, "comparisons": 1, "by_interval": 0, "false_outside": None}
     if broken:
         report["skipped"] = [{"stage": "explain", "by": "acme", "reason": "raised KeyError", "kind": "failed"}]
     read = junitparser.JUnitXml.fromstring(junit(typed(report)).encode("utf-8"))
     code = 1 if read.failures else 2 if read.errors else 0
-    assert code == exit_code(typed(report).assessments, failed=broken)
+    assert code == exit_code(typed(report).assessments, failed=broken, not_demonstrable=permit)
+    assert read.skipped == (words.count("not_demonstrable") if permit == "pass" else 0)
+    assert schema_problems(junit(typed(report))) == []
 
 
 def test_a_plugin_that_failed_is_an_error_and_one_that_declined_is_not() -> None:
@@ -158,7 +163,7 @@ def test_the_summary_has_a_row_a_limit() -> None:
         mark = {0: "✓", 1: "✗", 2: "?"}[word.exit_code]
         assert row[0] == f"{mark} {word.title}"
     text = markdown(typed(report))
-    assert "2 of 8 limits exceeded" in text
+    assert "**2 of 8 limits not met" in text
     attention = [each for each in report["findings"] if each["severity"] == "attention"]
     assert text.count("\n- QA-") == min(len(attention), 10)
 
