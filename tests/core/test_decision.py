@@ -156,3 +156,10 @@ def test_the_own_decision_of_a_margin_is_that_of_the_pair_of_scores(margins: lis
     margin = np.array(margins, dtype=np.float64)[:, None]
     decided = Decision("binary", ties=ties)(margin).tolist()  # type: ignore[union-attr]
     assert decided == [loop([0.0, value], ties) for value in margin[:, 0].tolist()]
+
+
+def test_two_classes_called_several_have_a_distance_and_so_has_a_single_row() -> None:
+    decision = Decision("multiclass")
+    assert decision.distance(two_classes(0.75, 0.5)).tolist() == [0.25, 0.0]
+    assert decision.distance(np.array([[0.25, 0.25, 0.5]])).tolist() == [0.125]
+    assert decision.distance(np.array([[1.0]])).tolist() == [np.inf]

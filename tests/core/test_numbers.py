@@ -77,3 +77,21 @@ def test_columns_have_a_true_minus_same_decimals_and_0_only_for_0(values: list[f
 def test_a_number_is_within_three_per_cent_of_what_it_says(value: float, unit: str) -> None:
     said = float(one(value, unit).replace("−", "-").replace(",", "").rstrip("%"))
     assert said == pytest.approx(100 * value if unit else value, rel=0.1 if abs(value) < 0.01 else 0.03, abs=1e-300)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([1.0, 2.0], ["1", "2"]),
+        ([1.0, 0.5], ["1.000", "0.500"]),
+        ([1.5], ["1.500"]),
+        ([2.5], ["2.500"]),
+        ([12.5], ["12.50"]),
+        ([123.45], ["123.5"]),
+        ([0.25], ["0.2500"]),
+        ([0.0015], ["0.0015"]),
+        ([0.00015], ["0.00015"]),
+    ],
+)
+def test_decimals_follow_the_largest(values: list[float], shown: list[str]) -> None:
+    assert column(values) == shown

@@ -144,3 +144,10 @@ def test_limits_that_no_result_could_show_to_be_kept() -> None:
     assert empty is not None
     assert nothing is not None
     assert (empty.end, nothing.end) == (1.0, -1.0)
+
+
+def test_more_than_a_million_million_rows_are_no_answer() -> None:
+    assert MOST == 10**12
+    assert rows_by_width(1e6, 1, 1.0) == 10**12
+    assert rows_by_width(1.00001e6, 1, 1.0) is None
+    assert smallest(lambda n: True) == 1

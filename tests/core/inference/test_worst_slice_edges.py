@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from qaudit.core.inference.estimate import Estimate
 from qaudit.core.inference.intervals import clopper_pearson
 from qaudit.core.inference.means import mean_interval
-from qaudit.core.inference.worst_slice import SMALLEST, Condition, Slice, confirm_slice, search_worst_slice
+from qaudit.core.inference.worst_slice import SMALLEST, Condition, Slice, _exact_sums, confirm_slice, search_worst_slice
 
 PAIR = np.array(["x", "y"] * 100, dtype=object)
 WORSE = np.where(PAIR == "y", 1.0, 0.0) * (np.arange(200) % 4 == 1)
@@ -74,3 +76,21 @@ def test_shares_are_of_outcomes_of_0_and_1_alone() -> None:
     assert mean.level == mean_interval((WORSE * (np.arange(200) % 8))[PAIR == "y"])
     nothing = confirm_slice(Slice((Condition("a", value="z"),), 1, 200), {"a": PAIR}, WORSE)
     assert nothing.level == Estimate(None, None, 0, "no rows")
+
+
+@pytest.mark.parametrize(("second", "text"), [(0.50, "a = x"), (0.57, "b = x")])
+def test_a_small_slice_needs_a_larger_excess(second: float, text: str) -> None:
+    """30 of 400 rows and 200 of 400 are equally bad, in standard errors, where the second excess is 0.527 of the first."""
+    small = (np.arange(400) % 40 < 3).astype(float)
+    half = (np.arange(400) // 40 % 2).astype(float)
+    columns = {name: np.where(each > 0, "x", "y").astype(object) for name, each in (("a", small), ("b", half))}
+    assert (small.sum(), half.sum(), (small * half).sum()) == (30, 200, 15)
+    worst = search_worst_slice(columns, small + second * half, depth=1)
+    assert worst is not None
+    assert worst.text() == text
+
+
+def test_sums_of_cells_keep_all_digits() -> None:
+    values, index = 1.0 / np.arange(1.0, 301.0), np.arange(300) % 3
+    expected = [math.fsum(values[index == cell].tolist()) for cell in range(3)]
+    assert _exact_sums(index, 3, values).tolist() == pytest.approx(expected, rel=1e-15)
