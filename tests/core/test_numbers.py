@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qaudit.core.numbers import column, compact, fixed, one, setting, size, span, whole
+from qaudit.core.numbers import capped, column, compact, fixed, one, setting, size, span, whole
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,28 @@ def test_a_number_is_within_three_per_cent_of_what_it_says(value: float, unit: s
 )
 def test_decimals_follow_the_largest(values: list[float], shown: list[str]) -> None:
     assert column(values) == shown
+
+
+def test_columns_that_are_not_ordinary() -> None:
+    assert column([-0.5, -1e-12]) == ["−0.5000", ">−0.0001"]
+    assert column([0.0000992], "share") == ["0.0099%"]
+    assert column([1.5, 2.0, None], "count") == ["1.500", "2.000", "–"]
+    assert column([1.5], "count") == ["1.500"]
+    assert column([None, 2.0], "rows") == ["–", "2"]
+    assert column([None, None]) == ["–", "–"]
+    assert span(None, 1.0) == span(1.0, None) == "–"
+
+
+def test_units_of_bytes_and_short_numbers_change_at_their_factors() -> None:
+    assert [size(value) for value in (600, 1e3, 1500, 6e5, 1e6, 1.5e6)] == [
+        "600 B", "1.0 kB", "1.5 kB", "600.0 kB", "1.0 MB", "1.5 MB",
+    ]  # fmt: skip
+    assert [compact(value) for value in (0, 9000, 1e4, 15000, 6e5, 1e6, 1.5e6, -2e6)] == [
+        "0", "9000", "10k", "15k", "600k", "1M", "1.5M", "−2M",
+    ]  # fmt: skip
+    assert [compact(value) for value in (1e-4, 9e-5, -0.25)] == ["0.0001", "9.0e−05", "−0.25"]
+
+
+def test_what_is_left_out_is_said() -> None:
+    assert capped(50, 5000, "rows") == "50 of 5,000 rows, all in report.json."
+    assert capped(50, 50, "rows") == ""

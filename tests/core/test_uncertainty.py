@@ -151,3 +151,12 @@ def test_up_to_the_limit_rows_are_drawn_one_by_one() -> None:
     sizes = np.unique(groups, return_counts=True)[1]
     assert len(sizes) > 0.9 * units.GROUPS
     assert sizes.max() < 30
+
+
+def test_values_whose_squares_overflow_are_not_resampled() -> None:
+    decision, truth, before, after, units = sides("regression")
+    for largest, measured in ((9e69, True), (1.1e70, False)):
+        far = truth.copy()
+        far[0] = -largest
+        assert ("rmse" in levels(far, before, decision, units)) == measured
+        assert ("rmse_change" in paired_changes(far, before, after, decision, units)) == measured

@@ -23,8 +23,8 @@ from qaudit.core.measures.rows import SCORE_QUANTILE, Side, positive_class
 from qaudit.core.measures.units import LARGE, Units
 from qaudit.core.tensor import Floats
 
-LARGEST = 1e150
-"""Beyond it squares overflow."""
+LARGEST = 1e70
+"""Beyond it the sums of fourth powers overflow, which the standard errors of squared errors are made of."""
 NOT_RESAMPLED = f"no interval: curves of more than {LARGE:,} rows are not resampled"
 OF_CLUSTERS = "not given where rows belong to clusters"
 

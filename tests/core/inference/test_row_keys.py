@@ -158,3 +158,16 @@ def test_what_has_no_rule_is_refused() -> None:
 
 def test_no_rows() -> None:
     assert row_keys({"x": np.zeros(0)}).tolist() == []
+
+
+def test_the_half_is_the_highest_bit_of_the_mixed_key() -> None:
+    keys = row_keys({"x": np.arange(40.0)})
+    for seed in (0, 3):
+        expected = [slow_mix(each ^ slow_mix(seed)) >> 63 == 0 for each in keys.tolist()]
+        assert first_half(keys, seed).tolist() == expected
+    assert first_half(keys).tolist() == first_half(keys, 0).tolist()
+
+
+def test_large_integers_that_a_float_equals_have_its_key() -> None:
+    assert key(2**62) == key(2.0**62)
+    assert key(2**63 - 1024) == key(2.0**63 - 1024)

@@ -150,4 +150,9 @@ def test_more_than_a_million_million_rows_are_no_answer() -> None:
     assert MOST == 10**12
     assert rows_by_width(1e6, 1, 1.0) == 10**12
     assert rows_by_width(1.00001e6, 1, 1.0) is None
+    assert smallest(lambda n: n >= MOST, MOST // 2) == MOST
+
+
+def test_fewer_rows_than_the_first_are_not_looked_at() -> None:
     assert smallest(lambda n: True) == 1
+    assert smallest(lambda n: True, 9) == 9
