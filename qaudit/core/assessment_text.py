@@ -18,7 +18,7 @@ def observed_text(row: Evidence | None) -> str:
 
 def count_text(row: Evidence | None) -> str:
     """ "1 of 111" for a share of rows that were counted, "780 rows" for another value over rows; empty where neither is known."""
-    if row is None or row.n is None or row.value is None:
+    if row is None or row.n is None or row.value is None or "parameter" in row.about:
         return ""
     measure = MEASURES.get(row.measure)
     kind = measure.interval if measure is not None else ""
@@ -43,7 +43,8 @@ def bound_text(bound: Bound | None, row: Evidence | None) -> str:
 def basis_text(limit: Limit, result: Assessment | ComparedRow, row: Evidence | None) -> str:
     """What was compared: the bound, or that the value holds on these rows alone where the policy asks for that."""
     measure = MEASURES.get(limit.measure)
-    if result.bound is None and result.observed is not None and limit.use == "value" and measure is not None and measure.inferred:
+    of_rows = measure is not None and measure.inferred and row is not None and "parameter" not in row.about
+    if result.bound is None and result.observed is not None and limit.use == "value" and of_rows:
         return "compared on these rows alone"
     return bound_text(result.bound, row)
 
@@ -60,4 +61,7 @@ def compared_text(limit: Limit, result: Assessment | ComparedRow, row: Evidence 
     parts = [f"observed {observed_text(row)}" + (f" ({count})" if count else "") if result.observed is not None else ""]
     parts += [basis_text(limit, result, row), f"limit {limit_text(limit, row.unit if row is not None else '')}"]
     numbers = ", ".join(part for part in parts if part)
-    return "; ".join(filter(None, (f"{numbers}: {VERDICTS[result.verdict].title.lower()}", result.reason)))
+    word = VERDICTS[result.verdict].title.lower()
+    # the remark on too few rows begins with the word itself
+    verdict = "" if result.reason.startswith(f"{word} ") else word
+    return f"{numbers}: {'; '.join(filter(None, (verdict, result.reason)))}"

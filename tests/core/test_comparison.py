@@ -98,6 +98,12 @@ def test_what_is_measured_on_an_array_is_compared_as_it_is() -> None:
     """Signal to noise has an interval over rows for predictions; for the weights of a layer it is what it is."""
     least = limit(measure="sqnr_db", at_most=None, at_least=18.0)
     assert one(least, row(19.0, measure="sqnr_db", parameter="layer0.weight")).verdict == "within"
+    alone = compared_text(
+        limit(measure="sqnr_db", at_most=None, at_least=18.0, use="value"),
+        one(least, row(19.0, measure="sqnr_db", parameter="w")),
+        row(19.0, measure="sqnr_db", parameter="w"),
+    )
+    assert alone == "observed 19.0 dB, limit at least 18.0 dB: within"
     assert one(least, row(17.0, measure="sqnr_db", parameter="layer0.weight")).verdict == "outside"
     assert one(least, row(19.0, measure="sqnr_db")).verdict == "not_assessed"
 
@@ -123,7 +129,7 @@ def test_observed_and_bound_are_two_numbers() -> None:
     assert (found.n, found.rows_needed) == (111, RowsNeeded(623, 183))
     text = compared_text(limit(at_most=0.02), found, Evidence(**counted(1, 111)))
     assert text == (
-        "observed 0.90% (1 of 111), at most 4.92% in such rows (95%), limit at most 2.00%: not demonstrable; "
+        "observed 0.90% (1 of 111), at most 4.92% in such rows (95%), limit at most 2.00%: "
         "not demonstrable with 111 rows; 623 would do at the observed 0.90%, 183 would do if there were none at all"
     )
     outside = one(limit(at_most=0.02), Evidence(**counted(20, 111)))

@@ -63,7 +63,7 @@ def test_a_line_holds_observed_bound_limit_and_verdict(tmp_path: Path) -> None:
     near, agreement, missing, last = done.stdout.splitlines()
     assert near == "Q2: observed 0.84% (6 of 714), at most 1.74% in such rows (95%), limit at most 2.00%: near"
     assert agreement.startswith(
-        "T1: observed 86.10% (238 rows), at least 83.10% in such rows (95%), limit at least 85.00%: not demonstrable; not"
+        "T1: observed 86.10% (238 rows), at least 83.10% in such rows (95%), limit at least 85.00%: not demonstrable with 2"
     )
     assert missing == "L2: limit at least 0.7000: not assessed; nothing was measured for local_r2"
     assert last == "1 of 3 limits within or near; not demonstrable: T1; not assessed: L2 (exit code 2)"
