@@ -74,6 +74,9 @@ def test_register_list_inspect_run_verify(files: Path) -> None:
     assert [each["id"] for each in report["frameworks"]] == ["sr_26_2"]
     assert report["audit"]["date"] == "2026-11-24"
     assert (report["subject"]["name"], report["subject"]["version"]) == ("small", 1)
+    assert done.stderr.splitlines()[-1] == "qaudit: no limit is set (exit code 0)"
+    gated = call("gate", out)
+    assert (gated.exit_code, gated.stdout) == (0, "no limit is set (exit code 0)\n")
     assert call("verify", out).exit_code == 0
     assert call("render", out / "report.json", "--format", "html").exit_code == 0, "the same bytes may be written again"
     (out / "report.html").write_text("other")
@@ -257,3 +260,46 @@ def test_a_hostile_name_cannot_move_the_cursor(tmp_path: Path) -> None:
     assert "red<U+001B>[31m<U+202E>" in listed.output
     assert refused.exit_code == 2
     assert not {"\x1b", "\x07", "\u202e"} & set(listed.output + refused.output)
+
+
+@pytest.mark.slow
+def test_what_is_not_known_never_passes_and_is_named_last(files: Path) -> None:
+    """A policy of version 0.1 with a limit that these rows cannot decide: before the run, on its last line, and at the gate."""
+    registered(files)
+    (files / "policy.toml").write_text(
+        'name = "p"\nversion = "1"\nset = 2026-11-01\n'
+        '[[limit]]\nid = "L1"\nmeasure = "flip_rate"\nuse = "upper"\nat_most = 0.0001\nreason = "test"\n'
+        '[[limit]]\nid = "L2"\nmeasure = "size_bytes"\nat_most = 100000\nreason = "test"\n'
+    )
+    chosen = (
+        "small@1",
+        "--quantizers",
+        "symmetric",
+        "--explainers",
+        "",
+        "--bits",
+        "16",
+        "--format",
+        "html",
+        "--date",
+        "2026-11-24",
+    )
+    chosen += ("--judge", "symmetric(axis='tensor',bits=16)", "--policy", str(files / "policy.toml"))
+    done = call("run", *chosen, "-o", files / "out")
+    assert done.exit_code == 2, done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[-1] == "qaudit: 1 of 2 limits within or near; not demonstrable: L1 (exit code 2)"
+    assert "It no longer chooses one end of the interval: the whole interval decides" in lines[-2]
+    before = next(number for number, line in enumerate(lines) if line.startswith("note: Limit L1 (flip_rate) cannot be shown"))
+    assert before < next(number for number, line in enumerate(lines) if line.startswith("quantize"))
+    report = json.loads((files / "out" / "report.json").read_text())
+    assert {"QA-030", "QA-031", "QA-033"} <= {each["code"] for each in report["findings"]}
+    gated = call("gate", files / "out" / "report.json")
+    assert gated.exit_code == 2
+    assert f"qaudit: {gated.stdout.splitlines()[-1]}" == lines[-1]
+
+    passed = call("run", *chosen, "--not-demonstrable", "pass", "-o", files / "passed")
+    assert passed.exit_code == 0, passed.stderr
+    assert passed.stderr.splitlines()[-1].endswith('as the audit sets not_demonstrable = "pass" (exit code 0)')
+    assert "lets limits that are not demonstrable pass" in (files / "passed" / "report.html").read_text()
+    assert call("gate", files / "passed").exit_code == 0

@@ -108,7 +108,7 @@ def test_next_steps_take_the_authors_words_outside_first() -> None:
         limit(id="A", near=0.008),
         limit(id="B", where={"group": "single=yes"}, use=None),
         limit(id="C", where={"group": "afam=yes"}, todo="Ask the owner."),
-        limit(id="D", where={"group": "age=old"}),
+        limit(id="D", where={"group": "age=old"}, todo="Take more bits."),
     ]
     steps = next_steps(assess(policy(*limits), table, JUDGED), table)
     assert [step["limit"] for step in steps] == ["C", "B", "D", "A"]

@@ -26,10 +26,11 @@ def assess(
 
 def next_steps(assessments: Sequence[Assessment], evidence: Sequence[Evidence]) -> list[Json]:
     """What to do next, in the order of attention: the author's `todo` of each limit whose verdict asks for a step, or a plain
-    sentence."""
+    sentence. What the author would do about a limit that is not met is no answer to one that was not assessed."""
     ordered = sorted(assessments, key=lambda each: RANKS[each.verdict])
     steps = [(each, text) for each in ordered if (text := _step(each, evidence))]
-    return [{"text": each.limit.todo or text, "limit": each.limit.id, "section": each.section} for each, text in steps]
+    texts = [(each, text if each.verdict == "not_assessed" else each.limit.todo or text) for each, text in steps]
+    return [{"text": text, "limit": each.limit.id, "section": each.section} for each, text in texts]
 
 
 def matches(limit: Limit, row: Evidence, judged: str) -> bool:
