@@ -1,4 +1,4 @@
-"""Calibration of few rows, whose intervals end at the possible values, and the law of the largest value of a Brownian motion."""
+"""Calibration of few rows, whose intervals end at the possible values, and the largest value of a Brownian motion."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RIGHT, WRONG = HIT * 0.98 + 0.01, HIT * -0.98 + 0.99
 
 
 @pytest.mark.parametrize("x", [0.2, 0.4, 0.6, 0.8, 0.95, 1.0, 1.05, 1.5, 2.0, 3.0, 8.0, 20.0])
-def test_the_law_of_the_largest_value_equals_its_reflections(x: float) -> None:
+def test_the_distribution_of_the_largest_value_equals_its_reflections(x: float) -> None:
     terms = ((-1) ** k * (norm.cdf((2 * k + 1) * x) - norm.cdf((2 * k - 1) * x)) for k in range(-300, 301))
     assert sup_brownian_cdf(x) == pytest.approx(math.fsum(terms), abs=1e-14)
 
@@ -70,7 +70,7 @@ def test_replicates_without_rows_do_not_count() -> None:
     one = ece(HIT[:1], RIGHT[:1], KEYS[:1]).estimate
     assert one.interval is not None
     assert (one.interval.low, one.interval.high) == pytest.approx((0.0, 0.02), abs=1e-4)
-    gaps, drawn = _gaps(np.arange(300.0)[:, None], row_keys({"x": np.arange(300.0)}), 7, 0)
+    gaps, drawn = _gaps(np.arange(300.0)[:, None], row_keys({"x": np.arange(300.0)}), None, 7, 0)
     assert gaps == pytest.approx([149.5])
     assert drawn.shape == (7, 1)
     assert not (drawn == gaps).any()

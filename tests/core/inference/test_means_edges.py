@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from qaudit.core.inference.means import mean_interval
+from qaudit.core.inference.means import bootstrap_mean, log_loss_rows, mean_interval
+from qaudit.core.inference.row_keys import row_keys
 
 QUANTILE = stats.t.ppf(0.975, 1)
 
@@ -34,3 +35,15 @@ def test_a_spread_in_the_last_digit_is_none(sign: float, steps: int, given: bool
     result = mean_interval(sign * np.array([1.0 - deviation, 1.0 + deviation]))
     assert result.value == sign
     assert (result.interval is not None) == given
+
+
+def test_probabilities_are_clipped_at_both_ends() -> None:
+    sure = np.array([[0.0, 1.0], [1.0, 0.0]])
+    assert log_loss_rows(np.array([0, 0]), sure, 0.01) == pytest.approx([-math.log(0.01), -math.log(0.99)])
+
+
+def test_the_seed_is_0_unless_another_is_given() -> None:
+    values = np.sqrt(np.arange(40.0))
+    keys = row_keys({"x": values})
+    assert bootstrap_mean(values, keys) == bootstrap_mean(values, keys, seed=0)
+    assert bootstrap_mean(values, keys) != bootstrap_mean(values, keys, seed=1)
