@@ -37,6 +37,7 @@ from qaudit.pipeline.stages.reach import out_of_reach
 from qaudit.pipeline.stages.refit_variants import Variants
 from qaudit.pipeline.stages.render import check_custom_template, render
 from qaudit.pipeline.stages.report import assemble, evidence_table
+from qaudit.pipeline.stages.worst_slice import worst_slice
 from qaudit.plugin_host.hooks import Hooks, open_hooks
 from qaudit.report.model import Report
 from qaudit.sandbox import runner
@@ -149,6 +150,7 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, sh
     also = candidates_named(settings.policy.explain, candidates)
     with show.stage("evaluate", counted(candidates.all, "candidate")):
         measured = evaluate(subject, candidates, judged, also=[each.id for each in also], progress=show)
+        slice = worst_slice(subject, judged, measured.predictions, seed)
     with show.stage("explain", counted(plan.plugins["explainer"], "explainer")):
         refits = Variants(subject, plan.plugins["quantizer"], hooks.run_many, seed=seed, progress=show)
         explained = explain(
@@ -165,7 +167,9 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, sh
     with show.stage("report", "findings, limits, frameworks"):
         name, inputs = identity(plan, subject.report["data"]["roles"], subject.digest)
         where = environment()
-        evidence = evidence_table(subject, candidates, measured, explained, judged, where, plan.policy)
+        evidence = evidence_table(
+            subject, candidates, measured, explained, judged, where, plan.policy, more=slice.evidence if slice else ()
+        )
         lists, unlisted = frameworks(hooks, evidence, settings.author)
         skipped = [*plan.skipped, *subject.skipped, *candidates.skipped, *measured.skipped, *explained.skipped, *refits.skipped]
         skipped += unlisted
@@ -177,6 +181,7 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, sh
             candidates=candidates,
             judged=judged,
             choice=choice,
+            slice=slice,
             evidence=evidence,
             explained=explained,
             findings=find(
@@ -191,6 +196,7 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, sh
                 choice=choice,
                 assessments=assessments,
                 out_of_reach=unreachable,
+                slice=slice,
             ),
             assessments=assessments,
             skipped=skipped,

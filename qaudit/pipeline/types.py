@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from qaudit.core.decision import Decision
 from qaudit.core.evidence import Evidence, Skipped
 from qaudit.core.explanation import Explanation
+from qaudit.core.inference.worst_slice import Slice
 from qaudit.core.json_values import Json
 from qaudit.core.program import Program, Quantized
 from qaudit.core.records import Feature, Subject, Tier
@@ -109,6 +110,18 @@ class Choice:
 
     candidate: Candidate | None
     row: Json
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorstSlice:
+    """The slice on which quantization changed most, None where none stands out, with its evidence.
+
+    `row` is the entry `worst_slice` of report.json.
+    """
+
+    slice: Slice | None
+    row: Json
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

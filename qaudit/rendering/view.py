@@ -11,7 +11,7 @@ from qaudit.core.catalogue.sections import NUMBERS, SECTIONS, Anchor, Section
 from qaudit.core.catalogue.verdicts import VERDICTS, worst
 from qaudit.core.json_values import Json
 from qaudit.core.numbers import capped, setting
-from qaudit.rendering.pages import choice, drift, explanations, page_one, precision, record
+from qaudit.rendering.pages import choice, drift, explanations, page_one, precision, record, worst_slice
 from qaudit.rendering.pages.further import further
 from qaudit.rendering.table import EvidenceTable
 from qaudit.rendering.text import look_alikes, sentence, visible
@@ -57,6 +57,7 @@ def _build(report: Report, lang: str, groups: list[list[str]]) -> Json:
         "author": visible(report.author.get("owner") or "qaudit", 80),
         "identity": identity,
         "choice": choice.choice(facts),
+        "worst_slice": worst_slice.worst_slice(facts),
         "headline": page_one.headline(facts),
         "key_numbers": page_one.key_numbers(facts),
         "themes": [

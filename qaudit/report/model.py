@@ -312,6 +312,27 @@ class Outcome(Part):
     decided."""
 
 
+class WorstSlice(Part):
+    """The rows, named by one column or two, on which quantization changed most; its numbers are rows of evidence."""
+
+    slice: str | None
+    """Its conditions in words; null where none stands out."""
+    searched_on: str
+    """The rows on which it was searched."""
+    searched: Count
+    """How many these are."""
+    compared: Count
+    """Slices that were compared there."""
+    measured_on: str
+    """The rows on which it was measured, once."""
+    rows: Count
+    """How many of these lie in the slice."""
+    others: Count
+    """How many lie outside."""
+    reason: str
+    """Why there is none; empty where there is one."""
+
+
 class Report(Part):
     """The whole of report.json."""
 
@@ -333,6 +354,8 @@ class Report(Part):
     """Id of the candidate under assessment, to which limits and page one refer; null where there is none."""
     choice: Choice | None = None
     """How that candidate was chosen; null where the author named it, or where there was nothing to choose from."""
+    worst_slice: WorstSlice | None = None
+    """The slice of rows on which quantization changed most; null where no candidate is assessed."""
     evidence: tuple[Row, ...]
     """Everything that was measured, one table. Findings and assessments point into it by row number, from 0."""
     explanations: tuple[AnyExplanation, ...]

@@ -103,6 +103,7 @@ class Measure:
 EXACT, PAIRED, DELONG, REPEATS = "Clopper-Pearson", "Newcombe, paired", "DeLong", "Student's t over repeats"
 QUANTILES, RERUNS = "quantiles over rows", "range of reruns"
 RESAMPLED, OVER_ROWS, BANDS = "bootstrap-t over rows", "Student's t over rows, paired", "bootstrap of the bins"
+INDEPENDENT, WELCH, OF_A_SLICE = "Newcombe, independent", "Welch's t over rows", "Student's t over rows"
 CURVE, RANKS = "Brownian band; of changes: bootstrap of the curve", "ranks of rows, binomial"
 
 BETWEEN = "Newcombe, independent; over clusters: Korn and Graubard"
@@ -262,6 +263,23 @@ _ALL = (
     Measure("clipped_values", "Values clipped by the calibrated range", "share", "precision", "low", places=ELSEWHERE),
     Measure("effective_bits", "Effective bits", "bits", "precision", "low", places={"key": 130}),
     Measure("size_bytes", "Size of the parameters", "bytes", "precision", "low", places=ELSEWHERE),
+    # the slice of rows on which most changed: searched on other rows, measured once
+    Measure(
+        "worst_slice_flip_rate", "Decisions changed in the worst slice", "share", "precision", "low", interval=EXACT,
+        places=ELSEWHERE,
+    ),
+    Measure(
+        "worst_slice_flip_rate_difference", "Decisions changed, worst slice minus other rows", "share", "precision", "low",
+        interval=INDEPENDENT, places=ELSEWHERE,
+    ),
+    Measure(
+        "worst_slice_mean_change", "Mean change in the worst slice", "target", "precision", "low", interval=OF_A_SLICE,
+        places=ELSEWHERE,
+    ),
+    Measure(
+        "worst_slice_mean_change_difference", "Mean change, worst slice minus other rows", "target", "precision", "low",
+        interval=WELCH, places=ELSEWHERE,
+    ),
     # importance and its ranking
     Measure("importance", "Feature importance", "", "importance", interval=REPEATS, places=ELSEWHERE),
     Measure("spearman", "Rank agreement (Spearman ρ)", "", "importance", "high", places=ELSEWHERE),

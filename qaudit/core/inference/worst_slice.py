@@ -28,6 +28,8 @@ RANGES = 4
 VALUES = 12
 """Values of a column that are looked at; texts beyond the most frequent ones are left out."""
 SMALLEST = 30
+JOINED = 30
+"""Columns that are joined to pairs: of more the ones whose own conditions stand out most, so that the time stays bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Confirmed:
 
 
 def search_worst_slice(
-    columns: Mapping[str, NDArray[Any]], outcome: Floats, *, smallest: int = SMALLEST, depth: int = 2
+    columns: Mapping[str, NDArray[Any]], outcome: Floats, *, smallest: int = SMALLEST, depth: int = 2, joined: int = JOINED
 ) -> Slice | None:
     """The slice whose mean outcome (n,) exceeds that of the other rows most, in standard errors; None where none exceeds it.
 
@@ -100,11 +102,17 @@ def search_worst_slice(
     codes = {name: _coded(name, columns[name]) for name in sorted(columns)}
     best: tuple[float, tuple[Condition, ...]] | None = None
     compared = 0
-    for names in (names for count in range(1, depth + 1) for names in combinations(codes, count)):
+    alone: dict[str, float] = {}
+    # the sets of one column come first, and those of more are made when all of these are scored
+    for names in (
+        names for count in range(1, depth + 1) for names in combinations(_standing_out(codes, alone, count, joined), count)
+    ):
         index, shape = _joint([codes[name] for name in names])
         scores = _scores(index, shape, outcome, smallest)
         compared += int(np.sum(np.isfinite(scores)))
         place = int(np.argmax(scores))
+        if len(names) == 1:
+            alone[names[0]] = float(scores[place])
         if scores[place] > 0 and (best is None or scores[place] > best[0]):
             cells = np.unravel_index(place, shape)
             best = float(scores[place]), tuple(codes[n].conditions[int(c)] for n, c in zip(names, cells, strict=True))
@@ -135,6 +143,14 @@ class _Coded:
 
     codes: NDArray[np.int64]
     conditions: tuple[Condition, ...]
+
+
+def _standing_out(codes: Mapping[str, _Coded], alone: Mapping[str, float], count: int, joined: int) -> list[str]:
+    """The columns, in the order of their names, of which sets of `count` are looked at."""
+    if count == 1 or len(codes) <= joined:
+        return list(codes)
+    ranked = sorted(codes, key=lambda name: (-alone[name], name))
+    return sorted(ranked[:joined])
 
 
 def _coded(name: str, values: NDArray[Any]) -> _Coded:

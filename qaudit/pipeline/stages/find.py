@@ -9,7 +9,7 @@ from qaudit.core.json_values import Json
 from qaudit.inputs.policy import Policy
 from qaudit.pipeline.stages import find_audit, find_choice, find_explained, find_integers, find_limits, find_loss
 from qaudit.pipeline.stages.find_context import FindingContext
-from qaudit.pipeline.types import Candidate, Candidates, Choice, LoadedSubject
+from qaudit.pipeline.types import Candidate, Candidates, Choice, LoadedSubject, WorstSlice
 
 FINDERS: tuple[Callable[[FindingContext], Iterator[Finding]], ...] = (
     find_audit.lowering,
@@ -38,6 +38,7 @@ FINDERS: tuple[Callable[[FindingContext], Iterator[Finding]], ...] = (
     find_limits.groups_without_limit,
     find_limits.older,
     find_limits.ranges,
+    find_choice.slice,
 )
 
 
@@ -54,6 +55,7 @@ def find(
     choice: Choice | None = None,
     assessments: Sequence[Assessment] = (),
     out_of_reach: Sequence[str] = (),
+    slice: WorstSlice | None = None,
 ) -> tuple[Finding, ...]:
     """All findings in the order of their codes. `evidence` is the final table: findings hold its row numbers.
 
@@ -72,5 +74,6 @@ def find(
         choice,
         assessments,
         out_of_reach,
+        slice,
     )
     return tuple(finding for finder in FINDERS for finding in finder(facts))

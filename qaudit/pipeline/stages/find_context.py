@@ -11,7 +11,7 @@ from qaudit.core.json_values import Json
 from qaudit.core.numbers import one
 from qaudit.core.outcome import Outcome, outcome
 from qaudit.inputs.policy import Policy
-from qaudit.pipeline.types import Candidates, Choice, LoadedSubject
+from qaudit.pipeline.types import Candidates, Choice, LoadedSubject, WorstSlice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +29,7 @@ class FindingContext:
     choice: Choice | None = None
     assessments: Sequence[Assessment] = ()
     out_of_reach: Sequence[str] = ()
+    slice: WorstSlice | None = None
 
     @property
     def outcome(self) -> Outcome:

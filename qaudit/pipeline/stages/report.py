@@ -15,7 +15,7 @@ from qaudit.inputs.policy import Policy
 from qaudit.pipeline.stages.assess import next_steps
 from qaudit.pipeline.stages.explain_kinds import masked
 from qaudit.pipeline.stages.previous import compare, with_previous
-from qaudit.pipeline.types import Candidate, Candidates, Choice, Explained, LoadedSubject, Measured
+from qaudit.pipeline.types import Candidate, Candidates, Choice, Explained, LoadedSubject, Measured, WorstSlice
 from qaudit.report.formats import FORMAT
 from qaudit.report.model import Report
 from qaudit.report.reading import report_of
@@ -32,11 +32,12 @@ def evidence_table(
     judged: Candidate | None,
     environment: Mapping[str, Any],
     policy: Policy | None = None,
+    more: Sequence[Evidence] = (),
 ) -> tuple[Evidence, ...]:
     """Everything that was measured, in one order whatever the order of plugins: by measure, then reference, candidates as they
     stand, then what else a row is about. Findings and assessments point into it by number.
     """
-    rows = [*subject.evidence, *candidates.evidence, *measured.evidence, *explained.evidence]
+    rows = [*subject.evidence, *candidates.evidence, *measured.evidence, *explained.evidence, *more]
     rows += _record_counts(subject, judged, environment, policy)
     place = {"reference": 0} | {candidate.id: number for number, candidate in enumerate(candidates.all, 1)}
     return tuple(sorted(rows, key=lambda row: _key(row, place)))
@@ -49,6 +50,7 @@ def assemble(
     candidates: Candidates,
     judged: Candidate | None,
     choice: Choice | None = None,
+    slice: WorstSlice | None = None,
     evidence: Sequence[Evidence],
     explained: Explained,
     findings: Sequence[Finding],
@@ -79,6 +81,7 @@ def assemble(
         "candidates": _candidates(candidates, explained),
         "judged": judged.id if judged else None,
         "choice": choice.row if choice else None,
+        "worst_slice": slice.row if slice else None,
         "evidence": evidence,
         "explanations": explained.explanations if show_values else [masked(entry) for entry in explained.explanations],
         "findings": findings,
