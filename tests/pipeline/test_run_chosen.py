@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 import qaudit
 from qaudit.pipeline.stages.choose import SMALL_CHANGE
@@ -108,6 +110,12 @@ def test_a_first_run_chooses_assesses_and_explains(task: str, tmp_path: Path) ->
     assert "How the candidate was chosen" in page
     assert "chosen on 400 training rows before the holdout was looked at" in page
     assert "it describes, and chooses nothing" in page
+    assert "Where most changed" in page
+    assert content["worst_slice"]["searched_on"].startswith("one half of")
+    name = "worst_slice_mean_change" if task == "regression" else "worst_slice_flip_rate"
+    rows_of = frame[frame.measure.isin([name, f"{name}_difference"])]
+    assert len(rows_of) == 2
+    assert (content["worst_slice"]["slice"] is None) == rows_of.value.isna().all()
     assert report.exit_code == 0
 
 
@@ -160,3 +168,20 @@ def test_the_choice_is_the_same_in_another_order_of_rows(tmp_path: Path) -> None
         entries.append(report.content["choice"])
     assert entries[0] == entries[1]
     assert entries[0]["rows"] == 3000
+
+
+def test_hostile_names_and_missing_values_in_the_worst_slice(tmp_path: Path) -> None:
+    X, y = rows("regression", 900, 0)
+    X["<script>alert(1)</script>"] = np.where(np.arange(900) % 3 == 0, np.nan, 1.0)
+    held, answers = X[500:], y[500:]
+    model = make_pipeline(SimpleImputer(strategy="constant", fill_value=40.0), LinearRegression()).fit(X[:500], y[:500])
+    report = qaudit.audit(
+        model, held, answers, output=tmp_path / "out",
+        **{**OPTIONS, "explainers": [], "quantizers": {"symmetric": {"bits": [3], "axis": "tensor"}}},
+    )  # fmt: skip
+    entry = report.content["worst_slice"]
+    assert entry["slice"] is not None
+    assert entry["measured_on"] == "the other half of the holdout"
+    page = report.html.read_text(encoding="utf-8")
+    assert "Where most changed" in page
+    assert "<script>alert" not in page

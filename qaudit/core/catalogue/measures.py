@@ -103,7 +103,7 @@ class Measure:
 EXACT, PAIRED, DELONG, REPEATS = "Clopper-Pearson", "Newcombe, paired", "DeLong", "Student's t over repeats"
 QUANTILES, RERUNS = "quantiles over rows", "range of reruns"
 RESAMPLED, OVER_ROWS, BANDS = "bootstrap-t over rows", "Student's t over rows, paired", "bootstrap of the bins"
-INDEPENDENT, WELCH, OF_A_SLICE = "Newcombe, independent", "Welch's t over rows", "Student's t over rows"
+INDEPENDENT, WELCH, OF_A_SLICE = "difference of two exact intervals", "Welch's t over rows", "Student's t over rows"
 CURVE, RANKS = "Brownian band; of changes: bootstrap of the curve", "ranks of rows, binomial"
 
 BETWEEN = "Newcombe, independent; over clusters: Korn and Graubard"

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qaudit.core.inference.estimate import Estimate, exact_mean
-from qaudit.core.inference.groups import Count, newcombe_independent
+from qaudit.core.inference.groups import difference_of
 from qaudit.core.inference.intervals import clopper_pearson
 from qaudit.core.inference.means import difference_of_means, mean_interval
 from qaudit.core.inference.weighted_sums import exact_halves, exponents
@@ -125,9 +125,14 @@ def confirm_slice(worst: Slice, columns: Mapping[str, NDArray[Any]], outcome: Fl
     a, b = outcome[inside], outcome[~inside]
     if not np.isin(outcome, (0.0, 1.0)).all():
         return Confirmed(mean_interval(a), difference_of_means(a, b))
-    hits, n = int(np.sum(a)), len(a)
-    level = Estimate(hits / n, clopper_pearson(hits, n), n) if n else Estimate(None, None, 0, "no rows")
-    return Confirmed(level, newcombe_independent(Count(hits, n), Count(int(np.sum(b)), len(b))))
+    level, rest = _share(a), _share(b)
+    # Newcombe's interval lies above 0 in 5 % of the samples without any worse slice where a slice has few rows and few hits
+    return Confirmed(level, difference_of(level, rest, "difference of two exact intervals"))
+
+
+def _share(hits: Floats) -> Estimate:
+    n, count = len(hits), int(np.sum(hits))
+    return Estimate(count / n, clopper_pearson(count, n), n) if n else Estimate(None, None, 0, "no rows")
 
 
 def missing(values: NDArray[Any]) -> NDArray[np.bool_]:
