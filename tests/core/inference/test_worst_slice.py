@@ -81,7 +81,7 @@ def test_a_planted_slice_is_found_and_confirmed() -> None:
     assert worst.searched == 2000
     confirmed = confirm_slice(worst, others, outcome(others, 2))
     assert confirmed.difference.interval is not None
-    assert confirmed.difference.interval.low > 0.1
+    assert confirmed.difference.interval.low > 0.05
     rows = worst.rows(others)
     hits, n = int(outcome(others, 2)[rows].sum()), int(rows.sum())
     assert confirmed.level.interval == clopper_pearson(hits, n)
