@@ -270,7 +270,7 @@ _ALL = (
     ),
     Measure(
         "worst_slice_flip_rate_difference", "Decisions changed, worst slice minus other rows", "share", "precision", "low",
-        interval=INDEPENDENT, places=ELSEWHERE,
+        interval=INDEPENDENT, difference=True, places=ELSEWHERE,
     ),
     Measure(
         "worst_slice_mean_change", "Mean change in the worst slice", "target", "precision", "low", interval=OF_A_SLICE,
@@ -278,7 +278,7 @@ _ALL = (
     ),
     Measure(
         "worst_slice_mean_change_difference", "Mean change, worst slice minus other rows", "target", "precision", "low",
-        interval=WELCH, places=ELSEWHERE,
+        interval=WELCH, difference=True, places=ELSEWHERE,
     ),
     # importance and its ranking
     Measure("importance", "Feature importance", "", "importance", interval=REPEATS, places=ELSEWHERE),
