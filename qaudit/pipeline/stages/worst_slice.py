@@ -64,7 +64,7 @@ def worst_slice(
     searched = _Rows(
         {name: searched.columns[name] for name in columns if name in searched.columns}, searched.outcome, searched.what
     )
-    return _found(subject, judged, searched, measured_on)
+    return _confirmed_slice(subject, judged, searched, measured_on)
 
 
 def _outcome(subject: LoadedSubject, before: Floats, after: Floats) -> Floats:
@@ -98,7 +98,7 @@ def _part(rows: _Rows, taken: NDArray[np.int64], what: str) -> _Rows:
     return _Rows({name: values[taken] for name, values in rows.columns.items()}, rows.outcome[taken], what)
 
 
-def _found(subject: LoadedSubject, judged: Candidate, searched: _Rows, on: _Rows) -> WorstSlice:
+def _confirmed_slice(subject: LoadedSubject, judged: Candidate, searched: _Rows, on: _Rows) -> WorstSlice:
     worst = search_worst_slice(searched.columns, searched.outcome)
     about = {"candidate": judged.id, "against": REFERENCE}
     row: Json = {
