@@ -65,6 +65,9 @@ class SubjectPart(Part):
         schema={"type": ["string", "boolean", "number", "null"]},
     )
     cutoff: float | None = option(None, "cut-off of a binary decision", usual="the model's own decision")
+    tolerance: float | None = option(
+        None, "change of a predicted number, in units of the target; rows that move by more are counted", usual="not counted"
+    )
     trust: tuple[str, ...] = option(
         (),
         "sha256:DIGEST of a model file whose code may run",
@@ -103,6 +106,12 @@ class DataPart(Part):
     )
     groups: tuple[str, ...] = option(
         (), "columns to compare groups by, separated by commas", in_python="or a mapping of name to values beside X"
+    )
+    cluster: str | None = option(
+        None,
+        "column whose equal values mark rows that belong together, such as those of one patient; intervals are then over these",
+        in_python="the name of a column of X",
+        usual="every row by itself",
     )
     types: dict[str, Literal["number", "text"]] = option(
         {},
@@ -324,7 +333,9 @@ class RowOptions(TypedDict, total=False):
     target: str | None
     positive: str | float | None
     cutoff: float | None
+    tolerance: float | None
     groups: str | Sequence[str] | Mapping[str, Values] | Pandas | None
+    cluster: str | None
     types: Mapping[str, Literal["number", "text"]] | None
     missing: str | Sequence[str] | None
 

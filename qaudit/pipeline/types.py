@@ -28,11 +28,12 @@ Progress = Callable[[str], None]
 @dataclass(frozen=True, slots=True, eq=False)
 class ChoiceRows:
     """Training rows on which candidates are compared: their numbers (m,) in the role `training`, the declared group columns (m,)
-    that the training file has, and where the rows come from or why there are none."""
+    that the training file has, where the rows come from or why there are none, and the declared clusters (m,)."""
 
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     groups: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     how: str = "no training rows were given"
+    cluster: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +42,8 @@ class LoadedSubject:
 
     `tables`, `encoded`, `native`, `target` are by role (holdout, training, calibration). `target` holds class indices (int64) or
     float64 for regression. `native` are the model's own predictions (n, k). `program` is None for a black box. `model` is a
-    private copy of the file, already hashed; `report` has the finished parts `subject` and `data` of report.json.
+    private copy of the file, already hashed; `report` has the finished parts `subject` and `data` of report.json. `groups` and
+    `cluster` (n,) are of the holdout.
     """
 
     name: str
@@ -66,6 +68,8 @@ class LoadedSubject:
     evidence: tuple[Evidence, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     choice: ChoiceRows = field(default_factory=ChoiceRows)
+    cluster: NDArray[Any] | None = None
+    tolerance: float | None = None
 
     def for_plugins(self) -> Subject:
         """What a plugin may know of the subject before it works."""

@@ -189,6 +189,8 @@ def _why(facts: EvidenceTable, section: Section) -> str:
 def _cutoff(subject: Subject) -> str:
     if subject.decision:
         return visible(subject.decision, 300)
+    if subject.tolerance is not None:
+        return f"A prediction counts as moved where it changes by more than the declared tolerance {setting(subject.tolerance)}."
     if subject.cutoff is None:
         return ""
     # reports of earlier versions have no sentence of their own

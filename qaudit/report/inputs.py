@@ -99,6 +99,8 @@ class Subject(Part):
     """The score at which a row is decided positive; null where none was declared and the decision is the model's own."""
     cutoff_source: str | None
     """Whether the author declared the cut-off; null unless there are two classes."""
+    tolerance: float | None = None
+    """Change of a predicted number beyond which a row counts as moved; null where none was declared."""
     decision: str = ""
     """How predictions become decisions, in words; empty for a regression."""
     decided_otherwise: Count | None = None
@@ -209,6 +211,10 @@ class Data(Part):
     """The columns of the holdout."""
     groups: tuple[str, ...]
     """Columns whose values divide the rows into groups."""
+    cluster: str | None = None
+    """Column whose equal values mark rows that belong together; null where every row stands for itself."""
+    clusters: Count | None = None
+    """The number of clusters in the holdout; null without such a column."""
     target: tuple[ClassShare | TargetRange, ...]
     """The classes of the holdout, or one range for a regression."""
     notes: tuple[str, ...]

@@ -106,8 +106,26 @@ def test_a_command_has_the_declared_options(command: str, surface: Surface) -> N
 
 
 def test_what_is_said_of_the_model_has_a_place_in_the_request_of_the_load_stage(tmp_path: Path) -> None:
-    said = {"subject": {"model": "m", "target": "y", "name": "n", "positive": "a", "cutoff": 0.0, "trust": (TRUSTED,)}}
-    rows = {"holdout": "h", "train": "t", "calibration": "c", "groups": ["g"], "types": {"x": "text"}, "missing": ["NA"]}
+    said = {
+        "subject": {
+            "model": "m",
+            "target": "y",
+            "name": "n",
+            "positive": "a",
+            "cutoff": 0.0,
+            "tolerance": 0.5,
+            "trust": (TRUSTED,),
+        }
+    }
+    rows = {
+        "holdout": "h",
+        "train": "t",
+        "calibration": "c",
+        "groups": ["g"],
+        "cluster": "p",
+        "types": {"x": "text"},
+        "missing": ["NA"],
+    }
     request = load_request(validated({**said, "data": {**rows, "calibration_share": 0.5}}, ""), tmp_path)
     expected = LoadRequest(
         model=Path("m"),
@@ -116,9 +134,11 @@ def test_what_is_said_of_the_model_has_a_place_in_the_request_of_the_load_stage(
         training=Path("t"),
         calibration=Path("c"),
         groups=("g",),
+        cluster="p",
         types={"x": "text"},
         positive="a",
         cutoff=0.0,
+        tolerance=0.5,
         trust=(TRUSTED,),
         calibration_share=0.5,
         name="n",
@@ -187,8 +207,10 @@ SAME: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "name": ('[subject]\nname = "n"', ["--name", "n"], {"name": "n"}),
     "positive": ("[subject]\npositive = 1", ["--positive", "1"], {"positive": 1}),
     "cutoff": ("[subject]\ncutoff = 0.25", ["--cutoff", "0.25"], {"cutoff": 0.25}),
+    "tolerance": ("[subject]\ntolerance = 0.5", ["--tolerance", "0.5"], {"tolerance": 0.5}),
     "trust": (f'[subject]\ntrust = "{TRUSTED}"', ["--trust", TRUSTED], {"trust": TRUSTED}),
     "groups": ('[data]\ngroups = ["g", "h"]', ["--groups", "g, h"], {"groups": ["g", "h"]}),
+    "cluster": ('[data]\ncluster = "patient"', ["--cluster", "patient"], {"cluster": "patient"}),
     "types": ('[data.types]\n"a=b" = "text"\nc = "number"', ["--type", "a=b=text", "--type", "c=number"],
               {"types": {"a=b": "text", "c": "number"}}),
     "missing": ('[data]\nmissing = ["NA", "a,b"]', ["--missing", "NA", "--missing", "a,b"], {"missing": ["NA", "a,b"]}),

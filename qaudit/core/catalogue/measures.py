@@ -236,6 +236,10 @@ _ALL = (
         "flip_rate", "Decisions changed", "share", "precision", "low", grouped="every", interval=EXACT,
         places={"key": 40, "changes": 10, "groups": 10, "sweep": 10},
     ),
+    Measure(
+        "moved_share", "Predictions moved by more than the tolerance", "share", "precision", "low", grouped="every",
+        interval=EXACT, places={"key": 45, "changes": 15, "groups": 15, "sweep": 15},
+    ),
     Measure("flips", "Decisions changed, rows", "rows", "precision", "low", places={"changes": 20}),
     Measure("flips_fixed", "Changed to the right decision", "rows", "precision", grouped="judged", places={"changes": 30}),
     Measure(

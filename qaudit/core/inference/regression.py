@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qaudit.core.evidence import Interval
 from qaudit.core.inference.bootstrap import LOG, LOG_ONE_MINUS, REPLICATES, Statistic, studentized_interval
 from qaudit.core.inference.estimate import Estimate, exact_mean
-from qaudit.core.inference.intervals import LEVEL, clopper_pearson
+from qaudit.core.inference.intervals import LEVEL
 from qaudit.core.inference.row_keys import Keys
 from qaudit.core.tensor import Floats
 
@@ -74,16 +73,6 @@ def rmse_change(truth: Floats, before: Floats, after: Floats, keys: Keys, *, clu
     """RMSE after minus before on the same rows."""
     columns = np.column_stack([np.square(truth - before), _growth(truth, before, after)])
     return studentized_interval(keys, columns, RMSE_CHANGE, clusters=clusters, replicates=replicates, seed=seed)
-
-
-def moved_share(before: Floats, after: Floats, unit: float) -> Estimate:
-    """Share of rows (n,) whose prediction moved by more than `unit`, with its exact interval."""
-    n = len(before)
-    if n == 0:
-        return Estimate(None, None, 0, "no rows")
-    count = int(np.sum(np.abs(after - before) > unit))
-    interval: Interval = clopper_pearson(count, n)
-    return Estimate(count / n, interval, n)
 
 
 def _labelled(estimate: Estimate) -> Estimate:

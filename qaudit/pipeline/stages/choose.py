@@ -18,6 +18,7 @@ from qaudit.core.catalogue.verdicts import VERDICTS, VerdictWord
 from qaudit.core.evidence import Evidence, Limit
 from qaudit.core.json_values import Json
 from qaudit.core.numbers import one, size, whole
+from qaudit.core.tensor import Floats
 from qaudit.engine.sweep import predict
 from qaudit.inputs.policy import Policy
 from qaudit.pipeline.stages.assess import assess
@@ -29,7 +30,7 @@ SMALL_CHANGE = 20
 """A change of a number is small up to this part of the standard deviation of the predictions: 1 / 400 of their variance."""
 BY_NAME = "name the candidate that the limits judge: [policy] judge in audit.toml, --judge, or judge= in Python"
 WITHOUT_TARGET = frozenset(
-    {"flip_rate", "flips", "max_abs_error", "mean_abs_error", "sqnr_db", "score_change", "kl", "positive_rate",
+    {"flip_rate", "flips", "max_abs_error", "mean_abs_error", "sqnr_db", "score_change", "moved_share", "kl", "positive_rate",
      "positive_rate_change", "effective_bits", "size_bytes", "contribution"}
 )  # fmt: skip
 """Measures that compare predictions or parameters and do not know the true values."""
@@ -85,15 +86,15 @@ def choose(
     progress(f"choose: {len(candidates.all)} candidates on {len(subject.choice.rows)} training rows")
     limits = policy.limits if policy else ()
     evidence = _evidence(rows, candidates, limits)
-    spread = float(np.std(reference[:, 0])) if subject.decision.output == "regression" else None
+    small = _small(subject, reference)
     verdicts = _verdicts(policy, evidence, candidates, declared)
     on_rows = [limit for limit in limits if any(words[limit.id] != "not_assessed" for words in verdicts.values())]
-    compared = [_compared(each, evidence, on_rows, verdicts, spread) for each in candidates.all]
-    chosen, why = _chosen(compared, on_rows, spread)
+    compared = [_compared(each, evidence, on_rows, verdicts, small) for each in candidates.all]
+    chosen, why = _chosen(compared, on_rows, small)
     row = {
         "rows": len(subject.choice.rows),
         "how": subject.choice.how,
-        "rule": _rule(on_rows, spread),
+        "rule": _rule(on_rows, small, declared=subject.tolerance is not None),
         "chosen": chosen.candidate.id if chosen else None,
         "why": why,
         "compared": [each.plain() for each in compared],
@@ -112,6 +113,7 @@ def on_choice_rows(subject: LoadedSubject) -> LoadedSubject:
         native={"holdout": subject.native["training"][rows]},
         target={"holdout": subject.target["training"][rows]},
         groups=subject.choice.groups,
+        cluster=subject.choice.cluster,
     )
 
 
@@ -164,7 +166,7 @@ def _compared(
     evidence: Sequence[Evidence],
     limits: Sequence[Limit],
     verdicts: Mapping[str, Mapping[str, VerdictWord]],
-    spread: float | None,
+    small: float | None,
 ) -> Compared:
     numbers = {
         row.measure: row.value
@@ -180,14 +182,14 @@ def _compared(
         against = ", ".join(
             f"{limit.id} {VERDICTS[words[limit.id]].title.lower()}" for limit in limits if words[limit.id] not in HOLDS
         )
-    elif spread is None:
+    elif small is None:
         against = "" if changed == 0 else f"{changed} decisions changed" if changed != 1 else "1 decision changed"
     else:
-        against = "" if moved <= spread / SMALL_CHANGE else "predictions moved more"
+        against = "" if moved <= small else "predictions moved more"
     return Compared(candidate, changed, moved, against)
 
 
-def _chosen(compared: Sequence[Compared], limits: Sequence[Limit], spread: float | None) -> tuple[Compared | None, str]:
+def _chosen(compared: Sequence[Compared], limits: Sequence[Limit], small: float | None) -> tuple[Compared | None, str]:
     evaluated = [each for each in compared if each.moved is not None]
     if not evaluated:
         return None, f"No candidate was chosen: none could be evaluated on these rows; {BY_NAME}."
@@ -196,34 +198,41 @@ def _chosen(compared: Sequence[Compared], limits: Sequence[Limit], spread: float
         # candidates stand in the order of their ids, and min takes the first of equals
         least = min(good, key=lambda each: each.bytes)
         number = "It alone" if len(good) == 1 else f"It is the smallest ({size(least.bytes)}) of {len(good)} that"
-        return least, f"{number} {_met(limits, spread, len(good))}, of {len(compared)} candidates compared."
+        return least, f"{number} {_met(limits, small, len(good))}, of {len(compared)} candidates compared."
     least = min(evaluated, key=lambda each: (each.moved if each.changed is None else each.changed, each.bytes))
     fewest = (
         f"changes predictions least: 99 % of the rows by at most {one(least.moved, '')}"
         if least.changed is None
         else f"has the fewest changed decisions, {whole(least.changed)}"
     )
-    return least, f"None of {len(compared)} candidates {_met(limits, spread, 1)}; this one {fewest}."
+    return least, f"None of {len(compared)} candidates {_met(limits, small, 1)}; this one {fewest}."
 
 
-def _met(limits: Sequence[Limit], spread: float | None, count: int) -> str:
+def _met(limits: Sequence[Limit], small: float | None, count: int) -> str:
     """What a candidate does that the rule asks for, as a verb after `count` candidates."""
     if limits:
         return "keeps the limits on these rows" if count == 1 else "keep the limits on these rows"
     verb = "changes" if count == 1 else "change"
-    return f"{verb} no decision on these rows" if spread is None else f"{verb} the predictions that little on these rows"
+    return f"{verb} no decision on these rows" if small is None else f"{verb} the predictions that little on these rows"
 
 
-def _rule(limits: Sequence[Limit], spread: float | None) -> str:
+def _rule(limits: Sequence[Limit], small: float | None, *, declared: bool) -> str:
     if limits:
         names = ", ".join(limit.id for limit in limits)
         return f"The smallest candidate for which every limit that can be assessed on these rows is within or near: {names}."
-    if spread is None:
+    if small is None:
         return "The smallest candidate without a changed decision on these rows."
-    return (
-        f"The smallest candidate that moves 99 % of the predictions by at most {one(spread / SMALL_CHANGE, 'target')}, a "
-        "twentieth of the standard deviation of the model's predictions on these rows."
+    what = (
+        "the declared tolerance" if declared else "a twentieth of the standard deviation of the model's predictions on these rows"
     )
+    return f"The smallest candidate that moves 99 % of the predictions by at most {one(small, 'target')}, {what}."
+
+
+def _small(subject: LoadedSubject, reference: Floats) -> float | None:
+    """A change of a predicted number that is small; None for classes."""
+    if subject.decision.output != "regression":
+        return None
+    return subject.tolerance if subject.tolerance is not None else float(np.std(reference[:, 0])) / SMALL_CHANGE
 
 
 def _notes(limits: Sequence[Limit], on_rows: Sequence[Limit]) -> list[str]:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from qaudit.core.catalogue.measures import MEASURES
 from qaudit.core.evidence import Evidence, Skipped
-from qaudit.core.inference.row_keys import row_keys
+from qaudit.core.inference.row_keys import cluster_keys, row_keys
 from qaudit.core.measures.changes import Number, change_edges, histogram
 from qaudit.core.measures.class_rates import class_changes, class_levels
 from qaudit.core.measures.group_gaps import rates_of
@@ -31,6 +31,7 @@ from qaudit.pipeline.types import Candidate, Candidates, LoadedSubject, Measured
 REFERENCE = "reference"
 BYTES_AT_ONCE = 2e8
 """Bytes of predictions in memory at once; more candidates are evaluated in several passes."""
+CLUSTERED = "the exact test is for independent rows, and these belong to clusters"
 TIMED = 1000
 """Rows of the call whose seconds are a candidate's latency."""
 
@@ -81,7 +82,8 @@ class _Work:
         self.groups = groups.groups
         self.truth = subject.target["holdout"]
         # resampling draws by the content of a row, so that the order of rows changes no bit of an interval
-        self.units = Units(row_keys({**subject.tables["holdout"].columns, f"target of {len(self.truth)} rows": self.truth}))
+        keys = row_keys({**subject.tables["holdout"].columns, f"target of {len(self.truth)} rows": self.truth})
+        self.units = Units(keys, None if subject.cluster is None else cluster_keys(subject.cluster))
         self.evidence: list[Evidence] = []
         self.skipped = skipped
         self.predictions: dict[str, Floats] = {}
@@ -141,11 +143,15 @@ class _Work:
         decision, before = self.subject.decision, self.reference
         after = side(predictions, decision)
         detailed, about = candidate.id in self.detailed, {"candidate": candidate.id, "against": REFERENCE}
-        measured = self._fit(after, slice(None)) if detailed else fit(self.truth, after, decision)
+        # exact intervals count independent rows
+        resampled = detailed or self.units.dependent
+        measured = self._fit(after, slice(None)) if resampled else fit(self.truth, after, decision)
         self._add(measured, {"candidate": candidate.id}, PERFORMANCE)
         moved = changes(self.truth, before, after, decision) | differences(self.reference_fit, measured)
+        if self.units.dependent and "mcnemar_p" in moved:
+            moved["mcnemar_p"] = Number(None, None, len(self.truth), CLUSTERED)
         paired = paired_changes(self.truth, before, after, decision, self.units, detailed)
-        self._add(with_intervals(moved, paired), about, LOSS)
+        self._add(with_intervals(moved, paired) | self._moved(before, after, self.units), about, LOSS)
         apart = with_intervals(divergence(before, after), divergence_intervals(before, after, self.units) if detailed else {})
         for part, number in apart.items():
             self._add({"kl": number}, about | ({"value_of": part} if part else {}), LOSS)
@@ -197,7 +203,15 @@ class _Work:
                 moved |= differences(self.group_fits[REFERENCE, name], self.group_fits[candidate, name])
             if detailed or self.units.dependent:
                 moved = with_intervals(moved, paired_changes(*part, decision, self.units.take(rows), detailed))
+            moved |= self._moved(part[1], part[2], self.units.take(rows))
             self._add(_in_groups(moved, wanted), {"candidate": candidate, "against": REFERENCE, "group": name}, LOSS)
+
+    def _moved(self, before: Side, after: Side, units: Units) -> dict[str, Number]:
+        """The share of rows whose predicted number changes by more than the declared tolerance."""
+        if self.subject.tolerance is None:
+            return {}
+        share = units.share(np.abs(after.predictions[:, 0] - before.predictions[:, 0]) > self.subject.tolerance)
+        return {"moved_share": Number(share.value, share.interval, share.n, share.reason)}
 
     def _apart(self, before: Side | None, model: Side, about: Mapping[str, str]) -> None:
         """Differences between groups, and the measures of several classes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,9 +49,11 @@ class LoadRequest:
     training: Path | None = None
     calibration: Path | None = None
     groups: tuple[str, ...] = ()
+    cluster: str | None = None
     types: Mapping[str, Kind] = field(default_factory=dict)
     positive: str | None = None
     cutoff: float | None = None
+    tolerance: float | None = None
     trust: Collection[str] = ()
     calibration_share: float | None = None
     seed: int = 0
@@ -118,6 +121,8 @@ def load(request: LoadRequest, hooks: Hooks, progress: Progress = _silent) -> Lo
         native=native,
         target={name: role.target for name, role in roles.items() if role.target is not None},
         groups=roles["holdout"].groups,
+        cluster=roles["holdout"].cluster,
+        tolerance=request.tolerance,
         choice=choice_rows(roles, request.seed),
         report={
             "subject": _subject(request, model_file, chosen, lowering, roles["holdout"])
@@ -132,7 +137,14 @@ def load(request: LoadRequest, hooks: Hooks, progress: Progress = _silent) -> Lo
 def roles_of(request: LoadRequest, model_file: ModelFile) -> tuple[dict[str, Role], list[Json], list[str]]:
     """The rows of every role, the rows that two of them share, and notes for the report. Raises Refused for bad data."""
     wanted = Wanted(
-        model_file.features, model_file.width, request.target, request.groups, request.types, model_file.classes, request.missing
+        model_file.features,
+        model_file.width,
+        request.target,
+        request.groups,
+        request.cluster,
+        request.types,
+        model_file.classes,
+        request.missing,
     )
     holdout = read_role(request.holdout, request.shown("holdout", request.holdout), wanted, None, holdout=True)
     roles = {"holdout": holdout}
@@ -186,11 +198,15 @@ def choose(request: LoadRequest, output: str, classes: tuple[str, ...], native: 
 
     The positive class is named by the author; only 0/1, False/True and -1/1 say themselves which is larger.
     """
+    if request.tolerance is not None and output != "regression":
+        raise Refused(f"tolerance = {request.tolerance!r}: it is for predicted numbers, this is a {output} model")
     if output != "binary":
         if request.positive is not None and output == "regression":
             raise Refused(f"positive = {request.positive!r}: a regression has no classes")
         if request.cutoff is not None:
             raise Refused(f"cutoff = {request.cutoff:g}: a cut-off goes with two classes, this is a {output} model")
+        if request.tolerance is not None and output == "regression" and not 0 < request.tolerance < math.inf:
+            raise Refused(f"tolerance = {request.tolerance!r}: a finite number above 0 is wanted")
         return DecisionSource(Decision(output, ties=ties), None, None, None, None)
     positive, source = labelled(request.positive, classes), "declared"
     if positive is None:
@@ -267,6 +283,7 @@ def _subject(request: LoadRequest, model_file: ModelFile, chosen: DecisionSource
         "positive_source": chosen.positive_source,
         "cutoff": chosen.cutoff,
         "cutoff_source": chosen.cutoff_source,
+        "tolerance": request.tolerance,
         "target": request.target,
         "size_bytes": model_file.size,
         "features": [{"name": name, "kind": holdout.table.kind(name)} for name in holdout.table.names],
@@ -286,6 +303,8 @@ def _data(request: LoadRequest, model_file: ModelFile, roles: Mapping[str, Role]
         "overlap": shared,
         "columns": columns,
         "groups": list(request.groups),
+        "cluster": request.cluster,
+        "clusters": None if holdout.cluster is None else len(set(holdout.cluster.tolist())),
         "target": target,
         "notes": notes,
     }

@@ -43,7 +43,7 @@ def choice_rows(roles: Mapping[str, Role], seed: int) -> ChoiceRows:
         f"{whole(len(rows))} of {whole(len(inputs))} training rows, drawn by their content with seed {seed} from the "
         f"{whole(len(open_rows))} that are no calibration rows"
     )
-    return ChoiceRows(rows, groups, how)
+    return ChoiceRows(rows, groups, how, None if training.cluster is None else training.cluster[rows])
 
 
 def _shuffled(keys: Keys, seed: int) -> Keys:

@@ -22,7 +22,8 @@ CALIBRATION_ROWS = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Role:
-    """The rows of one role. `target` is None where the file has none (calibration only); `how` says where the rows come from."""
+    """The rows of one role. `target` is None where the file has none (calibration only), `cluster` (n,) where no cluster column
+    is declared or the file has none; `how` says where the rows come from."""
 
     table: Table
     target: NDArray[Any] | None
@@ -30,12 +31,14 @@ class Role:
     file: str
     digest: str
     how: str
+    cluster: NDArray[Any] | None = None
 
     def take(self, rows: NDArray[np.int64], how: str) -> Role:
         """The role of those rows."""
         target = None if self.target is None else self.target[rows]
         groups = {name: values[rows] for name, values in self.groups.items()}
-        return Role(self.table.take(rows), target, groups, self.file, self.digest, how)
+        cluster = None if self.cluster is None else self.cluster[rows]
+        return Role(self.table.take(rows), target, groups, self.file, self.digest, how, cluster)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Wanted:
     width: int
     target: str
     groups: tuple[str, ...]
+    cluster: str | None
     types: Mapping[str, Kind]
     classes: tuple[str, ...]
     missing: tuple[str, ...]
@@ -59,7 +63,7 @@ def seeded(seed: int, *names: str) -> np.random.Generator:
 
 
 def feature_names(wanted: Wanted, source: Source) -> tuple[str, ...]:
-    """The model's own column names; for a model without names the file's columns in order, beside target and groups.
+    """The model's own column names; for a model without names the file's columns in order, beside target, groups and clusters.
 
     Raises Refused where their number is not the model's width, and where the target is also an input.
     """
@@ -68,7 +72,7 @@ def feature_names(wanted: Wanted, source: Source) -> tuple[str, ...]:
         if wanted.target in names:
             raise Refused(f"target {wanted.target!r} is also an input of the model")
         return names
-    beside = tuple(name for name in source.names if name != wanted.target)
+    beside = tuple(name for name in source.names if name not in (wanted.target, wanted.cluster))
     without = tuple(name for name in beside if name not in wanted.groups)
     for names in (beside, without):
         if len(names) == wanted.width:
@@ -121,8 +125,22 @@ def read_role(
         target = labels(source, wanted, source.texts(wanted.target)) if classes else numbers(source, wanted.target)
     if holdout:
         need(wanted.groups, source.names, f"{source.file}: group")
+        need((wanted.cluster,) if wanted.cluster is not None else (), source.names, f"{source.file}: cluster")
     groups = {name: source.texts(name) for name in wanted.groups if name in source.names}
-    return Role(table, target, groups, source.file, source.digest, "given, every row")
+    known = wanted.cluster is not None and wanted.cluster in source.names
+    cluster = clusters(source, str(wanted.cluster)) if known else None
+    return Role(table, target, groups, source.file, source.digest, "given, every row", cluster)
+
+
+def clusters(source: Source, column: str) -> NDArray[Any]:
+    """The cluster of each row (n,) as text. Raises Refused where a row has none."""
+    values = source.texts(column)
+    if (wrong := np.flatnonzero([value is None for value in values])).size:
+        raise Refused(
+            f"{source.file}: cluster column {column!r}, {source.where(int(wrong[0]))}: no value, {wrong.size} such rows; "
+            "every row needs its cluster"
+        )
+    return values
 
 
 def calibration_of(roles: dict[str, Role], share: float | None, seed: int, *, choosing: bool = False) -> list[str]:

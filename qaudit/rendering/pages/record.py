@@ -94,6 +94,8 @@ def evidence(facts: EvidenceTable) -> Json:
         "target": [_target(each) for each in data.target[:30]],
         "notes": [visible(note, 300) for note in data.notes[:20]],
         "groups": [visible(group, 60) for group in data.groups[:40]],
+        "cluster": "" if data.cluster is None else visible(data.cluster, 60),
+        "clusters": data.clusters,
         "hashes": _hashes(facts),
         "plugins": [_plugin(p) for p in plugins[:MOST_ROWS]],
         "plugins_left": capped(MOST_ROWS, len(plugins), "plugins"),

@@ -27,11 +27,12 @@ PERFORMANCE = (
     "mae", "rmse",
 )  # fmt: skip
 CHANGES = (
-    "flip_rate", "flips", "flips_fixed", "flips_broken", "flips_other", "mcnemar_p", "max_abs_error", "mean_abs_error", "kl",
+    "flip_rate", "moved_share", "flips", "flips_fixed", "flips_broken", "flips_other", "mcnemar_p", "max_abs_error",
+    "mean_abs_error", "kl",
 )  # fmt: skip
 KEYS = (
-    "auc_change", "accuracy_change", "r2_change", "flip_rate", "flips_broken", "max_abs_error", "mean_abs_error", "mae_change",
-    "kendall_tau", "fidelity", "reason_change_rate", "drift", "effective_bits",
+    "auc_change", "accuracy_change", "r2_change", "flip_rate", "moved_share", "flips_broken", "max_abs_error", "mean_abs_error",
+    "mae_change", "kendall_tau", "fidelity", "reason_change_rate", "drift", "effective_bits",
 )  # fmt: skip
 SURROGATE = ("fidelity", "base_rate_fidelity", "leaves", "depth", "added_nodes", "added_parameters")
 CLASSES = ("class_recall", "class_precision", "class_recall_change", "class_precision_change")
@@ -89,8 +90,8 @@ def test_lists_have_the_order_that_they_had() -> None:
     assert names("changes") == CHANGES
     assert names("key") == KEYS
     assert names("surrogate") == SURROGATE
-    assert names("groups") == ("flip_rate", "mae_change", "mean_abs_error")
-    assert names("sweep") == ("flip_rate", "mean_abs_error", "max_abs_error")
+    assert names("groups") == ("flip_rate", "moved_share", "mae_change", "mean_abs_error")
+    assert names("sweep") == ("flip_rate", "moved_share", "mean_abs_error", "max_abs_error")
     assert names("sweep metric") == ("accuracy_change", "r2_change", "mae_change")
 
 
@@ -98,7 +99,7 @@ def test_pages_and_titles_are_those_that_they_were() -> None:
     was = {name: anchor for anchor, listed in PAGES.items() for name in listed}
     assert {name: section_of(name) for name in was} == was
     new = {name for name in MEASURES if name.endswith(("_difference", "_gap", "_gap_change")) or name in CLASSES}
-    new |= {name for name in MEASURES if name.startswith("worst_slice_")}
+    new |= {"moved_share"} | {name for name in MEASURES if name.startswith("worst_slice_")}
     assert {section_of(name) for name in new} == {"precision"}
     assert {section_of(name) for name in MEASURES if name not in was and name not in new} == {"evidence"}
     assert {name: MEASURES[name].title for name in TITLES} == TITLES
@@ -125,7 +126,7 @@ def test_what_is_measured_by_group() -> None:
     judged = fit | {measures.change_of(name).name for name in fit}  # type: ignore[union-attr]
     judged |= {"flips_fixed", "flips_broken", "mean_abs_error"}
     assert {name for name, measure in MEASURES.items() if measure.grouped == "judged"} == judged
-    assert {name for name, measure in MEASURES.items() if measure.grouped == "every"} == {"flip_rate"}
+    assert {name for name, measure in MEASURES.items() if measure.grouped == "every"} == {"flip_rate", "moved_share"}
 
 
 def test_changes_are_signed_and_nothing_else_is() -> None:

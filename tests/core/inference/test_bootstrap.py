@@ -215,11 +215,3 @@ def test_the_mean_has_nearly_the_interval_of_student() -> None:
     assert result.interval is not None
     half = (result.interval.high - result.interval.low) / 2
     assert half == pytest.approx(1.96 * values.std() / math.sqrt(2000), rel=0.06)
-
-
-def test_share_of_rows_moved_by_more_than_a_unit() -> None:
-    result = regression.moved_share(np.zeros(5), np.array([1.0, -1.0, 1.5, -2.0, 0.0]), 1.0)
-    assert result.value == 0.4
-    assert result.interval is not None
-    assert result.interval.method == "clopper-pearson"
-    assert regression.moved_share(np.zeros(0), np.zeros(0), 1.0) == Estimate(None, None, 0, "no rows")
