@@ -23,8 +23,3 @@ def test_one_exact_prediction_among_others_is_an_error_with_an_interval() -> Non
     result = regression.rmse(TRUTH, predicted, KEYS, replicates=99)
     assert result.value == pytest.approx(np.sqrt(np.mean(np.sin(np.arange(40.0)) ** 2)))
     assert result.interval is not None
-
-
-def test_a_prediction_moves_by_what_it_differs_from_before() -> None:
-    before = np.array([10.0, -10.0, 3.0, 0.0])
-    assert regression.moved_share(before, before + np.array([0.0, 0.0, 2.0, -2.0]), 1.0).value == 0.5
