@@ -38,6 +38,7 @@ from qaudit.pipeline.stages.refit_variants import Variants
 from qaudit.pipeline.stages.render import check_custom_template, render
 from qaudit.pipeline.stages.report import assemble, evidence_table
 from qaudit.pipeline.stages.worst_slice import worst_slice
+from qaudit.pipeline.types import Candidate, Candidates, Choice, Explained, LoadedSubject, Measured, WorstSlice
 from qaudit.plugin_host.hooks import Hooks, open_hooks
 from qaudit.report.model import Report
 from qaudit.sandbox import runner
@@ -133,15 +134,36 @@ class AuditResult:
 
 def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, show: Reporter) -> AuditResult:
     """load -> quantize -> choose -> evaluate -> explain -> find -> assess -> report."""
+    results = _measured(plan, hooks, show)
+    with show.stage("report", "findings, limits, frameworks"):
+        return _reported(plan, previous, hooks, results)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Results:
+    """What the stages before the report found. `unreachable` are sentences on limits that these rows cannot show to be met."""
+
+    subject: LoadedSubject
+    candidates: Candidates
+    choice: Choice | None
+    judged: Candidate | None
+    measured: Measured
+    worst: WorstSlice | None
+    explained: Explained
+    refits: Variants
+    unreachable: Sequence[str]
+
+
+def _measured(plan: Plan, hooks: Hooks, show: Reporter) -> _Results:
+    """load -> quantize -> choose -> evaluate -> explain."""
     settings, seed, picked = plan.settings, plan.settings.run.seed, plan.selections
-    bits = settings.run.bits or None
     with show.stage("load", plan.request.name):
         subject = load(plan.request, hooks, progress=show)
     unreachable = out_of_reach(plan.policy, subject)
     for sentence in unreachable:
         show.note(sentence)
     with show.stage("quantize", counted(plan.plugins["quantizer"], "quantizer")):
-        candidates = quantize(subject, hooks, picked["quantizer"], bits=bits, seed=seed, progress=show)
+        candidates = quantize(subject, hooks, picked["quantizer"], bits=settings.run.bits or None, seed=seed, progress=show)
     choice = None
     if settings.policy.judge is None:
         with show.stage("choose", f"among {counted(candidates.all, 'candidate')}"):
@@ -150,7 +172,7 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, sh
     also = candidates_named(settings.policy.explain, candidates)
     with show.stage("evaluate", counted(candidates.all, "candidate")):
         measured = evaluate(subject, candidates, judged, also=[each.id for each in also], progress=show)
-        slice = worst_slice(subject, judged, measured.predictions, seed)
+        worst = worst_slice(subject, judged, measured.predictions, seed)
     with show.stage("explain", counted(plan.plugins["explainer"], "explainer")):
         refits = Variants(subject, plan.plugins["quantizer"], hooks.run_many, seed=seed, progress=show)
         explained = explain(
@@ -164,52 +186,59 @@ def run_stages(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, sh
             taken=declared_sections(candidates.plugins),
             progress=show,
         )
-    with show.stage("report", "findings, limits, frameworks"):
-        name, inputs = identity(plan, subject.report["data"]["roles"], subject.digest)
-        where = environment()
-        evidence = evidence_table(
-            subject, candidates, measured, explained, judged, where, plan.policy, more=slice.evidence if slice else ()
-        )
-        lists, unlisted = frameworks(hooks, evidence, settings.author)
-        skipped = [*plan.skipped, *subject.skipped, *candidates.skipped, *measured.skipped, *explained.skipped, *refits.skipped]
-        skipped += unlisted
-        declared = declared_sections([*candidates.plugins, *explained.plugins])
-        assessments = assess(plan.policy, evidence, judged.id if judged else None, declared)
-        report = assemble(
-            audit={"id": name, "date": plan.date, "seed": seed, "bits": list(bits) if bits else None},
-            subject=subject,
-            candidates=candidates,
-            judged=judged,
-            choice=choice,
-            slice=slice,
-            evidence=evidence,
-            explained=explained,
-            findings=find(
-                subject,
-                candidates,
-                evidence,
-                judged,
-                skipped,
-                policy=plan.policy,
-                frameworks=lists,
-                date=plan.date,
-                choice=choice,
-                assessments=assessments,
-                out_of_reach=unreachable,
-                slice=slice,
-            ),
-            assessments=assessments,
-            skipped=skipped,
-            plugins=plugin_rows(plan, subject, lists, unlisted),
-            environment=where,
-            frameworks=lists,
-            author=settings.author,
-            policy=plan.policy,
-            previous=previous,
-            show_values=settings.report.show_values,
-            not_demonstrable=settings.policy.not_demonstrable,
-        )
-    return AuditResult(report, assessments, inputs, measured.seconds)
+    return _Results(subject, candidates, choice, judged, measured, worst, explained, refits, unreachable)
+
+
+def _reported(plan: Plan, previous: tuple[Report, str] | None, hooks: Hooks, of: _Results) -> AuditResult:
+    """find -> assess -> report."""
+    settings, subject, candidates, judged = plan.settings, of.subject, of.candidates, of.judged
+    name, inputs = identity(plan, subject.report["data"]["roles"], subject.digest)
+    where = environment()
+    more = of.worst.evidence if of.worst else ()
+    evidence = evidence_table(subject, candidates, of.measured, of.explained, judged, where, plan.policy, more=more)
+    lists, unlisted = frameworks(hooks, evidence, settings.author)
+    skipped = [*plan.skipped]
+    for each in (subject, candidates, of.measured, of.explained, of.refits):
+        skipped += each.skipped
+    skipped += unlisted
+    declared = declared_sections([*candidates.plugins, *of.explained.plugins])
+    assessments = assess(plan.policy, evidence, judged.id if judged else None, declared)
+    findings = find(
+        subject,
+        candidates,
+        evidence,
+        judged,
+        skipped,
+        policy=plan.policy,
+        frameworks=lists,
+        date=plan.date,
+        choice=of.choice,
+        assessments=assessments,
+        out_of_reach=of.unreachable,
+        slice=of.worst,
+    )
+    report = assemble(
+        audit={"id": name, "date": plan.date, "seed": settings.run.seed, "bits": list(settings.run.bits) or None},
+        subject=subject,
+        candidates=candidates,
+        judged=judged,
+        choice=of.choice,
+        slice=of.worst,
+        evidence=evidence,
+        explained=of.explained,
+        findings=findings,
+        assessments=assessments,
+        skipped=skipped,
+        plugins=plugin_rows(plan, subject, lists, unlisted),
+        environment=where,
+        frameworks=lists,
+        author=settings.author,
+        policy=plan.policy,
+        previous=previous,
+        show_values=settings.report.show_values,
+        not_demonstrable=settings.policy.not_demonstrable,
+    )
+    return AuditResult(report, assessments, inputs, of.measured.seconds)
 
 
 def counted(things: Sequence[object], word: str) -> str:

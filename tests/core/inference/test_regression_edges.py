@@ -1,4 +1,4 @@
-"""R2, RMSE and moved shares at the ends: two rows, one exact prediction among others, predictions that are not around 0."""
+"""R2 and RMSE at the ends: two rows, one exact prediction among others."""
 
 from __future__ import annotations
 
